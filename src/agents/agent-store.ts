@@ -1,0 +1,15 @@
+import type { CommitPort, RecordChange } from '../audit/index.ts';
+import type { Page, PageRequest } from '../paging.ts';
+import type { Agent } from './agent.ts';
+
+export type AgentChange = RecordChange<'agent', Agent>;
+
+export interface AgentStore extends CommitPort<AgentChange> {
+  findAgent(id: string): Promise<Agent | undefined>;
+  /** Ordered by identifier, which is by age. */
+  listAgents(page: PageRequest): Promise<Page<Agent>>;
+  /** Notes that an agent has authenticated. Lossy: written now and then, never before an answer, never audited. */
+  noteUse(id: string, atMs: number): void;
+  /** When an agent last authenticated, to the minute, in milliseconds since the epoch. */
+  findLastUse(id: string): Promise<number | undefined>;
+}

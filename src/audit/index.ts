@@ -1,0 +1,28 @@
+/**
+ * The append-only record of every decision, and its verification.
+ *
+ * Capabilities describe what happened as events; the store appends them in the same commit as the change they describe. Each
+ * process writes one lane: a chain in which every row holds the SHA-256 of the row before. What removes authority is never
+ * acknowledged before its row is durable.
+ *
+ * Not here: operational logs, which may be lost, and metrics.
+ */
+export {
+  AUDIT_EVENTS,
+  type AuditEvent,
+  type AuditEventType,
+  eventOrigin,
+  type Origin,
+} from './audit-event.ts';
+export type { AuditStore } from './audit-store.ts';
+export { type AuditRow, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
+export type {
+  CommitOutcome,
+  CommitPort,
+  Conflict,
+  InsertRecord,
+  ManagedRecord,
+  RecordChange,
+  ReplaceRecord,
+  Unit,
+} from './unit-of-commit.ts';

@@ -1,0 +1,38 @@
+import type { JWK } from 'jose';
+import type { HandleId } from '../liveness.ts';
+
+/** How a client was registered to prove itself. */
+export type ClientCredential =
+  | {
+      readonly method: 'client_secret';
+      /** SHA-256 of each secret that is accepted, base64url. Secrets are 256 random bits, so a plain digest suffices. */
+      readonly secretDigests: readonly string[];
+    }
+  | {
+      readonly method: 'private_key_jwt';
+      /** Public keys. Each names its `alg`; an assertion signed with any other algorithm is refused (RFC 8725 section 3.1). */
+      readonly keys: readonly JWK[];
+    };
+
+/** The algorithms a client may sign its assertions with. */
+export const ASSERTION_ALGS = ['ES256', 'EdDSA', 'PS256'] as const;
+export type AssertionAlg = (typeof ASSERTION_ALGS)[number];
+
+/** What a client is behind the protocol: an agent asks for tokens, a resource server asks about them. */
+export type ClientKind = 'agent' | 'resource';
+
+/** The protocol's view of something that authenticates (RFC 6749 section 2). */
+export interface Client {
+  readonly clientId: string;
+  readonly kind: ClientKind;
+  /** The agent's or the resource server's identifier. */
+  readonly principalId: HandleId;
+  readonly credential: ClientCredential;
+  /** False while the principal is suspended, retired, expired or disabled: its credentials then prove nothing. */
+  readonly enabled: boolean;
+}
+
+/** Finds the client behind an identifier, among agents and resource servers. */
+export interface ClientDirectory {
+  findClient(clientId: string, nowMs: number): Promise<Client | undefined>;
+}

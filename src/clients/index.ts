@@ -1,0 +1,13 @@
+/**
+ * How a caller proves itself: client secrets and signed assertions (`private_key_jwt`), once for all machine endpoints.
+ *
+ * Not here: who the caller is. Agents and resource servers own their credentials; a `ClientDirectory` finds them.
+ */
+export {
+  ASSERTION_ALGS,
+  type AssertionAlg,
+  type Client,
+  type ClientCredential,
+  type ClientDirectory,
+  type ClientKind,
+} from './client.ts';

@@ -1,0 +1,38 @@
+/** What may be told to the caller about a refusal besides its reason: never a secret. */
+export interface RefusalDetail {
+  /** The parameter or field at fault. */
+  readonly parameter?: string;
+  /** The value that was sent, where it is no secret. */
+  readonly sent?: string;
+  /** What would have been accepted. */
+  readonly permitted?: readonly string[];
+  /** One sentence more, when the reason alone does not tell what to do. */
+  readonly hint?: string;
+}
+
+/**
+ * A capability says no, for one reason out of its closed set. It knows nothing of HTTP: tables at the edges turn a reason into
+ * a status and words (`http/oauth-error.ts`, `http/problem.ts`).
+ */
+export class Refused<Reason extends string = string> extends Error {
+  override readonly name = 'Refused';
+
+  readonly reason: Reason;
+  readonly detail: RefusalDetail;
+
+  constructor(reason: Reason, detail: RefusalDetail = {}, options?: ErrorOptions) {
+    super(reason, options);
+    this.reason = reason;
+    this.detail = detail;
+  }
+}
+
+/** The store cannot answer, or cannot tell whether what it knows is fresh: nothing is granted (I8). */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** A case the compiler has proved impossible. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${String(value)}`);
+}

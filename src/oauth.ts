@@ -1,0 +1,33 @@
+/** The protocol's words, spelt once. Wire names keep the RFC's spelling. */
+
+export const GRANT_TYPES = {
+  clientCredentials: 'client_credentials',
+  authorizationCode: 'authorization_code',
+  refreshToken: 'refresh_token',
+} as const;
+
+/** RFC 7523 section 2.2. */
+export const CLIENT_ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+/** RFC 7591 section 2, `token_endpoint_auth_method`: the ways in which a machine may prove itself here. */
+export const CLIENT_AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
+export type ClientAuthMethod = (typeof CLIENT_AUTH_METHODS)[number];
+
+/** RFC 6749 section 5.2, RFC 8707 section 2, RFC 7009 section 2.2.1: the error codes that the machine endpoints answer with. */
+export type OAuthErrorCode =
+  | 'invalid_request'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'unauthorized_client'
+  | 'unsupported_grant_type'
+  | 'invalid_scope'
+  | 'invalid_target'
+  | 'temporarily_unavailable'
+  | 'server_error';
+
+/** Signature algorithms for what we sign and what clients sign: asymmetric only, never `none` (RFC 8725 section 3.1). */
+export const SIGNING_ALGS = ['ES256', 'EdDSA'] as const;
+export type SigningAlg = (typeof SIGNING_ALGS)[number];
+
+/** RFC 6749 appendix A.4: one scope token. */
+export const SCOPE_TOKEN = /^[\x21\x23-\x5B\x5D-\x7E]+$/;

@@ -1,0 +1,14 @@
+import type { CommitPort, RecordChange } from '../audit/index.ts';
+import type { Page, PageRequest } from '../paging.ts';
+import type { Resource } from './resource.ts';
+
+export type ResourceChange = RecordChange<'resource', Resource>;
+
+/** Conflicts on insert: `already-exists` when the id is taken, or the identifier (compared without a trailing slash). */
+export interface ResourceStore extends CommitPort<ResourceChange> {
+  findResource(id: string): Promise<Resource | undefined>;
+  /** By resource identifier, with or without one trailing slash; letter case counts. */
+  findResourceByIdentifier(identifier: string): Promise<Resource | undefined>;
+  /** Ordered by id, which is by age. */
+  listResources(page: PageRequest): Promise<Page<Resource>>;
+}

@@ -1,0 +1,40 @@
+import type { AgentChange, AgentStore } from '../agents/index.ts';
+import type { AuditStore, CommitPort } from '../audit/index.ts';
+import type { SigningKeyChange, SigningKeyStore } from '../keys/index.ts';
+import type { PersonChange, PersonStore } from '../people/index.ts';
+import type { ResourceChange, ResourceStore } from '../resources/index.ts';
+import type { TokenChange, TokenStore } from '../tokens/index.ts';
+
+/** Everything that a unit of commit may change. */
+export type Change = AgentChange | PersonChange | ResourceChange | SigningKeyChange | TokenChange;
+
+/**
+ * What an embedded or a production store provides: the ports of all capabilities, behind one commit. `store/sqlite/` and
+ * `store/mongo/` hold the two; `test/contract/` says in tests what both must do.
+ */
+export interface Store
+  extends AgentStore,
+    PersonStore,
+    ResourceStore,
+    SigningKeyStore,
+    TokenStore,
+    AuditStore,
+    CommitPort<Change> {
+  commit: CommitPort<Change>['commit'];
+
+  /** In words for a log: which database, where, which version. Never with credentials. */
+  readonly description: string;
+
+  /** Deletes expired tokens, used single-use values and forgotten cutoffs, a small batch at a time. @returns rows deleted */
+  sweep(): Promise<number>;
+
+  /** Finishes the commits under way, then closes. Later calls are rejected with `StoreUnavailable`. */
+  close(): Promise<void>;
+}
+
+/** How a store is opened. */
+export interface StoreOptions {
+  readonly now: () => number;
+  /** The name of this process's lane of the audit trail. */
+  readonly lane: string;
+}
