@@ -1,0 +1,6 @@
+export default {
+  extensions: ['ts'],
+  files: ['test/**/*.test.ts'],
+  timeout: '2m',
+  workerThreads: false,
+};
