@@ -31,3 +31,9 @@ export type SigningAlg = (typeof SIGNING_ALGS)[number];
 
 /** RFC 6749 appendix A.4: one scope token. */
 export const SCOPE_TOKEN = /^[\x21\x23-\x5B\x5D-\x7E]+$/;
+
+/** The parameters of a form-encoded request. Each occurs once, but for those that may be repeated (`resource`, RFC 8707). */
+export interface FormFields {
+  get(name: string): string | undefined;
+  getAll(name: string): readonly string[];
+}

@@ -3,6 +3,16 @@
  *
  * Not here: who the caller is. Agents and resource servers own their credentials; a `ClientDirectory` finds them.
  */
+
+export {
+  type AuthenticateClientDeps,
+  type AuthenticatedClient,
+  authenticateClient,
+  type ClientAuthRefusal,
+  type CredentialFormRefusal,
+  refuseClient,
+  type SpentCredential,
+} from './authenticate-client.ts';
 export {
   ASSERTION_ALGS,
   type AssertionAlg,
@@ -11,3 +21,4 @@ export {
   type ClientDirectory,
   type ClientKind,
 } from './client.ts';
+export { digestSecret, newClientSecret } from './client-secret.ts';

@@ -1,0 +1,192 @@
+import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import { Refused } from '../errors.ts';
+import { CLIENT_ASSERTION_TYPE, type FormFields } from '../oauth.ts';
+import type { Client, ClientDirectory } from './client.ts';
+import {
+  type AssertionRefusal,
+  unverifiedAssertionSubject,
+  verifyClientAssertion,
+} from './client-assertion.ts';
+import { isRegisteredSecret } from './client-secret.ts';
+
+/** Refusals that say nothing about any client: the request itself is wrong. */
+export type CredentialFormRefusal = 'several-auth-methods' | 'credentials-malformed' | 'credentials-in-url';
+
+/** Why a caller is not the client it says it is: one answer on the wire, each its own reason in the trail. */
+export type ClientAuthRefusal =
+  | 'no-credentials'
+  | 'unknown-client'
+  | 'wrong-secret'
+  | 'wrong-auth-method'
+  | 'client-not-enabled'
+  | 'assertion-replayed'
+  | AssertionRefusal;
+
+/** A single-use value that the caller's credential spends; part of the unit that acts on the request. */
+export interface SpentCredential {
+  readonly kind: 'use-once';
+  readonly value: string;
+  readonly expiresAt: number;
+}
+
+export interface AuthenticatedClient {
+  readonly client: Client;
+  /** The assertion to use up, where one was presented: it must be committed before anything is answered (I1). */
+  readonly spent: readonly SpentCredential[];
+}
+
+export interface AuthenticateClientDeps {
+  readonly clients: ClientDirectory;
+  readonly issuer: string;
+  /** Takes the record of a refusal; alike ones are counted, so that nobody can fill the disk. */
+  readonly refusals: { note(event: AuditEvent): Promise<void> };
+}
+
+type Presented =
+  | { readonly method: 'client_secret'; readonly clientId: string; readonly secret: string }
+  | { readonly method: 'private_key_jwt'; readonly clientId: string; readonly assertion: string }
+  | { readonly method: 'none'; readonly clientId: string };
+
+/** No secret is registered under it: an unknown client's secret is compared with it, and takes as long (I15). */
+const DECOY_DIGESTS = ['0'.repeat(43)];
+
+/**
+ * Authenticates the caller of a machine endpoint: client_secret_basic, client_secret_post or private_key_jwt, exactly one of
+ * them (RFC 6749 section 2.3, RFC 7523 section 2.2).
+ *
+ * @param authorization the Authorization header, if there was one
+ * @throws {Refused<CredentialFormRefusal>} when the request is malformed
+ * @throws {Refused<ClientAuthRefusal>} when the caller is not a client that may act now; the refusal has been recorded
+ */
+export async function authenticateClient(
+  deps: AuthenticateClientDeps,
+  authorization: string | undefined,
+  form: FormFields,
+  origin: Origin,
+): Promise<AuthenticatedClient> {
+  const presented = readCredentials(authorization, form);
+  const client =
+    presented.clientId === '' ? undefined : await deps.clients.findClient(presented.clientId, origin.now);
+  const proof = proveClient(presented, client, deps.issuer, origin.now);
+  if (typeof proof === 'string') return refuseClient(deps, presented.clientId, proof, origin);
+  return { client: proof.client, spent: proof.spent };
+}
+
+/** Records that a caller could not prove itself, then throws. Also for a replay, which only the commit can discover. */
+export async function refuseClient(
+  deps: Pick<AuthenticateClientDeps, 'refusals'>,
+  clientId: string,
+  reason: ClientAuthRefusal,
+  origin: Origin,
+): Promise<never> {
+  await deps.refusals.note({
+    type: 'client.authentication-refused',
+    outcome: 'refused',
+    reason,
+    ...eventOrigin(origin),
+    ...(clientId !== '' && { client: clientId }),
+  });
+  throw new Refused<ClientAuthRefusal>(reason);
+}
+
+function proveClient(
+  presented: Presented,
+  client: Client | undefined,
+  issuer: string,
+  now: number,
+): AuthenticatedClient | ClientAuthRefusal {
+  switch (presented.method) {
+    case 'none':
+      return 'no-credentials';
+    case 'client_secret': {
+      const digests =
+        client?.credential.method === 'client_secret' ? client.credential.secretDigests : undefined;
+      const isRight = isRegisteredSecret(presented.secret, digests ?? DECOY_DIGESTS);
+      if (!client) return 'unknown-client';
+      if (!digests) return 'wrong-auth-method';
+      if (!isRight) return 'wrong-secret';
+      return client.enabled ? { client, spent: [] } : 'client-not-enabled';
+    }
+    case 'private_key_jwt': {
+      const keys = client?.credential.method === 'private_key_jwt' ? client.credential.keys : undefined;
+      const verified = verifyClientAssertion(
+        presented.assertion,
+        presented.clientId,
+        keys ?? [],
+        issuer,
+        now,
+      );
+      if (!client) return 'unknown-client';
+      if (!keys) return 'wrong-auth-method';
+      if (typeof verified === 'string') return verified;
+      if (!client.enabled) return 'client-not-enabled';
+      const value = `client-assertion ${client.clientId} ${verified.jti}`;
+      return { client, spent: [{ kind: 'use-once', value, expiresAt: verified.expiresAt }] };
+    }
+  }
+}
+
+function readCredentials(authorization: string | undefined, form: FormFields): Presented {
+  const clientId = form.get('client_id');
+  const secret = form.get('client_secret');
+  const assertion = form.get('client_assertion');
+  const assertionType = form.get('client_assertion_type');
+
+  const methods = [authorization, secret, assertion ?? assertionType].filter(value => value !== undefined);
+  if (methods.length > 1) {
+    throw new Refused<CredentialFormRefusal>('several-auth-methods', {
+      hint: 'send one of: the Authorization header, client_secret, client_assertion',
+    });
+  }
+  if (authorization !== undefined) return readBasic(authorization, clientId);
+  if (secret !== undefined) return { method: 'client_secret', clientId: clientId ?? '', secret };
+  if (assertion === undefined && assertionType === undefined)
+    return { method: 'none', clientId: clientId ?? '' };
+  if (assertion === undefined || assertionType !== CLIENT_ASSERTION_TYPE) {
+    throw new Refused<CredentialFormRefusal>('credentials-malformed', {
+      parameter: assertion === undefined ? 'client_assertion' : 'client_assertion_type',
+      ...(assertion !== undefined && assertionType !== undefined && { sent: assertionType }),
+      permitted: assertion === undefined ? ['a signed JWT'] : [CLIENT_ASSERTION_TYPE],
+    });
+  }
+  const subject = unverifiedAssertionSubject(assertion);
+  if (clientId !== undefined && subject !== undefined && clientId !== subject) {
+    throw new Refused<CredentialFormRefusal>('credentials-malformed', {
+      parameter: 'client_id',
+      sent: clientId,
+      hint: 'client_id must name the subject of the assertion, or be left out',
+    });
+  }
+  return { method: 'private_key_jwt', clientId: subject ?? clientId ?? '', assertion };
+}
+
+/** RFC 6749 section 2.3.1: both halves are form-encoded before they are joined; ours never need it, so both ways work. */
+function readBasic(authorization: string, clientId: string | undefined): Presented {
+  const match = /^Basic +([A-Za-z0-9+/=_-]+)$/i.exec(authorization);
+  const credentials = match?.[1] ? Buffer.from(match[1], 'base64').toString() : '';
+  const colon = credentials.indexOf(':');
+  if (colon === -1) {
+    throw new Refused<CredentialFormRefusal>('credentials-malformed', {
+      parameter: 'Authorization',
+      permitted: ['Basic base64(client_id:client_secret)'],
+    });
+  }
+  const basicId = formDecode(credentials.slice(0, colon));
+  if (clientId !== undefined && clientId !== basicId) {
+    throw new Refused<CredentialFormRefusal>('credentials-malformed', {
+      parameter: 'client_id',
+      sent: clientId,
+      hint: 'client_id must name the client of the Authorization header, or be left out',
+    });
+  }
+  return { method: 'client_secret', clientId: basicId, secret: formDecode(credentials.slice(colon + 1)) };
+}
+
+function formDecode(text: string): string {
+  if (!text.includes('%') && !text.includes('+')) return text;
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return text;
+  }
+}

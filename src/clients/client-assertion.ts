@@ -1,0 +1,150 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject, constants as rsa, verify } from 'node:crypto';
+import type { JWK } from 'jose';
+import { z } from 'zod';
+import { ASSERTION_ALGS, type AssertionAlg } from './client.ts';
+
+/** Why an assertion proves nothing. The caller hears `invalid_client` for each; the audit trail hears which. */
+export type AssertionRefusal =
+  | 'assertion-malformed'
+  | 'assertion-header-not-permitted'
+  | 'assertion-algorithm-not-registered'
+  | 'assertion-signature-wrong'
+  | 'assertion-claims-malformed'
+  | 'assertion-issuer-wrong'
+  | 'assertion-audience-wrong'
+  | 'assertion-expired'
+  | 'assertion-lifetime-too-long'
+  | 'assertion-from-the-future';
+
+/** An assertion that was signed by the client and is good for one use until `expiresAt`. */
+export interface VerifiedAssertion {
+  readonly jti: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+const MAX_ASSERTION_CHARACTERS = 8_192;
+const MAX_LIFETIME_SECONDS = 300;
+/** How far the client's clock may be ahead of ours. */
+const CLOCK_SKEW_SECONDS = 30;
+
+const headerSchema = z.strictObject({
+  alg: z.enum(ASSERTION_ALGS),
+  typ: z.enum(['JWT', 'jwt', 'client-authentication+jwt']).optional(),
+  kid: z.string().max(256).optional(),
+});
+
+const claimsSchema = z.object({
+  iss: z.string(),
+  sub: z.string(),
+  aud: z.string(),
+  jti: z.string().min(1).max(256),
+  exp: z.int().nonnegative(),
+  iat: z.int().nonnegative().optional(),
+  nbf: z.int().nonnegative().optional(),
+});
+
+const keyObjects = new WeakMap<JWK, KeyObject>();
+
+/** A key nobody holds the other half of: an unknown client's assertion is verified against it, and takes as long (I15). */
+const decoyKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
+
+/**
+ * The client an assertion claims to come from, for looking up its keys. Nothing has been verified.
+ *
+ * @returns undefined when there is no such claim to read
+ */
+export function unverifiedAssertionSubject(assertion: string): string | undefined {
+  if (assertion.length > MAX_ASSERTION_CHARACTERS) return undefined;
+  const subject = parseSegment(assertion.split('.')[1])?.['sub'];
+  return typeof subject === 'string' ? subject : undefined;
+}
+
+/**
+ * Verifies a `private_key_jwt` client assertion (RFC 7523 section 3, as tightened by RFC 7523bis: the issuer is the only
+ * audience, in one string). Whether it has been used before is decided by the commit that uses it up.
+ *
+ * @param keys the client's registered keys; empty for an unknown client
+ * @param issuer our issuer identifier; its form with one trailing slash is accepted too, as MCP SDKs send both
+ * @param nowMs milliseconds since the epoch
+ */
+export function verifyClientAssertion(
+  assertion: string,
+  clientId: string,
+  keys: readonly JWK[],
+  issuer: string,
+  nowMs: number,
+): VerifiedAssertion | AssertionRefusal {
+  if (assertion.length > MAX_ASSERTION_CHARACTERS) return 'assertion-malformed';
+  const segments = assertion.split('.');
+  const [headerText, claimsText, signatureText] = segments;
+  if (segments.length !== 3 || !headerText || !claimsText || !signatureText) return 'assertion-malformed';
+
+  const rawHeader = parseSegment(headerText);
+  if (!rawHeader) return 'assertion-malformed';
+  // Strict: `jwk`, `jku`, `x5u` and `crit` would let the sender choose the key or the rules (RFC 8725 section 3.10).
+  const header = headerSchema.safeParse(rawHeader);
+  if (!header.success) return 'assertion-header-not-permitted';
+
+  const signed = Buffer.from(`${headerText}.${claimsText}`);
+  const signature = Buffer.from(signatureText, 'base64url');
+  const candidates = keys.filter(
+    key => key.alg === header.data.alg && (header.data.kid === undefined || key.kid === header.data.kid),
+  );
+  if (candidates.length === 0) {
+    verifySignature('ES256', signed, decoyKey, signature);
+    return 'assertion-algorithm-not-registered';
+  }
+  if (!candidates.some(key => verifySignature(header.data.alg, signed, toKeyObject(key), signature))) {
+    return 'assertion-signature-wrong';
+  }
+
+  const claims = claimsSchema.safeParse(parseSegment(claimsText));
+  if (!claims.success) return 'assertion-claims-malformed';
+  const { iss, sub, aud, exp, iat, nbf, jti } = claims.data;
+  const now = nowMs / 1000;
+  if (iss !== clientId || sub !== clientId) return 'assertion-issuer-wrong';
+  if (aud !== issuer && aud !== `${issuer}/`) return 'assertion-audience-wrong';
+  if (exp <= now) return 'assertion-expired';
+  if (exp > now + MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS) return 'assertion-lifetime-too-long';
+  if (iat !== undefined && exp - iat > MAX_LIFETIME_SECONDS) return 'assertion-lifetime-too-long';
+  if (Math.max(iat ?? 0, nbf ?? 0) > now + CLOCK_SKEW_SECONDS) return 'assertion-from-the-future';
+  return { jti, expiresAt: exp * 1000 };
+}
+
+/** node:crypto with a prepared key: verifying costs half of what it costs through WebCrypto, and this is a hot path. */
+function verifySignature(alg: AssertionAlg, data: Buffer, key: KeyObject, signature: Buffer): boolean {
+  switch (alg) {
+    case 'ES256':
+      return signature.length === 64 && verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+    case 'EdDSA':
+      return verify(null, data, key, signature);
+    case 'PS256':
+      return verify(
+        'sha256',
+        data,
+        { key, padding: rsa.RSA_PKCS1_PSS_PADDING, saltLength: rsa.RSA_PSS_SALTLEN_DIGEST },
+        signature,
+      );
+  }
+}
+
+function toKeyObject(jwk: JWK): KeyObject {
+  let key = keyObjects.get(jwk);
+  if (!key) {
+    key = createPublicKey({ key: jwk, format: 'jwk' });
+    keyObjects.set(jwk, key);
+  }
+  return key;
+}
+
+function parseSegment(segment: string | undefined): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(segment ?? '', 'base64url').toString());
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

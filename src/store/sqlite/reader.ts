@@ -1,0 +1,69 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { StoreUnavailable } from '../../errors.ts';
+
+type Lookup = {
+  readonly read: () => unknown;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+};
+
+/**
+ * Reads on the main thread, all of one turn of the event loop in one transaction: the lookups of a turn share its cost, and
+ * each sees the same snapshot, in which everything that was announced before has been heard of.
+ */
+export class TurnReader {
+  readonly #database: DatabaseSync;
+  readonly #beginTurn: () => void;
+  #lookups: Lookup[] = [];
+  #isClosed = false;
+
+  /** @param beginTurn called first in each transaction; its failure fails every lookup of the turn */
+  constructor(database: DatabaseSync, beginTurn: () => void) {
+    this.#database = database;
+    this.#beginTurn = beginTurn;
+  }
+
+  /** Runs a lookup in the next turn's transaction, which begins after this call. */
+  read<T>(read: () => T): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new StoreUnavailable('the store is closed'));
+    return new Promise<T>((resolve, reject) => {
+      if (this.#lookups.length === 0) setImmediate(() => this.#turn());
+      this.#lookups.push({ read, resolve: resolve as (value: never) => void, reject });
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#lookups.length > 0) this.#turn();
+    this.#database.close();
+  }
+
+  #turn(): void {
+    const lookups = this.#lookups;
+    this.#lookups = [];
+    if (lookups.length === 0) return;
+    const settled: (() => void)[] = [];
+    try {
+      this.#database.exec('BEGIN');
+      this.#beginTurn();
+      for (const { read, resolve, reject } of lookups) {
+        try {
+          const value = read() as never;
+          settled.push(() => resolve(value));
+        } catch (error) {
+          settled.push(() => reject(unavailable(error)));
+        }
+      }
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      for (const { reject } of lookups) reject(unavailable(error));
+      return;
+    }
+    for (const settle of settled) settle();
+  }
+}
+
+function unavailable(error: unknown): StoreUnavailable {
+  return error instanceof StoreUnavailable ? error : new StoreUnavailable('a read failed', { cause: error });
+}

@@ -1,0 +1,53 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+/** Rows looked at in one go: about 10 ms of the writing thread, so that commits hardly wait. */
+const BATCH = 500;
+/** What has expired is kept a little: a poll or a replay a moment too late is then still told apart from one never seen. */
+const GRACE_MS = 60_000;
+
+/** Deletes what can no longer matter, a small batch at a time: expired tokens, single-use values, old announcements. */
+export class Sweeper {
+  readonly #page: StatementSync;
+  readonly #deleteToken: StatementSync;
+  readonly #deleteUsed: StatementSync;
+  readonly #deleteFeed: StatementSync;
+  #cursor: Uint8Array = new Uint8Array();
+
+  constructor(database: DatabaseSync) {
+    this.#page = database.prepare('SELECT key, expires_at FROM token WHERE key > ? ORDER BY key LIMIT ?');
+    this.#deleteToken = database.prepare('DELETE FROM token WHERE key = ?');
+    this.#deleteUsed = database.prepare(
+      'DELETE FROM used_once WHERE digest IN (SELECT digest FROM used_once WHERE expires_at < ? LIMIT ?)',
+    );
+    this.#deleteFeed = database.prepare(
+      'DELETE FROM feed WHERE seq IN (SELECT seq FROM feed WHERE forget_at < ? ORDER BY seq LIMIT ?)',
+    );
+  }
+
+  /**
+   * Sweeps one batch.
+   *
+   * @param nowMs milliseconds since the epoch
+   * @returns how many rows were deleted
+   */
+  sweep(nowMs: number): number {
+    const before = nowMs - GRACE_MS;
+    const used = Number(this.#deleteUsed.run(before, BATCH).changes);
+    const announced = Number(this.#deleteFeed.run(before, BATCH).changes);
+    return this.#sweepTokens(Math.floor(before / 1000)) + used + announced;
+  }
+
+  /**
+   * Tokens are stored in order of issue, so expired ones are at the front and need no index on their expiry. The next batch
+   * begins where this one ended, as long-lived tokens may stand before short-lived ones.
+   */
+  #sweepTokens(beforeSeconds: number): number {
+    const rows = this.#page.all(this.#cursor, BATCH) as { key: Uint8Array; expires_at: number }[];
+    const expired = rows.filter(row => row.expires_at < beforeSeconds);
+    for (const row of expired) this.#deleteToken.run(row.key);
+    const last = rows.at(-1);
+    // A batch in which nothing had expired is young: start again from the front.
+    this.#cursor = last && expired.length > 0 && rows.length === BATCH ? last.key : new Uint8Array();
+    return expired.length;
+  }
+}

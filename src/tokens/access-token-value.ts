@@ -1,0 +1,51 @@
+import { hash } from 'node:crypto';
+import { fillRandom, writeTimePrefix } from '../ids.ts';
+import type { TokenId } from './token.ts';
+
+const PREFIX = 'cs_at_';
+const TIME_BYTES = 6;
+const SECRET_BYTES = 30;
+const KEY_BYTES = 32;
+const OPAQUE = /^cs_at_[A-Za-z0-9_-]{48}$/;
+const TOKEN_ID = /^tok_[A-Za-z0-9_-]{43}$/;
+
+/**
+ * A new opaque access token: six bytes of its time of issue, then 240 random bits. The prefix lets secret scanners find it.
+ * The time is in the text so that tokens are stored in order of age under a key that the value alone gives.
+ *
+ * @param nowMs milliseconds since the epoch
+ */
+export function newOpaqueToken(nowMs: number): { readonly value: string; readonly jti: TokenId } {
+  const bytes = Buffer.allocUnsafe(TIME_BYTES + SECRET_BYTES);
+  writeTimePrefix(bytes, nowMs);
+  fillRandom(bytes, TIME_BYTES);
+  const value = PREFIX + bytes.toString('base64url');
+  return { value, jti: tokenIdOf(bytes, value) };
+}
+
+/** A new identifier for a JWT access token. It is public, and no token value leads to it but the signed one. */
+export function newJwtId(nowMs: number): TokenId {
+  const bytes = Buffer.allocUnsafe(KEY_BYTES);
+  writeTimePrefix(bytes, nowMs);
+  fillRandom(bytes, TIME_BYTES);
+  return `tok_${bytes.toString('base64url')}`;
+}
+
+/** Where an opaque token would be stored; undefined for what cannot be one of ours. */
+export function opaqueTokenId(value: string): TokenId | undefined {
+  if (!OPAQUE.test(value)) return undefined;
+  return tokenIdOf(Buffer.from(value.slice(PREFIX.length), 'base64url'), value);
+}
+
+export function isTokenId(text: string): text is TokenId {
+  return TOKEN_ID.test(text);
+}
+
+/** The time of issue, then the SHA-256 of the whole value, cut to 208 bits: the value cannot be found from it (I11). */
+function tokenIdOf(bytes: Buffer, value: string): TokenId {
+  const key = hash('sha256', value, 'buffer');
+  const id = Buffer.allocUnsafe(KEY_BYTES);
+  bytes.copy(id, 0, 0, TIME_BYTES);
+  key.copy(id, TIME_BYTES, 0, KEY_BYTES - TIME_BYTES);
+  return `tok_${id.toString('base64url')}`;
+}

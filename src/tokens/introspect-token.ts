@@ -1,0 +1,65 @@
+import { eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuthenticateClientDeps, type AuthenticatedClient, refuseClient } from '../clients/index.ts';
+import { isLive } from '../liveness.ts';
+import { opaqueTokenId } from './access-token-value.ts';
+import type { AccessTokenSigner } from './sign-access-token.ts';
+import type { TokenId, TokenRecord } from './token.ts';
+import type { TokenStore } from './token-store.ts';
+
+/** The one answer for everything that is not a live token of the caller's own audience (I15, RFC 7662 section 2.2). */
+export const INACTIVE = '{"active":false}';
+
+export interface TokenLookupDeps {
+  readonly tokens: TokenStore;
+  readonly signer: AccessTokenSigner;
+}
+
+/**
+ * Where a presented value would be stored.
+ *
+ * @returns undefined for what cannot be a token of ours
+ */
+export function locateToken(signer: AccessTokenSigner, value: string): TokenId | undefined {
+  return opaqueTokenId(value) ?? (value.includes('.') ? signer.verify(value) : undefined);
+}
+
+/** The live token behind a value; undefined when it is unknown, expired, revoked or cut off. */
+export async function findLiveToken(
+  deps: TokenLookupDeps,
+  value: string,
+  now: number,
+): Promise<TokenRecord | undefined> {
+  const jti = locateToken(deps.signer, value);
+  const token = jti && (await deps.tokens.findToken(jti));
+  return token && isLive(token, deps.tokens.epochs, now) ? token : undefined;
+}
+
+/**
+ * Introspects a token (RFC 7662). Only its own audience learns anything about it; asks by others are recorded, counted.
+ *
+ * @returns the JSON text of the response
+ */
+export async function introspectToken(
+  deps: TokenLookupDeps & Pick<AuthenticateClientDeps, 'refusals'>,
+  authenticated: AuthenticatedClient,
+  value: string,
+  origin: Origin,
+): Promise<string> {
+  const { client, spent } = authenticated;
+  if (spent.length > 0) {
+    const outcome = await deps.tokens.commit({ changes: spent, events: [] });
+    if (!outcome.committed) return refuseClient(deps, client.clientId, 'assertion-replayed', origin);
+  }
+  const token = await findLiveToken(deps, value, origin.now);
+  if (!token) return INACTIVE;
+  if (client.kind === 'resource' && token.resourceId === client.principalId) return token.answer;
+
+  await deps.refusals.note({
+    type: 'token.introspection-refused',
+    outcome: 'refused',
+    reason: 'foreign-audience',
+    ...eventOrigin(origin),
+    client: client.clientId,
+  });
+  return INACTIVE;
+}
