@@ -46,8 +46,8 @@ export function findDeadHandle(lineage: Lineage, epochs: Epochs): Handle | undef
     const space = lineage.indexOf(' ', start);
     const end = space === -1 ? lineage.length : space;
     const colon = lineage.lastIndexOf(':', end - 1);
-    const epoch = colon > start ? Number(lineage.slice(colon + 1, end)) : Number.NaN;
-    if (!Number.isInteger(epoch)) throw new TypeError('malformed lineage');
+    const epoch = colon > start && colon + 1 < end ? Number(lineage.slice(colon + 1, end)) : Number.NaN;
+    if (!Number.isSafeInteger(epoch)) throw new TypeError('malformed lineage');
     if (epochs.raisedTo(lineage.slice(start, colon)) > epoch) return lineage.slice(start, end) as Handle;
     start = end + 1;
   }
