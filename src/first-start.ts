@@ -1,43 +1,37 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { newClientSecret } from './clients/index.ts';
 import { newId } from './ids.ts';
 
 /** The credentials of the client with which everything else is set up. */
 export interface BootstrapClient {
-  readonly clientId: `agt_${string}`;
+  readonly id: `agt_${string}`;
   readonly secret: string;
 }
 
 /**
  * The key-encryption key that was made at first start, in a file that only we can read. It never enters the store.
  *
- * @param dataDir the directory for what is made at first start; created when it is missing
- * @returns base64url of 32 bytes, and where it is
+ * @returns base64url of 32 bytes
  */
-export function keyEncryptionKeyFile(dataDir: string): { readonly key: string; readonly path: string } {
-  const path = join(dataDir, 'key-encryption-key');
-  return { path, key: readOrMake(path, () => randomBytes(32).toString('base64url')) };
+export function readOrMakeKeyEncryptionKey(path: string): string {
+  return readOrMake(path, () => randomBytes(32).toString('base64url'));
 }
 
 /**
  * The bootstrap administrator's credentials, made once. The file is written before the client is registered, so that a crash
  * in between loses nothing; the secret is in no log.
  */
-export function bootstrapClientFile(
-  dataDir: string,
-  nowMs: number,
-): { readonly client: BootstrapClient; readonly path: string } {
-  const path = join(dataDir, 'bootstrap-client.json');
+export function readOrMakeBootstrapClient(path: string, nowMs: number): BootstrapClient {
   const text = readOrMake(path, () => {
     const made = { client_id: newId('agt', nowMs), client_secret: newClientSecret() };
     return `${JSON.stringify(made, undefined, 2)}\n`;
   });
-  const { client_id: clientId, client_secret: secret } = JSON.parse(text) as Record<string, string>;
-  if (!clientId?.startsWith('agt_') || !secret)
+  const { client_id: id, client_secret: secret } = JSON.parse(text) as Record<string, string>;
+  if (!id?.startsWith('agt_') || !secret)
     throw new Error(`${path} does not hold a client_id and a client_secret`);
-  return { path, client: { clientId: clientId as `agt_${string}`, secret } };
+  return { id: id as `agt_${string}`, secret };
 }
 
 /**

@@ -1,20 +1,23 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { Context } from 'koa';
 
+/** As `BlockList.addSubnet` takes it. */
+export interface TrustedNetwork {
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly family: 'ipv4' | 'ipv6';
+}
+
 /**
  * Finds the address a request came from (I14). Forwarded headers are believed only from listed proxies, from right to left, so
  * that a caller can add entries but never replace the one a trusted proxy wrote.
  *
- * @param trustedProxies addresses and CIDR ranges; none by default
+ * @param trustedProxies networks whose proxies are believed; none by default
  */
-export function peerAddress(trustedProxies: readonly string[]): (ctx: Context) => string {
+export function peerAddress(trustedProxies: readonly TrustedNetwork[]): (ctx: Context) => string {
   const trusted = new BlockList();
-  for (const entry of trustedProxies) {
-    const [address = '', prefix] = entry.split('/');
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) trusted.addAddress(address, family);
-    else trusted.addSubnet(address, Number(prefix), family);
-  }
+  for (const { address, prefixLength, family } of trustedProxies)
+    trusted.addSubnet(address, prefixLength, family);
   const isTrusted = (address: string): boolean => trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 
   return ctx => {

@@ -1,0 +1,193 @@
+import test from 'ava';
+import fc from 'fast-check';
+import type { Agent } from '../../src/agents/index.ts';
+import type { Person } from '../../src/people/index.ts';
+import type { Resource } from '../../src/resources/index.ts';
+import { decideIssue, type IssueQuestion } from '../../src/tokens/index.ts';
+
+const NOW = 1_800_000_000_000;
+const SCOPES = ['read', 'write', 'delete', 'admin'] as const;
+const RESOURCES = ['https://a.example/mcp', 'https://b.example/mcp'] as const;
+
+const record = { version: 1, createdAt: 0, updatedAt: 0 };
+/** Mostly the good value: a question needs many of them at once before a token comes of it. */
+const mostly = <T>(good: T, ...others: T[]) =>
+  fc.oneof(
+    { weight: 9, arbitrary: fc.constant(good) },
+    ...others.map(other => ({ weight: 1, arbitrary: fc.constant(other) })),
+  );
+const anyScopes: fc.Arbitrary<(typeof SCOPES)[number][]> = fc.oneof(
+  fc.constant([...SCOPES]),
+  fc.subarray([...SCOPES]),
+);
+const anyGrant = fc.uniqueArray(fc.record({ resource: mostly<string>(...RESOURCES), scopes: anyScopes }), {
+  selector: entry => entry.resource,
+});
+const anySeconds = fc.integer({ min: 30, max: 3_600 });
+
+const anyResource: fc.Arbitrary<Resource> = fc
+  .record({
+    identifier: mostly<string>(...RESOURCES),
+    scopes: anyScopes,
+    isJwt: fc.boolean(),
+    ttl: anySeconds,
+    status: mostly<'active' | 'disabled'>('active', 'disabled'),
+    epoch: fc.nat({ max: 3 }),
+  })
+  .map(({ identifier, scopes, isJwt, ttl, status, epoch }) => ({
+    ...record,
+    id: 'res_1',
+    identifier,
+    name: 'a resource',
+    scopes: scopes.map(name => ({ name, sentence: name, risk: 'low' })),
+    tokenFormat: isJwt ? { kind: 'jwt', alg: 'ES256' } : { kind: 'opaque' },
+    accessTokenTtlSeconds: ttl,
+    status,
+    epoch,
+    credential: { method: 'client_secret', secretDigests: [] },
+  }));
+
+const anyAgent: fc.Arbitrary<Agent> = fc
+  .record(
+    {
+      status: mostly<Agent['status']>('active', 'suspended', 'retired'),
+      envelope: anyGrant,
+      baseline: anyGrant,
+      epoch: fc.nat({ max: 3 }),
+      expiresAt: fc.integer({ min: NOW - 5_000, max: NOW + 400_000 }),
+      accessTokenTtlSeconds: anySeconds,
+      defaultResource: fc.constantFrom(...RESOURCES),
+    },
+    { requiredKeys: ['status', 'envelope', 'baseline', 'epoch'] },
+  )
+  .map(fields => ({
+    ...record,
+    ...fields,
+    id: 'agt_1',
+    name: 'an agent',
+    ownerId: 'usr_1',
+    credential: { method: 'client_secret', secretDigests: [] },
+  }));
+
+const anyOwner: fc.Arbitrary<Person> = fc
+  .record({ status: mostly<'active' | 'disabled'>('active', 'disabled'), epoch: fc.nat({ max: 3 }) })
+  .map(fields => ({ ...record, ...fields, id: 'usr_1', name: 'an owner', roles: [] }));
+
+const anyQuestion: fc.Arbitrary<IssueQuestion> = fc.record({
+  agent: anyAgent,
+  owner: fc.option(anyOwner, { nil: undefined, freq: 9 }),
+  requestedResource: fc.option(fc.constantFrom(...RESOURCES, 'https://unknown.example'), { nil: undefined }),
+  resource: fc.option(anyResource, { nil: undefined, freq: 9 }),
+  requestedScope: fc.option(
+    fc.oneof(
+      fc.subarray([...SCOPES, 'unheard-of'], { minLength: 1 }).map(scopes => scopes.join(' ')),
+      fc.constantFrom('', ' ', 'read  write', 'read\t', 'read "'),
+    ),
+    { nil: undefined },
+  ),
+  maxTtlSeconds: anySeconds,
+  deploymentEpoch: fc.nat({ max: 3 }),
+  signingKey: fc.option(fc.constant({ id: 'key_1', epoch: 0 }), { nil: undefined }),
+  now: fc.constant(NOW),
+});
+
+/** What may be issued at all, said as directly as possible: a set for each limit, and what is asked must be in all of them. */
+function mayIssue(question: IssueQuestion): boolean {
+  const { agent, owner, resource } = question;
+  if (agent.status !== 'active' || (agent.expiresAt ?? Number.POSITIVE_INFINITY) < NOW + 1_000) return false;
+  if (owner?.status !== 'active' || resource?.status !== 'active') return false;
+  if (question.requestedResource === undefined && agent.defaultResource === undefined) return false;
+  const at = (grant: Agent['envelope']) =>
+    grant.find(entry => entry.resource === resource.identifier)?.scopes ?? [];
+  const limits = [at(agent.envelope), at(agent.baseline), resource.scopes.map(scope => scope.name)];
+  const everywhere = SCOPES.filter(scope => limits.every(limit => limit.includes(scope)));
+  const asked = question.requestedScope?.split(' ') ?? everywhere;
+  const isSigned = resource.tokenFormat.kind === 'opaque' || question.signingKey !== undefined;
+  return isSigned && asked.length > 0 && asked.every(scope => (everywhere as string[]).includes(scope));
+}
+
+test('I2: a token is issued exactly when every limit permits what is asked, and never for more', t => {
+  let issued = 0;
+  fc.assert(
+    fc.property(anyQuestion, question => {
+      const decision = decideIssue(question);
+      t.is(decision.outcome === 'issue', mayIssue(question));
+      if (decision.outcome !== 'issue') return;
+      issued += 1;
+      const { agent, resource } = question;
+      const seconds = decision.expiresAt - decision.issuedAt;
+      t.true(
+        seconds > 0 && seconds <= question.maxTtlSeconds && seconds <= (resource?.accessTokenTtlSeconds ?? 0),
+      );
+      t.true(seconds <= (agent.accessTokenTtlSeconds ?? seconds));
+      t.true(decision.expiresAt * 1000 <= (agent.expiresAt ?? Number.POSITIVE_INFINITY));
+      if (resource?.tokenFormat.kind === 'jwt') t.true(seconds <= 300);
+      t.deepEqual(decision.scopes, question.requestedScope?.split(' ') ?? decision.scopes);
+    }),
+    { numRuns: 20_000 },
+  );
+  t.true(issued > 200, `only ${issued} of the questions led to a token`);
+});
+
+test('I7: the lineage carries the epoch, as read, of everything the token descends from', t => {
+  fc.assert(
+    fc.property(anyQuestion.filter(mayIssue), question => {
+      const decision = decideIssue(question);
+      if (decision.outcome !== 'issue') return t.fail();
+      const { agent, owner, resource, deploymentEpoch } = question;
+      const expected = [
+        `agt_1:${agent.epoch}`,
+        `usr_1:${owner?.epoch}`,
+        `res_1:${resource?.epoch}`,
+        `deployment:${deploymentEpoch}`,
+      ];
+      if (resource?.tokenFormat.kind === 'jwt') expected.push('key_1:0');
+      t.deepEqual([...decision.lineage].sort(), expected.sort());
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('what is beyond the baseline and within the envelope is told apart: a human could approve it', t => {
+  const [agent] = fc.sample(anyAgent, { numRuns: 1, seed: 1 });
+  const [resource] = fc.sample(anyResource, { numRuns: 1, seed: 1 });
+  const [owner] = fc.sample(anyOwner, { numRuns: 1, seed: 1 });
+  if (!agent || !resource || !owner) return t.fail();
+  const { expiresAt: _, ...unbounded } = agent;
+  const question: IssueQuestion = {
+    agent: {
+      ...unbounded,
+      status: 'active',
+      envelope: [{ resource: RESOURCES[0], scopes: ['read', 'write'] }],
+      baseline: [{ resource: RESOURCES[0], scopes: ['read'] }],
+    },
+    owner: { ...owner, status: 'active' },
+    requestedResource: RESOURCES[0],
+    resource: {
+      ...resource,
+      identifier: RESOURCES[0],
+      status: 'active',
+      tokenFormat: { kind: 'opaque' },
+      scopes: SCOPES.map(name => ({ name, sentence: name, risk: 'low' })),
+    },
+    requestedScope: 'read write',
+    maxTtlSeconds: 300,
+    deploymentEpoch: 0,
+    signingKey: undefined,
+    now: NOW,
+  };
+  const decision = decideIssue(question);
+  t.like(decision, {
+    outcome: 'needs-approval',
+    beyondBaseline: ['write'],
+    detail: { sent: 'write', permitted: ['read'] },
+  });
+  t.like(decideIssue({ ...question, requestedScope: 'read delete' }), {
+    outcome: 'refuse',
+    reason: 'scope-beyond-envelope',
+  });
+  t.like(decideIssue({ ...question, requestedScope: 'unheard-of' }), {
+    outcome: 'refuse',
+    reason: 'scope-unknown',
+  });
+});
