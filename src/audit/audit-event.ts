@@ -75,6 +75,8 @@ export interface Origin {
   readonly now: number;
   /** The client on whose authority an administrative change is made. */
   readonly client?: string;
+  /** What that client's token allows. Without it a client may grant nothing; without a client, the operator acts in person. */
+  readonly scopes?: readonly string[];
 }
 
 /** The shared part of the events of one request. */

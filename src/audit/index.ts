@@ -16,6 +16,13 @@ export {
 } from './audit-event.ts';
 export type { AuditStore } from './audit-store.ts';
 export { type AuditRow, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
+export {
+  assertVersion,
+  type Freshness,
+  type Revision,
+  type RevisionRefusal,
+  reviseRecord,
+} from './revise-record.ts';
 export type {
   CommitOutcome,
   CommitPort,

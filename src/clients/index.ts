@@ -22,3 +22,11 @@ export {
   type ClientKind,
 } from './client.ts';
 export { digestSecret, newClientSecret } from './client-secret.ts';
+export {
+  addSecret,
+  type CredentialInput,
+  type CredentialRefusal,
+  credentialInput,
+  type MadeCredential,
+  makeCredential,
+} from './credential-input.ts';

@@ -17,7 +17,7 @@ const mostly = <T>(good: T, ...others: T[]) =>
     ...others.map(other => ({ weight: 1, arbitrary: fc.constant(other) })),
   );
 const anyScopes: fc.Arbitrary<(typeof SCOPES)[number][]> = fc.oneof(
-  fc.constant([...SCOPES]),
+  fc.constant<(typeof SCOPES)[number][]>([...SCOPES]),
   fc.subarray([...SCOPES]),
 );
 const anyGrant = fc.uniqueArray(fc.record({ resource: mostly<string>(...RESOURCES), scopes: anyScopes }), {
