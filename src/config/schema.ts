@@ -1,0 +1,252 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { z } from 'zod';
+import { whyGuessable } from './guessable.ts';
+import { parseIssuer } from './issuer.ts';
+import { parseKeyEncryptionKey } from './key-encryption-key.ts';
+import { Secret } from './secret.ts';
+import { parseStoreLocation } from './store-location.ts';
+import { parseTrustedProxies } from './trusted-proxies.ts';
+import { text, Unfit } from './unfit.ts';
+
+/** One row of the table: everything that the loader, the error messages and the documentation need to know of a setting. */
+export interface Setting {
+  /** The environment variable. */
+  readonly name: `COUNTERSIGN_${string}`;
+  /** From the text sent to the typed value; its description says what is permitted. */
+  readonly schema: z.ZodType<unknown, string>;
+  /** The text that an absent setting stands for. It goes through the schema like any other. */
+  readonly default?: string;
+  /** What happens when the setting is absent and there is no default. */
+  readonly whenAbsent?: string;
+  /** One sentence: what it does, and what goes wrong with a wrong value. */
+  readonly consequence: string;
+  /** Never shown in messages or logs. */
+  readonly secret?: true;
+  /** The variable itself is the path of the file that holds the value. A secret without this can be given either way. */
+  readonly fileOnly?: true;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * Every setting there is, by its name in TypeScript, which carries the unit. To add one, add a row, use the property in
+ * `load.ts` if it belongs to a group, and run `npm run docs`.
+ */
+export const SETTINGS = {
+  issuer: {
+    name: 'COUNTERSIGN_ISSUER',
+    schema: text(
+      'https://HOST[:PORT][/PATH] in its canonical spelling, without slash at the end, query, fragment or user name; http:// only for localhost, 127.0.0.1 and [::1]',
+      parseIssuer,
+    ),
+    whenAbsent: 'http://localhost:PORT, or https://localhost:PORT with TLS of its own',
+    consequence:
+      'The name of this server in every token and every URL it gives out; clients compare it byte by byte, and changing it makes all tokens and client configurations invalid.',
+  },
+  host: {
+    name: 'COUNTERSIGN_HOST',
+    schema: text('an IP address or a host name to listen on', parseHost),
+    default: '127.0.0.1',
+    consequence:
+      'The address that is listened on; 0.0.0.0 or :: opens the server to every network of the machine, so put TLS on it or in front of it.',
+  },
+  port: {
+    name: 'COUNTERSIGN_PORT',
+    schema: wholeNumber(0, 65_535),
+    default: '4444',
+    consequence:
+      'The TCP port that is listened on; 0 takes any free one, and without an issuer the issuer then changes at every start.',
+  },
+  store: {
+    name: 'COUNTERSIGN_STORE',
+    schema: text(
+      'sqlite:PATH (a file on a local disk), mongodb://… or mongodb+srv://… (a replica set)',
+      parseStoreLocation,
+    ),
+    default: 'sqlite:var/countersign.sqlite',
+    consequence:
+      'Where all records are kept; SQLite serves one machine, MongoDB as many processes as needed, and whoever can write there can grant anything.',
+    secret: true,
+  },
+  dataDirectory: {
+    name: 'COUNTERSIGN_DATA_DIR',
+    schema: text('the path of a directory', parsePath),
+    default: 'var',
+    consequence:
+      'Where the first start puts the files it makes, the key-encryption key and the bootstrap client; whoever reads them holds the server.',
+  },
+  keyEncryptionKey: {
+    name: 'COUNTERSIGN_KEY_ENCRYPTION_KEY',
+    schema: text(
+      '32 random bytes as 64 hexadecimal digits (openssl rand -hex 32) or 43 characters of base64url',
+      parseKeyEncryptionKey,
+    ),
+    whenAbsent:
+      'with SQLite, the first start makes DATA_DIR/key-encryption-key; with MongoDB it is required, since all processes share it',
+    consequence:
+      'Seals the signing keys in the store; without it a copy of the store cannot sign tokens, and if it is lost neither can the server.',
+    secret: true,
+  },
+  bootstrapClientId: {
+    name: 'COUNTERSIGN_BOOTSTRAP_CLIENT_ID',
+    schema: text('agt_ and 32 hexadecimal digits in lower case', parseAgentId),
+    whenAbsent: 'the first start makes a client and writes it to a file in DATA_DIR',
+    consequence:
+      'The client that the first administrator uses; given together with its secret or not at all.',
+  },
+  bootstrapClientSecret: {
+    name: 'COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET',
+    schema: text('43 to 256 random characters of the base64url alphabet: A-Z a-z 0-9 - _', parseClientSecret),
+    whenAbsent: 'the first start makes a client and writes it to a file in DATA_DIR',
+    consequence: 'The secret of that client; whoever knows it administers the server.',
+    secret: true,
+  },
+  accessTokenTtlSeconds: {
+    name: 'COUNTERSIGN_ACCESS_TOKEN_TTL_SECONDS',
+    schema: wholeNumber(30, 3600),
+    default: '300',
+    consequence:
+      'How many seconds an access token lives at most, unless its resource or agent says less; a stolen token is of use for that long if nobody notices.',
+  },
+  trustedProxies: {
+    name: 'COUNTERSIGN_TRUSTED_PROXIES',
+    schema: text(
+      'IP addresses and networks like 10.0.0.0/8, separated by commas, none wider than /8',
+      parseTrustedProxies,
+    ),
+    whenAbsent: 'no proxy is trusted: X-Forwarded-… headers are ignored',
+    consequence:
+      'Whose word is taken for the address of a caller, which audit and rate limits use; a network too many lets strangers choose theirs.',
+  },
+  logLevel: {
+    name: 'COUNTERSIGN_LOG_LEVEL',
+    schema: oneOf(LOG_LEVELS),
+    default: 'info',
+    consequence: 'The least severe log line that is written; the audit trail does not depend on it.',
+  },
+  shutdownSeconds: {
+    name: 'COUNTERSIGN_SHUTDOWN_SECONDS',
+    schema: wholeNumber(0, 300),
+    default: '10',
+    consequence:
+      'How many seconds requests in progress may take to end after a stop signal before they are cut off; keep it below the grace period of whatever stops the process.',
+  },
+  tlsCertificate: {
+    name: 'COUNTERSIGN_TLS_CERT_FILE',
+    schema: text('the path of a PEM file: the server certificate, then its chain', parseCertificate),
+    whenAbsent: 'plain HTTP; a proxy in front has to speak TLS for any issuer that is not on this machine',
+    consequence:
+      'The certificate of this server for TLS of its own; read once, so a renewed one takes a restart.',
+    fileOnly: true,
+  },
+  tlsPrivateKey: {
+    name: 'COUNTERSIGN_TLS_KEY_FILE',
+    schema: text('the path of a PEM file: the unencrypted private key of the certificate', parseTlsKey),
+    whenAbsent: 'plain HTTP, as above',
+    consequence: 'The private key of that certificate; whoever reads it can play this server.',
+    secret: true,
+    fileOnly: true,
+  },
+  auditCheckpointFile: {
+    name: 'COUNTERSIGN_AUDIT_CHECKPOINT_FILE',
+    schema: text('the path of a file', parsePath),
+    whenAbsent: 'no checkpoints are signed: a holder of the store could rewrite the end of the audit trail',
+    consequence:
+      'The file that signed checkpoints of the audit trail are appended to; keep it, or ship it, where a holder of the store cannot change it.',
+  },
+  auditCheckpointKey: {
+    name: 'COUNTERSIGN_AUDIT_CHECKPOINT_KEY',
+    schema: text('an ES256 private key (elliptic curve P-256) in PEM, unencrypted', parseCheckpointKey),
+    whenAbsent: 'no checkpoints are signed, as above',
+    consequence:
+      'Signs those checkpoints and never enters the store; whoever holds it and the file can forge them.',
+    secret: true,
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingProperty = keyof typeof SETTINGS;
+
+/** What the table yields: one value per row, `undefined` only where a row has no default. */
+export type SettingValues = {
+  readonly [P in SettingProperty]:
+    | z.output<(typeof SETTINGS)[P]['schema']>
+    | ((typeof SETTINGS)[P] extends { readonly default: string } ? never : undefined);
+};
+
+function wholeNumber(least: number, most: number): z.ZodType<number, string> {
+  return text(`a whole number from ${least} to ${most}`, sent => {
+    const value = /^(0|[1-9]\d{0,9})$/.test(sent) ? Number(sent) : Number.NaN;
+    if (!(value >= least && value <= most)) throw new Unfit();
+    return value;
+  });
+}
+
+function oneOf<T extends string>(values: readonly T[]): z.ZodType<T, string> {
+  return text(values.join(', '), sent => {
+    const value = values.find(each => each === sent);
+    if (value === undefined) throw new Unfit();
+    return value;
+  });
+}
+
+function parseHost(sent: string): string {
+  const isName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i.test(sent);
+  // What looks like digits and dots and is no address (127.1, 300.0.0.1) would be looked up as a name, with surprising answers.
+  if (isIP(sent) === 0 && (!isName || /^[\d.]+$/.test(sent))) throw new Unfit();
+  return sent;
+}
+
+function parsePath(sent: string): string {
+  if (sent.includes('\0') || sent !== sent.trim())
+    throw new Unfit('it begins or ends with white space, or has a NUL in it');
+  return sent;
+}
+
+function parseAgentId(sent: string): `agt_${string}` {
+  if (!isAgentId(sent)) throw new Unfit();
+  return sent;
+}
+
+function isAgentId(sent: string): sent is `agt_${string}` {
+  return /^agt_[0-9a-f]{32}$/.test(sent);
+}
+
+function parseClientSecret(sent: string): Secret {
+  if (!/^[A-Za-z0-9_-]{43,256}$/.test(sent)) throw new Unfit();
+  const why = whyGuessable(Buffer.from(sent));
+  if (why !== undefined) throw new Unfit(why);
+  return new Secret(sent);
+}
+
+function parseCertificate(pem: string): string {
+  try {
+    new X509Certificate(pem);
+    return pem;
+  } catch {
+    throw new Unfit('it is no certificate in PEM');
+  }
+}
+
+function parseTlsKey(pem: string): Secret {
+  const { asymmetricKeyType, asymmetricKeyDetails } = parsePrivateKey(pem);
+  const bits = asymmetricKeyDetails?.modulusLength ?? 0;
+  if (asymmetricKeyType === 'rsa' && bits < 2048) throw new Unfit('an RSA key has at least 2048 bits');
+  return new Secret(pem);
+}
+
+function parseCheckpointKey(pem: string): KeyObject {
+  const key = parsePrivateKey(pem);
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Unfit('it is a key of another kind');
+  return key;
+}
+
+function parsePrivateKey(pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    // The library's own message may speak of the content: it is dropped.
+    throw new Unfit('it is no unencrypted private key in PEM');
+  }
+}
