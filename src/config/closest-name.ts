@@ -1,16 +1,18 @@
 /**
  * The known name that a mistyped one was most probably meant to be.
  *
- * @returns the closest name, or nothing when more than a third of the letters would have to change
+ * @returns the closest name, or else one that goes on where it ends or the other way round; nothing when
+ *   more than a third of the letters would have to change
  */
-export function closestName(sent: string, known: Iterable<string>): string | undefined {
+export function closestName(sent: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.floor(sent.length / 3) + 1;
   for (const name of known) {
     const distance = editDistance(sent, name);
     if (distance < bestDistance) [best, bestDistance] = [name, distance];
   }
-  return best;
+  // `ACCESS_TOKEN_TTL` for `ACCESS_TOKEN_TTL_SECONDS`, `STORE_URI` for `STORE`.
+  return best ?? known.find(name => name.startsWith(`${sent}_`) || sent.startsWith(`${name}_`));
 }
 
 /** Letters to insert, drop, change or swap with their neighbour (optimal string alignment), row by row. */

@@ -8,6 +8,7 @@
  *
  * Not here: making the key-encryption key and the bootstrap client at the first start.
  */
+export { renderConfigurationPage, renderEnvExample } from './describe.ts';
 export { localIssuer } from './issuer.ts';
 export { parseKeyEncryptionKey } from './key-encryption-key.ts';
 export { type Config, ConfigError, loadConfig } from './load.ts';

@@ -1,13 +1,17 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { closestName } from './closest-name.ts';
+import { combinationProblems } from './combinations.ts';
+import { bootstrapClientFile, keyEncryptionKeyFile } from './first-start-files.ts';
 import { localIssuer } from './issuer.ts';
-import { type LogLevel, SETTINGS, type Setting, type SettingValues } from './schema.ts';
+import { quote } from './quote.ts';
+import { runtimeProblems } from './runtime-switches.ts';
+import { type LogLevel, permitted, rows, type Setting, type SettingValues, variablesOf } from './schema.ts';
 import type { Secret } from './secret.ts';
+import { type ReadFile, readSources, type Sent, type Sources } from './sources.ts';
 import type { StoreLocation } from './store-location.ts';
 import type { ProxyNetwork } from './trusted-proxies.ts';
 import { whyUnfit } from './unfit.ts';
+import { unknownNames } from './unknown-names.ts';
 
 /**
  * What the process was told, checked, typed and frozen. Secrets are held so that printing it never shows them: texts as
@@ -53,16 +57,6 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads a file as text, like `fs.readFileSync`. */
-export type ReadFile = (path: string, encoding: 'utf8') => string;
-
-/** Both or neither of each pair: half of one would silently be none. */
-const PAIRS = [
-  ['bootstrapClientId', 'bootstrapClientSecret'],
-  ['tlsCertificate', 'tlsPrivateKey'],
-  ['auditCheckpointFile', 'auditCheckpointKey'],
-] as const satisfies readonly (readonly [keyof typeof SETTINGS, keyof typeof SETTINGS])[];
-
 /**
  * Reads the environment and the secret files it names, once.
  *
@@ -78,11 +72,10 @@ export function loadConfig(env: NodeJS.ProcessEnv, readFile: ReadFile = readFile
   const sources = readSources(env, readFile);
   const { values, problems } = parseValues(sources.sent);
   const all = [
-    ...unknownNames(env),
+    ...unknownNames(env, knownNames()),
     ...sources.problems,
     ...problems,
-    ...pairProblems(sources.given),
-    ...crossProblems(values, sources),
+    ...combinationProblems(values, sources),
     ...runtimeProblems(env),
   ];
   if (all.length > 0) throw new ConfigError(all);
@@ -120,61 +113,13 @@ function toConfig(values: SettingValues): Config {
   };
 }
 
-const keyEncryptionKeyFile = (dataDirectory: string) => join(dataDirectory, 'key-encryption-key');
-const bootstrapClientFile = (dataDirectory: string) => join(dataDirectory, 'bootstrap-client.json');
-
-/** A value as it was sent, and by which variable. */
-interface Sent {
-  readonly text: string;
-  readonly name: string;
-  /** The file it came from. */
-  readonly path?: string;
-}
-
-interface Sources {
-  readonly sent: ReadonlyMap<string, Sent>;
-  /** Properties that somebody tried to give, even if it went wrong. */
-  readonly given: ReadonlySet<string>;
-  readonly problems: readonly string[];
-}
-
-/** Finds each setting's text, in the environment or in the file it names. */
-function readSources(env: NodeJS.ProcessEnv, readFile: ReadFile): Sources {
-  const sent = new Map<string, Sent>();
-  const given = new Set<string>();
-  const problems: string[] = [];
-  for (const [property, setting] of rows()) {
-    const { direct, file } = variablesOf(setting);
-    const text = direct === undefined ? undefined : env[direct];
-    const path = file === undefined ? undefined : env[file];
-    if (text === undefined && path === undefined) continue;
-    given.add(property);
-    if (text !== undefined && path !== undefined) {
-      problems.push(`${direct}, ${file}: both are given; permitted: one of the two`);
-    } else if (direct !== undefined && text !== undefined) {
-      if (text === '') problems.push(emptyProblem(direct, permitted(setting)));
-      else sent.set(property, { text, name: direct });
-    } else if (file !== undefined && path === '') {
-      problems.push(emptyProblem(file, 'the path of a file'));
-    } else if (file !== undefined && path !== undefined) {
-      try {
-        const content = readFile(path, 'utf8').trim();
-        if (content === '')
-          problems.push(`${file}: ${quote(path)} is empty; permitted: ${permitted(setting)}`);
-        else sent.set(property, { text: content, name: file, path });
-      } catch (error) {
-        const code = error instanceof Error && 'code' in error ? ` (${error.code})` : '';
-        problems.push(
-          `${file}: ${quote(path)} cannot be read${code}; permitted: the path of a readable file`,
-        );
-      }
-    }
-  }
-  return { sent, given, problems };
+function knownNames(): ReadonlySet<string> {
+  const names = rows().flatMap(([, setting]) => Object.values(variablesOf(setting)));
+  return new Set(names);
 }
 
 /** Takes each text, or the default, through its row's schema. */
-function parseValues(sent: ReadonlyMap<string, Sent>): {
+function parseValues(sent: Sources['sent']): {
   values: Partial<SettingValues>;
   problems: string[];
 } {
@@ -196,170 +141,6 @@ function valueProblem(setting: Setting, source: Sent | undefined, text: string, 
   const what = source?.path === undefined ? shown : `the content of ${quote(source.path)}`;
   const reason = why === undefined ? '' : ` (${why})`;
   return `${source?.name ?? setting.name}: ${what} is not permitted${reason}; permitted: ${permitted(setting)}`;
-}
-
-function emptyProblem(name: string, what: string): string {
-  return `${name}: "" is not permitted; permitted: ${what}, or leaving the variable out`;
-}
-
-/** A mistyped name would leave its setting at the default without a word. */
-function unknownNames(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set(
-    rows().flatMap(([, setting]) => {
-      const { direct, file } = variablesOf(setting);
-      return [direct, file].filter(name => name !== undefined);
-    }),
-  );
-  // Also in lower case: nobody else's variable begins like this.
-  const unknown = Object.keys(env)
-    .filter(name => /^COUNTERSIGN_(?!TEST_)/i.test(name) && !known.has(name))
-    .sort();
-  const kubernetes = unknown.filter(name => KUBERNETES_LINK.test(name));
-  const names = [...known].map(name => name.slice(PREFIX.length));
-  const problems = unknown
-    .filter(name => !KUBERNETES_LINK.test(name))
-    .map(name => {
-      const closest = closestName(name.slice(PREFIX.length).toUpperCase(), names);
-      const hint =
-        closest === undefined
-          ? 'permitted: the names in docs/configuration.md'
-          : `did you mean ${PREFIX}${closest}?`;
-      return `${name}: no such setting; ${hint}`;
-    });
-  if (kubernetes.length > 0) {
-    problems.push(
-      `${kubernetes.join(', ')}: set by Kubernetes for a Service named "countersign"; permitted: enableServiceLinks: false in the pod's spec, or another name for the Service`,
-    );
-  }
-  return problems;
-}
-
-const PREFIX = 'COUNTERSIGN_';
-
-/** Kubernetes describes each Service of a namespace to each pod by variables of these forms. */
-const KUBERNETES_LINK = /^COUNTERSIGN_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/;
-
-function pairProblems(given: ReadonlySet<string>): string[] {
-  return PAIRS.flatMap(([one, other]) => {
-    if (given.has(one) === given.has(other)) return [];
-    const [present, missing] = given.has(one) ? [one, other] : [other, one];
-    return `${nameOf(missing)}: missing, though ${nameOf(present)} is given; permitted: both or neither`;
-  });
-}
-
-/** What is wrong only in combination. A value that is wrong by itself is not looked at again. */
-function crossProblems(values: Partial<SettingValues>, { sent, given }: Sources): string[] {
-  const problems: string[] = [];
-  const { store, issuer, tlsCertificate, tlsPrivateKey } = values;
-  if (store?.kind === 'mongodb' && !given.has('keyEncryptionKey')) {
-    problems.push(
-      `${nameOf('keyEncryptionKey')}: missing; with a MongoDB store it is required, since every process has to unseal the same keys; permitted: ${permitted(SETTINGS.keyEncryptionKey)}`,
-    );
-  }
-  if (issuer?.startsWith('http://') && tlsCertificate !== undefined) {
-    problems.push(
-      `${nameOf('issuer')}: ${quote(issuer)} is not permitted together with ${nameOf('tlsCertificate')}; permitted: an https:// issuer`,
-    );
-  }
-  if (tlsCertificate !== undefined && tlsPrivateKey !== undefined) {
-    const certificate = new X509Certificate(tlsCertificate);
-    if (!certificate.checkPrivateKey(createPrivateKey(tlsPrivateKey.reveal()))) {
-      problems.push(
-        `${nameOf('tlsPrivateKey')}: the key does not belong to the certificate in ${nameOf('tlsCertificate')}; permitted: the two of one pair`,
-      );
-    }
-  }
-  return [...problems, ...sharedSecrets(sent), ...sharedFiles(values, sent, given)];
-}
-
-/** One secret with two uses is lost twice when it is lost once. */
-function sharedSecrets(sent: ReadonlyMap<string, Sent>): string[] {
-  const users = rows().flatMap(([property, setting]) => {
-    const source = sent.get(property);
-    return setting.secret && source !== undefined ? [source] : [];
-  });
-  return users.flatMap((one, index) =>
-    users
-      .slice(index + 1)
-      .filter(other => other.text === one.text)
-      .map(other => `${one.name}, ${other.name}: both hold the same secret; permitted: one secret for each`),
-  );
-}
-
-/** A file that the server writes must not be one that it reads, nor one that it writes for another purpose. */
-function sharedFiles(
-  values: Partial<SettingValues>,
-  sent: ReadonlyMap<string, Sent>,
-  given: ReadonlySet<string>,
-): string[] {
-  const { store, auditCheckpointFile, dataDirectory } = values;
-  const written: { name: string; path: string }[] = [];
-  if (store?.kind === 'sqlite') {
-    // The write-ahead log and its index stand beside the file.
-    for (const suffix of ['', '-wal', '-shm'])
-      written.push({ name: nameOf('store'), path: store.path + suffix });
-  }
-  if (auditCheckpointFile !== undefined)
-    written.push({ name: nameOf('auditCheckpointFile'), path: auditCheckpointFile });
-  if (dataDirectory !== undefined && !given.has('keyEncryptionKey')) {
-    written.push({ name: nameOf('dataDirectory'), path: keyEncryptionKeyFile(dataDirectory) });
-  }
-  if (dataDirectory !== undefined && !given.has('bootstrapClientId')) {
-    written.push({ name: nameOf('dataDirectory'), path: bootstrapClientFile(dataDirectory) });
-  }
-  const read = [...sent.values()].flatMap(({ name, path }) => (path === undefined ? [] : [{ name, path }]));
-  return written.flatMap((one, index) =>
-    [...written.slice(index + 1), ...read]
-      .filter(other => resolve(other.path) === resolve(one.path))
-      .map(other => `${one.name}, ${other.name}: both use the same file; permitted: a file for each`),
-  );
-}
-
-/** Switches of Node.js itself that would undo what this server promises. */
-function runtimeProblems(env: NodeJS.ProcessEnv): string[] {
-  const problems: string[] = [];
-  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
-    problems.push(
-      'NODE_TLS_REJECT_UNAUTHORIZED: "0" is not permitted: anybody could play the servers that are called; permitted: leaving the variable out (NODE_EXTRA_CA_CERTS adds an authority of your own)',
-    );
-  }
-  const unsafe = /--insecure-http-parser|--tls-min-v1\.[01]\b/.exec(env['NODE_OPTIONS'] ?? '');
-  if (unsafe !== null) {
-    problems.push(
-      `NODE_OPTIONS: ${quote(unsafe[0])} is not permitted: it weakens HTTP or TLS for the whole process; permitted: NODE_OPTIONS without it`,
-    );
-  }
-  return problems;
-}
-
-/**
- * The environment variables of a setting.
- *
- * @returns `direct` holds the value, `file` the path of a file that holds it
- */
-export function variablesOf(setting: Setting): { readonly direct?: string; readonly file?: string } {
-  if (setting.fileOnly) return { file: setting.name };
-  return setting.secret ? { direct: setting.name, file: `${setting.name}_FILE` } : { direct: setting.name };
-}
-
-/** The rows of the table, in its order. */
-export function rows(): readonly (readonly [string, Setting])[] {
-  return Object.entries(SETTINGS);
-}
-
-/** What is permitted, in words. */
-export function permitted(setting: Setting): string {
-  return setting.schema.description ?? '';
-}
-
-function nameOf(property: keyof typeof SETTINGS): string {
-  return SETTINGS[property].name;
-}
-
-/** A value for an error line: on one line, of bounded length, and without the password of a URL put in the wrong place. */
-function quote(value: string): string {
-  const shown = value.replace(/\/\/[^@/]*@/g, '//…@');
-  return JSON.stringify(shown.length > 200 ? `${shown.slice(0, 200)}…` : shown);
 }
 
 /** Freezes plain objects and arrays all the way down; a `KeyObject` and a `Secret` cannot be changed anyway. */

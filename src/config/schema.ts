@@ -8,6 +8,7 @@ import { Secret } from './secret.ts';
 import { parseStoreLocation } from './store-location.ts';
 import { parseTrustedProxies } from './trusted-proxies.ts';
 import { text, Unfit } from './unfit.ts';
+import { SERVICE_LINKS } from './unknown-names.ts';
 
 /** One row of the table: everything that the loader, the error messages and the documentation need to know of a setting. */
 export interface Setting {
@@ -54,7 +55,7 @@ export const SETTINGS = {
   },
   port: {
     name: 'COUNTERSIGN_PORT',
-    schema: wholeNumber(0, 65_535),
+    schema: text('a whole number from 0 to 65535', parsePort),
     default: '4444',
     consequence:
       'The TCP port that is listened on; 0 takes any free one, and without an issuer the issuer then changes at every start.',
@@ -175,12 +176,44 @@ export type SettingValues = {
     | ((typeof SETTINGS)[P] extends { readonly default: string } ? never : undefined);
 };
 
+/**
+ * The environment variables of a setting.
+ *
+ * @returns `direct` holds the value, `file` the path of a file that holds it
+ */
+export function variablesOf(setting: Setting): { readonly direct?: string; readonly file?: string } {
+  if (setting.fileOnly) return { file: setting.name };
+  return setting.secret ? { direct: setting.name, file: `${setting.name}_FILE` } : { direct: setting.name };
+}
+
+/** The rows of the table, in its order. */
+export function rows(): readonly (readonly [string, Setting])[] {
+  return Object.entries(SETTINGS);
+}
+
+/** What is permitted, in words. */
+export function permitted(setting: Setting): string {
+  return setting.schema.description ?? '';
+}
+
+/** The environment variable of a row. */
+export function nameOf(property: SettingProperty): string {
+  return SETTINGS[property].name;
+}
+
 function wholeNumber(least: number, most: number): z.ZodType<number, string> {
-  return text(`a whole number from ${least} to ${most}`, sent => {
-    const value = /^(0|[1-9]\d{0,9})$/.test(sent) ? Number(sent) : Number.NaN;
-    if (!(value >= least && value <= most)) throw new Unfit();
-    return value;
-  });
+  return text(`a whole number from ${least} to ${most}`, sent => parseWholeNumber(sent, least, most));
+}
+
+function parseWholeNumber(sent: string, least: number, most: number): number {
+  const value = /^(0|[1-9]\d{0,9})$/.test(sent) ? Number(sent) : Number.NaN;
+  if (!(value >= least && value <= most)) throw new Unfit();
+  return value;
+}
+
+function parsePort(sent: string): number {
+  if (sent.startsWith('tcp://')) throw new Unfit(`Kubernetes sets this ${SERVICE_LINKS}`);
+  return parseWholeNumber(sent, 0, 65_535);
 }
 
 function oneOf<T extends string>(values: readonly T[]): z.ZodType<T, string> {

@@ -1,0 +1,21 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { renderConfigurationPage, renderEnvExample } from '../config/index.ts';
+
+/**
+ * The pages that are made from code. A test compares each with its file, so that neither changes without the other; after a
+ * change, `npm run docs` writes them again. Paths start at the root of the repository.
+ */
+export const GENERATED_DOCS: readonly { readonly path: string; readonly render: () => string }[] = [
+  { path: 'docs/configuration.md', render: renderConfigurationPage },
+  { path: '.env.example', render: renderEnvExample },
+];
+
+if (import.meta.main) {
+  for (const { path, render } of GENERATED_DOCS) {
+    const target = resolve(import.meta.dirname, '../..', path);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, render());
+    console.log(path);
+  }
+}
