@@ -7,4 +7,16 @@
  * Not here: how it proves itself (`clients/`) and what its tokens say (`tokens/`).
  */
 export { type Agent, type AgentStatus, agentStatus, type ResourceScopes, scopesAt } from './agent.ts';
+export { type AgentChanges, type AgentInput, agentChanges, agentInput } from './agent-input.ts';
 export type { AgentChange, AgentStore } from './agent-store.ts';
+export {
+  BOOTSTRAP_OPERATOR_ID,
+  type BootstrapAdmin,
+  type BootstrapAdminDeps,
+  ensureAdminApi,
+} from './bootstrap-admin.ts';
+export { type AgentDeps, type AgentRefusal, getAgent } from './check-agent.ts';
+export { createAgent } from './create-agent.ts';
+export { issueAgentSecret } from './issue-agent-secret.ts';
+export { killAgent, restoreAgent, retireAgent } from './kill-agent.ts';
+export { narrowsAgent, updateAgent } from './update-agent.ts';

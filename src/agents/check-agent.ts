@@ -1,0 +1,200 @@
+import type { Freshness, Origin } from '../audit/index.ts';
+import { Refused } from '../errors.ts';
+import type { PersonStore } from '../people/index.ts';
+import { ADMIN_API_RESOURCE_ID, type ResourceStore, withoutTrailingSlash } from '../resources/index.ts';
+import { type Agent, type ResourceScopes, scopesAt } from './agent.ts';
+import type { AgentStore } from './agent-store.ts';
+
+export type AgentRefusal =
+  | 'agent-unknown'
+  | 'agent-exists'
+  | 'agent-is-retired'
+  | 'owner-not-registered'
+  | 'owner-not-active'
+  | 'envelope-resource-unknown'
+  | 'envelope-resource-repeated'
+  | 'envelope-scope-unknown'
+  | 'baseline-beyond-envelope'
+  | 'default-resource-beyond-envelope'
+  | 'expiry-in-the-past'
+  | 'admin-scope-not-held';
+
+export interface AgentDeps {
+  readonly agents: AgentStore;
+  readonly people: Pick<PersonStore, 'findPerson'>;
+  readonly resources: Pick<ResourceStore, 'findResource' | 'findResourceByIdentifier'>;
+  readonly freshness: Freshness;
+}
+
+/**
+ * Everything that must be true of an agent besides the form of its fields; the same for a new one and for a changed one (I9).
+ * Of a changed one, what it had before is not held against it: a scope may have left the catalogue since.
+ *
+ * @param before the agent as it was; undefined for a new one
+ * @returns the agent with resource identifiers in their registered spelling
+ * @throws {Refused<AgentRefusal>}
+ */
+export async function checkAgent(
+  deps: Pick<AgentDeps, 'people' | 'resources'>,
+  before: Agent | undefined,
+  after: Agent,
+  origin: Origin,
+): Promise<Agent> {
+  if (after.ownerId !== before?.ownerId) await assertOwner(deps, after.ownerId);
+  if (
+    after.expiresAt !== undefined &&
+    after.expiresAt !== before?.expiresAt &&
+    after.expiresAt <= origin.now
+  ) {
+    throw new Refused<AgentRefusal>('expiry-in-the-past', {
+      parameter: 'expiresAt',
+      sent: new Date(after.expiresAt).toISOString(),
+      permitted: [`later than ${new Date(origin.now).toISOString()}`],
+    });
+  }
+  const envelope = await resolveEnvelope(deps, before, after.envelope);
+  const baseline = withinEnvelope(envelope, after.baseline);
+  const agent: Agent = {
+    ...after,
+    envelope,
+    baseline,
+    ...(after.defaultResource !== undefined && {
+      defaultResource: defaultWithinEnvelope(envelope, after.defaultResource),
+    }),
+  };
+  await assertMayGrant(deps, before, agent, origin);
+  return agent;
+}
+
+/**
+ * Nobody hands on more of our own API than they hold themselves (I2): whoever may register agents could otherwise make one that
+ * may do everything.
+ *
+ * @param before what the agent could do already; undefined to count all that it can do now
+ * @throws {Refused<AgentRefusal>} `admin-scope-not-held`
+ */
+export async function assertMayGrant(
+  deps: Pick<AgentDeps, 'resources'>,
+  before: Agent | undefined,
+  after: Agent,
+  origin: Origin,
+): Promise<void> {
+  if (origin.client === undefined) return;
+  const adminApi = await deps.resources.findResource(ADMIN_API_RESOURCE_ID);
+  if (!adminApi) return;
+  const held = origin.scopes ?? [];
+  for (const list of ['envelope', 'baseline'] as const) {
+    const had = before ? scopesAt(before[list], adminApi.identifier) : [];
+    const beyond = scopesAt(after[list], adminApi.identifier).filter(
+      scope => !had.includes(scope) && !held.includes(scope),
+    );
+    if (beyond.length === 0) continue;
+    throw new Refused<AgentRefusal>('admin-scope-not-held', {
+      parameter: list,
+      sent: beyond.join(' '),
+      permitted: held,
+      hint: `scopes of ${adminApi.identifier} are given only by those who hold them`,
+    });
+  }
+}
+
+/** @throws {Refused<AgentRefusal>} `agent-unknown` */
+export async function getAgent(agents: Pick<AgentStore, 'findAgent'>, id: string): Promise<Agent> {
+  const agent = await agents.findAgent(id);
+  if (!agent) throw new Refused<AgentRefusal>('agent-unknown', { parameter: 'id', sent: id });
+  return agent;
+}
+
+/** Retired is final (I6). */
+export function assertNotRetired(agent: Agent): void {
+  if (agent.status !== 'retired') return;
+  throw new Refused<AgentRefusal>('agent-is-retired', {
+    parameter: 'id',
+    sent: agent.id,
+    hint: 'register a new agent instead',
+  });
+}
+
+async function assertOwner(deps: Pick<AgentDeps, 'people'>, ownerId: string): Promise<void> {
+  const owner = await deps.people.findPerson(ownerId);
+  if (owner?.status === 'active') return;
+  throw new Refused<AgentRefusal>(owner ? 'owner-not-active' : 'owner-not-registered', {
+    parameter: 'ownerId',
+    sent: ownerId,
+    permitted: ['the id of an active person'],
+  });
+}
+
+async function resolveEnvelope(
+  deps: Pick<AgentDeps, 'resources'>,
+  before: Agent | undefined,
+  envelope: readonly ResourceScopes[],
+): Promise<readonly ResourceScopes[]> {
+  const resolved = new Map<string, ResourceScopes>();
+  for (const { resource: identifier, scopes } of envelope) {
+    const resource = await deps.resources.findResourceByIdentifier(identifier);
+    if (!resource) {
+      throw new Refused<AgentRefusal>('envelope-resource-unknown', {
+        parameter: 'envelope',
+        sent: identifier,
+        permitted: ['the identifier of a registered resource server'],
+      });
+    }
+    if (resolved.has(resource.identifier)) {
+      throw new Refused<AgentRefusal>('envelope-resource-repeated', {
+        parameter: 'envelope',
+        sent: identifier,
+        permitted: ['each resource server once'],
+      });
+    }
+    const catalogue = resource.scopes.map(scope => scope.name);
+    const had = before ? scopesAt(before.envelope, resource.identifier) : [];
+    const unknown = scopes.filter(scope => !catalogue.includes(scope) && !had.includes(scope));
+    if (unknown.length > 0) {
+      throw new Refused<AgentRefusal>('envelope-scope-unknown', {
+        parameter: 'envelope',
+        sent: unknown.join(' '),
+        permitted: catalogue,
+        hint: `these are the scopes of ${resource.identifier}`,
+      });
+    }
+    resolved.set(resource.identifier, { resource: resource.identifier, scopes });
+  }
+  return [...resolved.values()];
+}
+
+function withinEnvelope(
+  envelope: readonly ResourceScopes[],
+  baseline: readonly ResourceScopes[],
+): readonly ResourceScopes[] {
+  const within = new Map<string, ResourceScopes>();
+  for (const { resource, scopes } of baseline) {
+    const entry = findEntry(envelope, resource);
+    const beyond = scopes.filter(scope => !entry?.scopes.includes(scope));
+    if (!entry || beyond.length > 0 || within.has(entry.resource)) {
+      throw new Refused<AgentRefusal>('baseline-beyond-envelope', {
+        parameter: 'baseline',
+        sent: `${resource}: ${beyond.join(' ')}`,
+        permitted: entry ? entry.scopes : envelope.map(each => each.resource),
+        hint: 'the baseline names each resource server of the envelope at most once, and no scope that is not in it',
+      });
+    }
+    within.set(entry.resource, { resource: entry.resource, scopes });
+  }
+  return [...within.values()];
+}
+
+function defaultWithinEnvelope(envelope: readonly ResourceScopes[], identifier: string): string {
+  const entry = findEntry(envelope, identifier);
+  if (entry) return entry.resource;
+  throw new Refused<AgentRefusal>('default-resource-beyond-envelope', {
+    parameter: 'defaultResource',
+    sent: identifier,
+    permitted: envelope.map(each => each.resource),
+  });
+}
+
+function findEntry(envelope: readonly ResourceScopes[], identifier: string): ResourceScopes | undefined {
+  const key = withoutTrailingSlash(identifier);
+  return envelope.find(entry => withoutTrailingSlash(entry.resource) === key);
+}

@@ -1,0 +1,77 @@
+import { eventOrigin, type Origin } from '../audit/index.ts';
+import { makeCredential } from '../clients/index.ts';
+import { Refused } from '../errors.ts';
+import { newId } from '../ids.ts';
+import { parseInput } from '../input.ts';
+import type { Agent, ResourceScopes } from './agent.ts';
+import { agentInput } from './agent-input.ts';
+import { type AgentDeps, type AgentRefusal, checkAgent } from './check-agent.ts';
+
+/**
+ * Registers an agent.
+ *
+ * @param input an `AgentInput`, from wherever it comes
+ * @returns its record, and the secret where it authenticates with one, to be shown once
+ * @throws {Refused<InputRefusal | AgentRefusal>}
+ */
+export async function createAgent(
+  deps: AgentDeps,
+  input: unknown,
+  origin: Origin,
+): Promise<{ readonly agent: Agent; readonly secret?: string }> {
+  const parsed = parseInput(agentInput, input);
+  const { credential, secret } = makeCredential(parsed.credential);
+  await deps.freshness.fresh();
+  const agent = await checkAgent(
+    deps,
+    undefined,
+    {
+      id: parsed.id ?? newId('agt', origin.now),
+      version: 1,
+      epoch: 0,
+      createdAt: origin.now,
+      updatedAt: origin.now,
+      name: parsed.name,
+      ...(parsed.purpose !== undefined && { purpose: parsed.purpose }),
+      ownerId: parsed.ownerId,
+      status: 'active',
+      ...(parsed.expiresAt !== undefined && { expiresAt: parsed.expiresAt }),
+      envelope: parsed.envelope,
+      baseline: parsed.baseline,
+      ...(parsed.defaultResource !== undefined && { defaultResource: parsed.defaultResource }),
+      ...(parsed.accessTokenTtlSeconds !== undefined && {
+        accessTokenTtlSeconds: parsed.accessTokenTtlSeconds,
+      }),
+      credential,
+    },
+    origin,
+  );
+  const about = { ...eventOrigin(origin), outcome: 'done', target: agent.id } as const;
+  const outcome = await deps.agents.commit({
+    changes: [{ kind: 'insert', collection: 'agent', record: agent }],
+    events: [
+      {
+        type: 'agent.created',
+        ...about,
+        detail: {
+          name: agent.name,
+          owner: agent.ownerId,
+          envelope: describeScopes(agent.envelope),
+          baseline: describeScopes(agent.baseline),
+          expiresAt: agent.expiresAt ?? null,
+          authMethod: credential.method,
+        },
+      },
+      ...(secret === undefined ? [] : [{ type: 'agent.secret-issued', ...about } as const]),
+    ],
+  });
+  if (!outcome.committed) {
+    throw new Refused<AgentRefusal>('agent-exists', { parameter: 'id', sent: agent.id });
+  }
+  return { agent, ...(secret !== undefined && { secret }) };
+}
+
+/** An envelope or a baseline in words for the trail: one line for each resource server. */
+export function describeScopes(list: readonly ResourceScopes[]): readonly string[] {
+  return list.map(({ resource, scopes }) => `${resource}: ${scopes.join(' ')}`);
+}

@@ -1,0 +1,66 @@
+import { type AuditEventType, eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import type { Agent } from './agent.ts';
+import { type AgentDeps, assertNotRetired, getAgent } from './check-agent.ts';
+
+type StandingDeps = Pick<AgentDeps, 'agents' | 'freshness'>;
+
+/**
+ * Kills an agent: one write closes its status and raises its epoch, so that everything it holds is dead everywhere and its
+ * credentials prove nothing until somebody restores it. Killing a suspended or retired agent changes nothing.
+ *
+ * @throws {Refused<AgentRefusal>} `agent-unknown`
+ */
+export function killAgent(deps: StandingDeps, id: string, origin: Origin): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.killed', origin, current =>
+    current.status === 'active' ? { ...current, status: 'suspended', epoch: current.epoch + 1 } : undefined,
+  );
+}
+
+/**
+ * Ends an agent for good, as a kill does and without a way back. Retiring a retired agent changes nothing.
+ *
+ * @throws {Refused<AgentRefusal>} `agent-unknown`
+ */
+export function retireAgent(deps: StandingDeps, id: string, origin: Origin): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.retired', origin, current =>
+    current.status === 'retired' ? undefined : { ...current, status: 'retired', epoch: current.epoch + 1 },
+  );
+}
+
+/**
+ * Lets a suspended agent work again. Its epoch stays raised: what had died stays dead. Restoring an active agent changes nothing.
+ *
+ * @throws {Refused<AgentRefusal>} `agent-unknown`, `agent-is-retired`
+ */
+export function restoreAgent(deps: StandingDeps, id: string, origin: Origin): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.restored', origin, current => {
+    assertNotRetired(current);
+    return current.status === 'active' ? undefined : { ...current, status: 'active' };
+  });
+}
+
+function reviseStanding(
+  deps: StandingDeps,
+  id: string,
+  type: AuditEventType,
+  origin: Origin,
+  decide: (current: Agent) => Agent | undefined,
+): Promise<Agent> {
+  return reviseRecord(
+    deps.agents,
+    deps.freshness,
+    'agent',
+    () => getAgent(deps.agents, id),
+    current => {
+      const record = decide(current);
+      if (!record) return undefined;
+      return {
+        record,
+        events: [
+          { type, outcome: 'done', ...eventOrigin(origin), target: id, detail: { epoch: record.epoch } },
+        ],
+      };
+    },
+    origin.now,
+  );
+}

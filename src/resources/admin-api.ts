@@ -1,0 +1,24 @@
+import type { AdminScope } from '../admin-shell.ts';
+import type { ScopeDefinition } from './resource.ts';
+
+/** The resource server that is our own API. Its id is the same everywhere, and no call can kill or narrow it. */
+export const ADMIN_API_RESOURCE_ID = `res_${'0'.repeat(32)}` as const;
+
+const SCOPES = {
+  read: { sentence: 'See agents, people, resource servers and keys', risk: 'low' },
+  agents: { sentence: 'Register, change and restore agents, people and resource servers', risk: 'high' },
+  kill: { sentence: 'Stop agents, people and resource servers at once', risk: 'medium' },
+  keys: { sentence: 'Withdraw signing keys, and every token that they signed', risk: 'high' },
+  audit: { sentence: 'Read the audit trail', risk: 'medium' },
+} as const satisfies Record<AdminScope, Omit<ScopeDefinition, 'name'>>;
+
+/** What can be done with our own API, in words and with its risk. */
+export const ADMIN_API_SCOPES: readonly ScopeDefinition[] = Object.entries(SCOPES).map(([name, scope]) => ({
+  name,
+  ...scope,
+}));
+
+/** The resource identifier of our own API: the audience of the tokens it takes. */
+export function adminApiIdentifier(issuer: string): string {
+  return `${issuer}/api`;
+}

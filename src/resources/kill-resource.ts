@@ -1,0 +1,56 @@
+import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
+import type { Resource } from './resource.ts';
+
+/**
+ * Disables a resource server: one write closes the status and raises the epoch, so that every token for it is dead and its
+ * credential proves nothing. Killing a disabled one changes nothing.
+ *
+ * @throws {Refused<ResourceRefusal>} `resource-unknown`, `record-protected`
+ */
+export function killResource(deps: ResourceDeps, id: string, origin: Origin): Promise<Resource> {
+  return setStatus(deps, id, 'disabled', origin);
+}
+
+/**
+ * Enables a disabled resource server again. The epoch stays raised: what had died stays dead.
+ *
+ * @throws {Refused<ResourceRefusal>} `resource-unknown`, `record-protected`
+ */
+export function restoreResource(deps: ResourceDeps, id: string, origin: Origin): Promise<Resource> {
+  return setStatus(deps, id, 'active', origin);
+}
+
+async function setStatus(
+  deps: ResourceDeps,
+  id: string,
+  status: Resource['status'],
+  origin: Origin,
+): Promise<Resource> {
+  assertNotProtected(id);
+  const isKill = status === 'disabled';
+  return reviseRecord(
+    deps.resources,
+    deps.freshness,
+    'resource',
+    () => getResource(deps.resources, id),
+    current => {
+      if (current.status === status) return undefined;
+      const epoch = current.epoch + (isKill ? 1 : 0);
+      return {
+        record: { ...current, status, epoch },
+        events: [
+          {
+            type: isKill ? 'resource.killed' : 'resource.restored',
+            outcome: 'done',
+            ...eventOrigin(origin),
+            resource: current.identifier,
+            target: id,
+            detail: { epoch },
+          },
+        ],
+      };
+    },
+    origin.now,
+  );
+}
