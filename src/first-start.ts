@@ -6,7 +6,7 @@ import { newId } from './ids.ts';
 
 /** The credentials of the client with which everything else is set up. */
 export interface BootstrapClient {
-  readonly id: `agt_${string}`;
+  readonly clientId: `agt_${string}`;
   readonly secret: string;
 }
 
@@ -28,10 +28,10 @@ export function readOrMakeBootstrapClient(path: string, nowMs: number): Bootstra
     const made = { client_id: newId('agt', nowMs), client_secret: newClientSecret() };
     return `${JSON.stringify(made, undefined, 2)}\n`;
   });
-  const { client_id: id, client_secret: secret } = JSON.parse(text) as Record<string, string>;
-  if (!id?.startsWith('agt_') || !secret)
+  const { client_id: clientId, client_secret: secret } = JSON.parse(text) as Record<string, string>;
+  if (!clientId?.startsWith('agt_') || !secret)
     throw new Error(`${path} does not hold a client_id and a client_secret`);
-  return { id: id as `agt_${string}`, secret };
+  return { clientId: clientId as `agt_${string}`, secret };
 }
 
 /**

@@ -3,7 +3,7 @@
  * connection; the main thread reads. Several processes may share the file: each hears of the others' changes in the very
  * transaction that answers a question.
  */
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Agent } from '../../agents/index.ts';
@@ -33,6 +33,8 @@ import { Writer } from './writer.ts';
 export async function openSqliteStore(path: string, options: StoreOptions): Promise<Store> {
   const file = resolve(path);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  // SQLite gives its other files the permissions of the first.
+  closeSync(openSync(file, 'a', 0o600));
   const writer = await Writer.start({ path: file, lane: options.lane });
   const store = new SqliteStore(file, openForReading(file), writer, options);
   await store.open();

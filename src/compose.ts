@@ -1,0 +1,170 @@
+/**
+ * The composition root: the one file that knows every folder. It builds what each part needs and hands it over; nothing here
+ * decides anything.
+ */
+import type { RequestListener } from 'node:http';
+import type { Logger } from 'pino';
+import { type Agent, agentStatus, ensureAdminApi } from './agents/index.ts';
+import type { Origin } from './audit/index.ts';
+import { type Background, recur } from './background.ts';
+import type { Client, ClientDirectory } from './clients/index.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/index.ts';
+import { readOrMakeBootstrapClient } from './first-start.ts';
+import { createApp } from './http/app.ts';
+import { readForm } from './http/form.ts';
+import { peerAddress } from './http/peer-address.ts';
+import { probeRoutes } from './http/probes.ts';
+import { newId } from './ids.ts';
+import type { Resource } from './resources/index.ts';
+import { openSqliteStore } from './store/sqlite/index.ts';
+import type { Store, StoreOptions } from './store/store.ts';
+import { machineRoutes } from './tokens/index.ts';
+
+/** Expired rows go in small batches: often enough that there are never many. */
+const SWEEP_PAUSE_MS = 2_000;
+
+export interface Composition {
+  readonly handler: RequestListener;
+  readonly store: Store;
+  /** From now on `/readyz` says that the process is stopping. */
+  announceStop(): void;
+  /** Ends background work and closes the store. Requests must have been drained. */
+  close(): Promise<void>;
+}
+
+export interface ComposeOptions {
+  readonly config: Config;
+  /** The issuer identifier: configured, or known once the server listens. */
+  readonly issuer: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Opens the store, sees to what a first start needs, and puts the parts together. */
+export async function compose(options: ComposeOptions): Promise<Composition> {
+  const { config, issuer, clock, log } = options;
+  const store = await openStore(config, { now: clock, lane: newId('lane', clock()) });
+  log.info({ store: store.description }, 'store open');
+  const origin: Origin = { requestId: newId('req', clock()), now: clock() };
+  await prepareFirstStart(store, options, origin);
+
+  const refusals = {
+    note: async (event: Parameters<Store['commit']>[0]['events'][number]) => {
+      await store.commit({ changes: [], events: [event] });
+    },
+  };
+  let isStopping = false;
+  const issuerUrl = new URL(issuer);
+  const prefix = issuerUrl.pathname === '/' ? '' : issuerUrl.pathname;
+  const app = createApp(
+    {
+      issuer: issuerUrl,
+      clock,
+      log,
+      addressOf: peerAddress(config.trustedProxies),
+      docsUrl: `${issuer}/docs/errors`,
+    },
+    [
+      machineRoutes(
+        {
+          clients: clientDirectory(store),
+          tokens: store,
+          agents: store,
+          people: store,
+          resources: store,
+          signer: { activeKey: () => undefined, sign: () => '', verify: () => undefined },
+          refusals,
+          issuer,
+          maxTtlSeconds: config.accessTokenTtlSeconds,
+          readForm,
+        },
+        prefix,
+      ),
+      probeRoutes({
+        version: options.version,
+        checks: { store: () => store.fresh() },
+        isStopping: () => isStopping,
+      }),
+    ],
+  );
+
+  const background: readonly Background[] = [
+    recur(
+      () => sweep(store),
+      SWEEP_PAUSE_MS,
+      error => log.warn({ err: error }, 'sweep failed'),
+    ),
+  ];
+  return {
+    handler: app.callback(),
+    store,
+    announceStop: () => {
+      isStopping = true;
+    },
+    close: async () => {
+      await Promise.all(background.map(work => work.stop()));
+      await store.close();
+    },
+  };
+}
+
+async function openStore(config: Config, options: StoreOptions): Promise<Store> {
+  if (config.store.kind === 'sqlite') return openSqliteStore(config.store.path, options);
+  throw new Error('the MongoDB store is not available yet');
+}
+
+/** Makes what must exist before the first request: the admin API and the client that may use it. */
+async function prepareFirstStart(store: Store, options: ComposeOptions, origin: Origin): Promise<void> {
+  const { config, issuer, log } = options;
+  const bootstrap = config.bootstrapClient
+    ? { clientId: config.bootstrapClient.id, secret: config.bootstrapClient.secret.reveal() }
+    : readOrMakeBootstrapClient(config.bootstrapClientFile, origin.now);
+  const deps = { store, agents: store, people: store, resources: store, freshness: store };
+  const { created, clientId } = await ensureAdminApi(deps, issuer, bootstrap, origin);
+  if (created) {
+    const where = config.bootstrapClient ? 'configuration' : config.bootstrapClientFile;
+    log.info({ clientId, credentials: where }, 'bootstrap administrator registered');
+  }
+}
+
+/** Agents and resource servers are clients; the prefix of an identifier tells which. */
+function clientDirectory(store: Store): ClientDirectory {
+  return {
+    async findClient(clientId, nowMs) {
+      if (clientId.startsWith('agt_')) return agentClient(await store.findAgent(clientId), nowMs);
+      if (clientId.startsWith('res_')) return resourceClient(await store.findResource(clientId));
+      return undefined;
+    },
+  };
+}
+
+function agentClient(agent: Agent | undefined, nowMs: number): Client | undefined {
+  return (
+    agent && {
+      clientId: agent.id,
+      kind: 'agent',
+      principalId: agent.id,
+      credential: agent.credential,
+      enabled: agentStatus(agent, nowMs) === 'active',
+    }
+  );
+}
+
+function resourceClient(resource: Resource | undefined): Client | undefined {
+  return (
+    resource && {
+      clientId: resource.id,
+      kind: 'resource',
+      principalId: resource.id,
+      credential: resource.credential,
+      enabled: resource.status === 'active',
+    }
+  );
+}
+
+/** Sweeps until there is nothing left to sweep; each batch is short, so commits hardly wait. */
+async function sweep(store: Store): Promise<void> {
+  while ((await store.sweep()) > 0);
+}
