@@ -22,8 +22,8 @@ export function parseIssuer(sent: string): string {
   if (url.protocol === 'http:' && !LOOPBACK_HOSTS.includes(url.hostname)) {
     throw new Unfit('anybody on the way could read and change what http carries');
   }
-  if (/%|\/\/|\.$/.test(`${url.hostname}${url.pathname}`)) {
-    throw new Unfit('it has a percent sign, a double slash or a dot at its end');
+  if (url.hostname.endsWith('.') || /%|\/\//.test(url.pathname)) {
+    throw new Unfit('its host ends with a dot, or its path has a percent sign or a double slash');
   }
   const canonical = url.href.replace(/\/+$/, '');
   if (sent !== canonical) throw new Unfit(`did you mean "${canonical}"?`);
