@@ -10,7 +10,7 @@ import {
 import { isRegisteredSecret } from './client-secret.ts';
 
 /** Refusals that say nothing about any client: the request itself is wrong. */
-export type CredentialFormRefusal = 'several-auth-methods' | 'credentials-malformed' | 'credentials-in-url';
+export type CredentialFormRefusal = 'several-auth-methods' | 'credentials-malformed';
 
 /** Why a caller is not the client it says it is: one answer on the wire, each its own reason in the trail. */
 export type ClientAuthRefusal =

@@ -4,6 +4,7 @@ import { Refused } from '../errors.ts';
 import type { FormFields } from '../oauth.ts';
 
 export type BodyRefusal =
+  | 'parameters-in-url'
   | 'media-type-not-supported'
   | 'body-too-large'
   | 'body-incomplete'
@@ -22,9 +23,11 @@ const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
 /**
  * Reads a form-encoded body. Parameters without a value count as not sent (RFC 6749 section 3.2).
  *
- * @throws {Refused<BodyRefusal>} for another media type, a body over 64 KiB, or a parameter sent twice
+ * @throws {Refused<BodyRefusal>} for parameters in the URL, another media type, a body over 64 KiB, or a parameter sent twice
  */
 export async function readForm(ctx: Context): Promise<FormFields> {
+  // What is in a URL is in logs, histories and Referer headers: credentials there have leaked, whatever else was sent.
+  if (ctx.querystring !== '') throw new Refused<BodyRefusal>('parameters-in-url');
   const contentType = ctx.headers['content-type'];
   if (contentType === undefined || !FORM_TYPE.test(contentType)) {
     throw new Refused<BodyRefusal>('media-type-not-supported', {

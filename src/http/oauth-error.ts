@@ -67,7 +67,7 @@ const OAUTH_ERRORS = {
     error: 'invalid_request',
     description: 'The client credentials are malformed',
   },
-  'credentials-in-url': {
+  'parameters-in-url': {
     status: 400,
     error: 'invalid_request',
     description: 'Parameters of this endpoint are never read from the URL: send them in the body',
