@@ -17,6 +17,7 @@ export interface Running {
 }
 
 export interface StartOptions {
+  /** The system's where absent. However it steps, the server's own time never runs backwards. */
   readonly clock?: Clock;
   readonly log?: Logger;
 }
@@ -26,7 +27,7 @@ export interface StartOptions {
  * issuer's name only then.
  */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<Running> {
-  const clock = options.clock ?? forwardClock();
+  const clock = forwardClock(options.clock);
   const log = options.log ?? pino({ level: config.logLevel });
   const version = packageVersion();
   let handler: (

@@ -6,7 +6,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import { pino } from 'pino';
 import { createAgent } from '../../src/agents/index.ts';
 import type { AuditEvent, Origin } from '../../src/audit/index.ts';
-import { type Clock, forwardClock } from '../../src/clock.ts';
+import type { Clock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { newId } from '../../src/ids.ts';
 import { createPerson, type Person } from '../../src/people/index.ts';
@@ -66,7 +66,7 @@ export async function startApp(t: ExecutionContext, options: AppOptions = {}): P
 
 /** Starts a server on the files of a directory, so that a test can start another one there. */
 export async function startAppIn(directory: string, options: AppOptions = {}): Promise<App> {
-  const clock = options.clock ?? forwardClock();
+  const clock = options.clock ?? Date.now;
   const { logs } = options;
   const admin = { clientId: newId('agt', clock()), secret: 'A-secret-of-the-tests-that-is-long-enough-0123' };
   const config = loadConfig({

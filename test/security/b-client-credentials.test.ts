@@ -1,0 +1,194 @@
+/** Group B: client credentials, scope, resource. */
+import test from 'ava';
+import { createAgent } from '../../src/agents/index.ts';
+import { type App, addAgent, addPerson, addResource, introspect, startApp } from '../support/start-app.ts';
+
+async function world(t: Parameters<typeof startApp>[0]) {
+  const app = await startApp(t);
+  const owner = await addPerson(app);
+  const resource = await addResource(app);
+  const other = await addResource(app);
+  const agent = await addAgent(app, owner, resource);
+  const ask = (form: Record<string, string | readonly string[] | undefined>) =>
+    app.post('/token', { grant_type: 'client_credentials', ...form }, { basic: agent.basic });
+  return { app, owner, resource, other, agent, ask };
+}
+
+const refusedFor = async (app: App) =>
+  (await app.trail()).filter(event => event.type === 'token.issue-refused').map(event => event.reason);
+
+test('R011: a scope beyond the envelope is refused by name, and no token comes of it', async t => {
+  const { app, resource, agent, ask } = await world(t);
+  const answer = await ask({ resource: resource.identifier, scope: 'read delete unheard-of' });
+  t.is(answer.status, 400);
+  t.is(answer.json.error, 'invalid_scope');
+  t.is(answer.json.access_token, undefined);
+  t.regex(answer.json.error_description, /sent: unheard-of;/);
+  t.regex(answer.json.error_description, /permitted: read \| write/);
+  t.regex(answer.json.error_uri, /^http/);
+  const beyond = await ask({ resource: resource.identifier, scope: 'read delete' });
+  t.regex(beyond.json.error_description, /sent: delete;/);
+  t.deepEqual(await app.store.listTokens(agent.id, 10), []);
+  t.deepEqual(await refusedFor(app), ['scope-unknown', 'scope-beyond-envelope']);
+  t.is((await ask({ resource: resource.identifier, scope: 'read' })).status, 200);
+});
+
+test('a scope between baseline and envelope is invalid_scope too, and the trail says that it needs approval', async t => {
+  const { app, resource, ask } = await world(t);
+  const answer = await ask({ resource: resource.identifier, scope: 'read write' });
+  t.is(answer.status, 400);
+  t.is(answer.json.error, 'invalid_scope');
+  t.regex(answer.json.error_description, /approval.*sent: write; permitted: read/);
+  t.deepEqual(await refusedFor(app), ['needs-approval']);
+});
+
+test('no scope asked means the baseline, which the answer names', async t => {
+  const { resource, ask } = await world(t);
+  t.is((await ask({ resource: resource.identifier })).json.scope, 'read');
+});
+
+test('no scope asked where there is no baseline is invalid_scope', async t => {
+  const { app, owner, resource } = await world(t);
+  const agent = await addAgent(app, owner, resource, { baseline: [] });
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  const answer = await app.post('/token', form, { basic: agent.basic });
+  t.is(answer.json.error, 'invalid_scope');
+});
+
+test('R012: without a resource the default one is meant; without a default the request is invalid_target', async t => {
+  const { app, owner, resource, ask } = await world(t);
+  const answer = await ask({});
+  t.is(answer.status, 400);
+  t.is(answer.json.error, 'invalid_target');
+  t.regex(answer.json.error_description, new RegExp(`permitted: ${resource.identifier}`));
+
+  const withDefault = await addAgent(app, owner, resource, { defaultResource: resource.identifier });
+  const token = await app.post('/token', { grant_type: 'client_credentials' }, { basic: withDefault.basic });
+  t.is(token.status, 200);
+  t.is((await introspect(app, resource, token.json.access_token)).json.aud, resource.identifier);
+});
+
+test('R013: an unknown, foreign, relative or fragment resource is invalid_target, all alike', async t => {
+  const { app, resource, other, ask } = await world(t);
+  const named = [
+    'https://unknown.example/mcp',
+    other.identifier,
+    '/mcp',
+    `${resource.identifier}#part`,
+    `${resource.identifier}//`,
+    `${resource.identifier}?x=1`,
+    resource.identifier.toUpperCase(),
+    'javascript:alert(1)',
+    `${app.issuer}/api`,
+  ];
+  for (const value of named) {
+    const answer = await ask({ resource: value });
+    t.is(answer.status, 400, value);
+    t.is(answer.json.error, 'invalid_target', value);
+    t.true(answer.json.error_description.includes(`permitted: ${resource.identifier}`), value);
+  }
+  t.deepEqual([...new Set(await refusedFor(app))], ['resource-not-permitted']);
+});
+
+test('one trailing slash more or less names the same resource, and the audience is the registered spelling', async t => {
+  const { app, resource, ask } = await world(t);
+  const answer = await ask({ resource: `${resource.identifier}/` });
+  t.is((await introspect(app, resource, answer.json.access_token)).json.aud, resource.identifier);
+});
+
+test('R014: two resources are refused: a token has one audience', async t => {
+  const { resource, other, ask } = await world(t);
+  for (const values of [
+    [resource.identifier, other.identifier],
+    [resource.identifier, resource.identifier],
+  ]) {
+    const answer = await ask({ resource: values });
+    t.is(answer.status, 400);
+    t.is(answer.json.error, 'invalid_target');
+  }
+});
+
+test('R015: a token lives 300 s by default, and never longer than its agent', async t => {
+  const { app, owner, resource, ask } = await world(t);
+  t.is((await ask({ resource: resource.identifier })).json.expires_in, 300);
+
+  const expiring = await addAgent(app, owner, resource, {
+    expiresAt: new Date(app.now() + 60_000).toISOString(),
+  });
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  const token = await app.post('/token', form, { basic: expiring.basic });
+  t.true(token.json.expires_in <= 60 && token.json.expires_in >= 55, token.text);
+
+  const capped = await addAgent(app, owner, resource, { accessTokenTtlSeconds: 45 });
+  t.is((await app.post('/token', form, { basic: capped.basic })).json.expires_in, 45);
+  const brief = await addResource(app, { accessTokenTtlSeconds: 120 });
+  const visitor = await addAgent(app, owner, brief);
+  const visit = { grant_type: 'client_credentials', resource: brief.identifier };
+  t.is((await app.post('/token', visit, { basic: visitor.basic })).json.expires_in, 120);
+});
+
+test('an agent whose end has come proves nothing any more, and what it holds is dead', async t => {
+  let offset = 0;
+  const app = await startApp(t, { clock: () => Date.now() + offset });
+  const owner = await addPerson(app);
+  const resource = await addResource(app);
+  const agent = await addAgent(app, owner, resource, {
+    expiresAt: new Date(app.now() + 60_000).toISOString(),
+  });
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  const token = (await app.post('/token', form, { basic: agent.basic })).json.access_token;
+  t.true((await introspect(app, resource, token)).json.active);
+
+  offset = 61_000;
+  t.is((await introspect(app, resource, token)).text, '{"active":false}');
+  t.is((await app.post('/token', form, { basic: agent.basic })).status, 401);
+});
+
+test('R024: other grant types are not supported, and a resource server gets no tokens', async t => {
+  const { app, resource, ask } = await world(t);
+  for (const grant_type of ['password', 'implicit', 'urn:unheard-of']) {
+    const answer = await ask({ grant_type, resource: resource.identifier, username: 'a', password: 'b' });
+    t.is(answer.status, 400, grant_type);
+    t.is(answer.json.error, 'unsupported_grant_type', grant_type);
+  }
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  const asResource = await app.post('/token', form, { basic: [resource.id, resource.secret] });
+  t.is(asResource.json.error, 'unauthorized_client');
+});
+
+test('I8: a parameter sent twice, another media type, and a body without a grant type are refused', async t => {
+  const { app, resource, agent } = await world(t);
+  const { basic } = agent;
+  const form = `grant_type=client_credentials&resource=${encodeURIComponent(resource.identifier)}`;
+  t.is((await app.post('/token', `${form}&scope=read&scope=read`, { basic })).json.error, 'invalid_request');
+  t.is(
+    (await app.post('/token', `${form}&grant_type=client_credentials`, { basic })).json.error,
+    'invalid_request',
+  );
+  const json = { basic, headers: { 'Content-Type': 'application/json' } };
+  t.is((await app.post('/token', '{"grant_type":"client_credentials"}', json)).status, 415);
+  t.is((await app.post('/token', 'scope=read', { basic })).json.error, 'invalid_request');
+  t.is((await app.post('/token', form, { basic })).status, 200);
+});
+
+test('I2: an owner who is disabled takes the agent along', async t => {
+  const { app, owner, resource, ask } = await world(t);
+  const token = (await ask({ resource: resource.identifier })).json.access_token;
+  const { killPerson } = await import('../../src/people/index.ts');
+  await killPerson({ people: app.store, freshness: app.store }, owner.id, app.origin());
+  t.is((await introspect(app, resource, token)).text, '{"active":false}');
+  t.is((await ask({ resource: resource.identifier })).json.error, 'invalid_client');
+});
+
+test('an agent cannot be registered with a baseline beyond its envelope', async t => {
+  const { app, owner, resource } = await world(t);
+  const input = {
+    name: 'Too much',
+    ownerId: owner.id,
+    envelope: [{ resource: resource.identifier, scopes: ['read'] }],
+    baseline: [{ resource: resource.identifier, scopes: ['read', 'delete'] }],
+    credential: { method: 'client_secret' },
+  };
+  const deps = { agents: app.store, people: app.store, resources: app.store, freshness: app.store };
+  await t.throwsAsync(createAgent(deps, input, app.origin()), { message: 'baseline-beyond-envelope' });
+});
