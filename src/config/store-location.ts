@@ -52,13 +52,10 @@ function checkMongodbUri(uri: string): void {
   const parts =
     /^mongodb(?:\+srv)?:\/\/(?:[^@/?\s]+@)?[^@/?#\s]+(?:\/[^?#\s]*)?(?:\?(?<query>[^#\s]*))?$/.exec(uri);
   if (parts === null) throw new Unfit('it is no MongoDB connection string');
-  const seen = new Set<string>();
   for (const [name, value] of new URLSearchParams(parts.groups?.['query'] ?? '')) {
     const key = name.toLowerCase();
     const rule = MONGODB_OPTIONS[key];
     if (rule === undefined) continue;
-    if (seen.has(key)) throw new Unfit(`the option ${key} is given twice`);
-    seen.add(key);
     if (value !== rule.only)
       throw new Unfit(`the option ${key} may only be ${rule.only}: otherwise ${rule.why}`);
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import test from 'ava';
 import { parseKeyEncryptionKey } from '../../src/config/index.ts';
 import { SETTINGS, type SettingProperty } from '../../src/config/schema.ts';
@@ -33,6 +33,9 @@ const RANGES: Readonly<
       'https://auth.example.org/',
       'https://auth.example.org/as/',
       'https://auth.example.org?x=1',
+      'https://auth.example.org/?x=1',
+      'https://auth.example.org/as?x=1',
+      'https://auth.example.org/as#x',
       'https://auth.example.org?',
       'https://auth.example.org#x',
       'https://auth.example.org#',
@@ -150,6 +153,8 @@ const RANGES: Readonly<
       // 256 bits and two more: a second spelling of another key.
       `${randomBytes(32).toString('base64url').slice(0, 42)}B`,
       'deadbeef'.repeat(8),
+      // Hexadecimal digits of three kinds, in no order: nine different bytes at most.
+      'c0a0ca0c00caac0a0cc0aac00acc0a0caca00c0cac0a00cca0ac0c0aca00ccaa',
       '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f',
       '1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100',
       '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff',
@@ -218,7 +223,7 @@ const RANGES: Readonly<
   logLevel: { good: ['trace', 'info', 'silent'], bad: ['INFO', 'verbose', 'info ', '30'] },
   shutdownSeconds: { good: ['0', '10', '300'], bad: ['-1', '301', '10s'] },
   tlsCertificate: { good: [TLS_CERTIFICATE], bad: ['x', TLS_PRIVATE_KEY] },
-  tlsPrivateKey: { good: [TLS_PRIVATE_KEY], bad: ['x', TLS_CERTIFICATE] },
+  tlsPrivateKey: { good: [TLS_PRIVATE_KEY, rsaKey(2048)], bad: ['x', TLS_CERTIFICATE, rsaKey(1024)] },
   auditCheckpointFile: { good: ['/mnt/worm/checkpoints.jsonl'], bad: [' x', 'a\0b'] },
   auditCheckpointKey: {
     good: [CHECKPOINT_KEY],
@@ -248,3 +253,8 @@ test('random keys and client secrets are never called guessable', t => {
     t.true(SETTINGS.bootstrapClientSecret.schema.safeParse(text).success);
   }
 });
+
+function rsaKey(modulusLength: number): string {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
