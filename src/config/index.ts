@@ -12,7 +12,3 @@ export { renderConfigurationPage, renderEnvExample } from './describe.ts';
 export { localIssuer } from './issuer.ts';
 export { parseKeyEncryptionKey } from './key-encryption-key.ts';
 export { type Config, ConfigError, loadConfig } from './load.ts';
-export type { LogLevel } from './schema.ts';
-export type { Secret } from './secret.ts';
-export type { StoreLocation } from './store-location.ts';
-export type { ProxyNetwork } from './trusted-proxies.ts';
