@@ -17,12 +17,26 @@ export {
 export type { AuditStore } from './audit-store.ts';
 export { type AuditRow, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
 export {
+  type BadCheckpointCause,
+  type Checkpoint,
+  type CheckpointOptions,
+  type CheckpointReport,
+  type Checkpoints,
+  startCheckpoints,
+  verifyCheckpoints,
+} from './checkpoint.ts';
+export { renderAuditPage } from './describe-events.ts';
+export { formatAuditRow } from './format-event.ts';
+export { RefusalCounter, type RefusalCounterOptions } from './refusal-counter.ts';
+export {
   assertVersion,
   type Freshness,
   type Revision,
   type RevisionRefusal,
   reviseRecord,
 } from './revise-record.ts';
+export { type AuditRowView, auditRoutes } from './routes.ts';
+export { fileTrail, storeTrail, type Trail, trailLines } from './trail.ts';
 export type {
   CommitOutcome,
   CommitPort,
@@ -33,3 +47,12 @@ export type {
   ReplaceRecord,
   Unit,
 } from './unit-of-commit.ts';
+export { untrustedText, visibleText } from './untrusted-text.ts';
+export {
+  type BadRow,
+  type BadRowCause,
+  type CheckpointedHeads,
+  type LaneReport,
+  type TrailReport,
+  verifyTrail,
+} from './verify-trail.ts';

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { renderAuditPage } from '../audit/index.ts';
 import { renderConfigurationPage, renderEnvExample } from '../config/index.ts';
 
 /**
@@ -8,6 +9,7 @@ import { renderConfigurationPage, renderEnvExample } from '../config/index.ts';
  */
 export const GENERATED_DOCS: readonly { readonly path: string; readonly render: () => string }[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
+  { path: 'docs/audit.md', render: renderAuditPage },
   { path: '.env.example', render: renderEnvExample },
 ];
 
