@@ -4,25 +4,28 @@
  */
 import type { RequestListener } from 'node:http';
 import type { Logger } from 'pino';
-import { type Agent, agentStatus, ensureAdminApi } from './agents/index.ts';
-import type { Origin } from './audit/index.ts';
+import { type Agent, agentRoutes, agentStatus, ensureAdminApi } from './agents/index.ts';
+import { auditRoutes, type Origin, RefusalCounter, startCheckpoints } from './audit/index.ts';
 import { type Background, recur } from './background.ts';
 import type { Client, ClientDirectory } from './clients/index.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { readOrMakeBootstrapClient } from './first-start.ts';
+import { adminApiPath, createAdminShell } from './http/admin-shell.ts';
 import { createApp } from './http/app.ts';
 import { readForm } from './http/form.ts';
 import { peerAddress } from './http/peer-address.ts';
 import { probeRoutes } from './http/probes.ts';
 import { newId } from './ids.ts';
-import type { Resource } from './resources/index.ts';
+import { peopleRoutes } from './people/index.ts';
+import { type Resource, resourceRoutes } from './resources/index.ts';
 import { openSqliteStore } from './store/sqlite/index.ts';
 import type { Store, StoreOptions } from './store/store.ts';
-import { machineRoutes } from './tokens/index.ts';
+import { type AccessTokenSigner, machineRoutes } from './tokens/index.ts';
 
 /** Expired rows go in small batches: often enough that there are never many. */
 const SWEEP_PAUSE_MS = 2_000;
+const REFUSALS_PAUSE_MS = 5_000;
 
 export interface Composition {
   readonly handler: RequestListener;
@@ -50,14 +53,28 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   const origin: Origin = { requestId: newId('req', clock()), now: clock() };
   await prepareFirstStart(store, options, origin);
 
-  const refusals = {
-    note: async (event: Parameters<Store['commit']>[0]['events'][number]) => {
-      await store.commit({ changes: [], events: [event] });
-    },
-  };
+  const refusals = new RefusalCounter({
+    audit: store,
+    now: clock,
+    onError: error => log.warn({ err: error }, 'a refusal could not be recorded yet'),
+  });
+  const checkpoints =
+    config.auditCheckpoint &&
+    (await startCheckpoints({
+      auditStore: store,
+      key: config.auditCheckpoint.privateKey,
+      file: config.auditCheckpoint.file,
+      issuer,
+      now: clock,
+      onProblem: error => log.error({ err: error }, 'audit checkpoint failed'),
+    }));
+  const signer: AccessTokenSigner = { activeKey: () => undefined, sign: () => '', verify: () => undefined };
   let isStopping = false;
   const issuerUrl = new URL(issuer);
   const prefix = issuerUrl.pathname === '/' ? '' : issuerUrl.pathname;
+  const managed = { agents: store, people: store, resources: store, freshness: store };
+  const adminPrefix = `${adminApiPath(issuerUrl)}/v1`;
+  const adminShell = createAdminShell({ tokens: store, signer, issuer: issuerUrl, audit: store, refusals });
   const app = createApp(
     {
       issuer: issuerUrl,
@@ -74,7 +91,7 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
           agents: store,
           people: store,
           resources: store,
-          signer: { activeKey: () => undefined, sign: () => '', verify: () => undefined },
+          signer,
           refusals,
           issuer,
           maxTtlSeconds: config.accessTokenTtlSeconds,
@@ -82,6 +99,10 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
         },
         prefix,
       ),
+      agentRoutes(managed, adminShell, adminPrefix),
+      peopleRoutes(managed, adminShell, adminPrefix),
+      resourceRoutes(managed, adminShell, adminPrefix),
+      auditRoutes({ audit: store }, adminShell, adminPrefix),
       probeRoutes({
         version: options.version,
         checks: { store: () => store.fresh() },
@@ -91,6 +112,11 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   );
 
   const background: readonly Background[] = [
+    recur(
+      () => refusals.sweep(),
+      REFUSALS_PAUSE_MS,
+      error => log.warn({ err: error }, 'counting refusals failed'),
+    ),
     recur(
       () => sweep(store),
       SWEEP_PAUSE_MS,
@@ -105,6 +131,8 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
     },
     close: async () => {
       await Promise.all(background.map(work => work.stop()));
+      await refusals.flush();
+      await checkpoints?.stop();
       await store.close();
     },
   };

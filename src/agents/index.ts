@@ -19,4 +19,5 @@ export { type AgentDeps, type AgentRefusal, getAgent } from './check-agent.ts';
 export { createAgent } from './create-agent.ts';
 export { issueAgentSecret } from './issue-agent-secret.ts';
 export { killAgent, restoreAgent, retireAgent } from './kill-agent.ts';
+export { type AgentView, agentRoutes } from './routes.ts';
 export { narrowsAgent, updateAgent } from './update-agent.ts';

@@ -30,3 +30,4 @@ export {
   type MadeCredential,
   makeCredential,
 } from './credential-input.ts';
+export { type CredentialView, viewCredential } from './credential-view.ts';

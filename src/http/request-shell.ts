@@ -2,9 +2,12 @@ import type { Context, Middleware, Next } from 'koa';
 import type { Logger } from 'pino';
 import type { Origin } from '../audit/index.ts';
 import type { Clock } from '../clock.ts';
-import { Refused, StoreUnavailable } from '../errors.ts';
+import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
-import { isMachineRefusal, type MachineRefusal, oauthErrorBody, oauthErrorStatus } from './oauth-error.ts';
+import { isAdminApi } from './admin-shell.ts';
+import { type ErrorAnswer, reasonOf } from './error-answer.ts';
+import { isMachineRefusal, oauthErrorBody, oauthErrorStatus } from './oauth-error.ts';
+import { problemAnswer } from './problem.ts';
 
 export interface RequestShellDeps {
   readonly issuer: URL;
@@ -44,10 +47,11 @@ export function requestShell(deps: RequestShellDeps): Middleware {
 }
 
 function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, error: unknown): void {
-  const reason = machineReason(error);
-  const status = oauthErrorStatus(reason);
-  if (reason === 'internal-error')
-    deps.log.error({ err: error, requestId: origin.requestId }, 'request failed');
+  const answer = isAdminApi(ctx.path, deps.issuer)
+    ? problemAnswer(error, deps.docsUrl)
+    : oauthAnswer(error, ctx, deps.docsUrl);
+  const { status } = answer;
+  if (status === 500) deps.log.error({ err: error, requestId: origin.requestId }, 'request failed');
   else if (status === 503)
     deps.log.warn({ err: error, requestId: origin.requestId }, 'request refused: cannot answer safely');
 
@@ -55,16 +59,21 @@ function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, err
   ctx.set('Cache-Control', 'no-store');
   ctx.set('Error-Ref', origin.requestId);
   if (status === 503) ctx.set('Retry-After', '1');
-  // RFC 6749 section 5.2: a client that tried the Authorization header is told the scheme.
-  if (status === 401 && ctx.headers.authorization !== undefined)
-    ctx.set('WWW-Authenticate', 'Basic realm="countersign"');
-  if (reason === 'body-too-large') ctx.set('Connection', 'close');
-  ctx.type = 'application/json';
-  ctx.body = oauthErrorBody(reason, error instanceof Refused ? error.detail : {}, deps.docsUrl);
+  if (status === 413) ctx.set('Connection', 'close');
+  if (answer.challenge !== undefined) ctx.set('WWW-Authenticate', answer.challenge);
+  ctx.type = answer.mediaType;
+  ctx.body = answer.body;
 }
 
-function machineReason(error: unknown): MachineRefusal {
-  if (error instanceof StoreUnavailable) return 'store-unavailable';
-  if (error instanceof Refused && isMachineRefusal(error.reason)) return error.reason;
-  return 'internal-error';
+function oauthAnswer(error: unknown, ctx: Context, docsUrl: string): ErrorAnswer {
+  const reason = reasonOf(error, isMachineRefusal);
+  const status = oauthErrorStatus(reason);
+  // RFC 6749 section 5.2: a client that tried the Authorization header is told the scheme.
+  const isTold = status === 401 && ctx.headers.authorization !== undefined;
+  return {
+    status,
+    mediaType: 'application/json',
+    body: oauthErrorBody(reason, error instanceof Refused ? error.detail : {}, docsUrl),
+    ...(isTold && { challenge: 'Basic realm="countersign"' }),
+  };
 }

@@ -6,4 +6,5 @@ export { killPerson, restorePerson } from './kill-person.ts';
 export { type Person, ROLES, type Role } from './person.ts';
 export { type PersonChanges, type PersonInput, personChanges, personInput } from './person-input.ts';
 export type { PersonChange, PersonStore } from './person-store.ts';
+export { type PersonView, peopleRoutes } from './routes.ts';
 export { updatePerson } from './update-person.ts';

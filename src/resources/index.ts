@@ -21,4 +21,5 @@ export {
   resourceInput,
 } from './resource-input.ts';
 export type { ResourceChange, ResourceStore } from './resource-store.ts';
+export { type ResourceView, resourceRoutes } from './routes.ts';
 export { narrowsResource, updateResource } from './update-resource.ts';

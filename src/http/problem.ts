@@ -1,0 +1,161 @@
+import type { AgentRefusal } from '../agents/index.ts';
+import type { RevisionRefusal } from '../audit/index.ts';
+import type { CredentialRefusal } from '../clients/index.ts';
+import { type RefusalDetail, Refused } from '../errors.ts';
+import type { InputRefusal } from '../input.ts';
+import type { PersonRefusal } from '../people/index.ts';
+import type { ResourceRefusal } from '../resources/index.ts';
+import type { AdminAuthRefusal } from './admin-auth.ts';
+import type { AdminCallRefusal } from './admin-shell.ts';
+import { type AnyEndpointRefusal, type ErrorAnswer, reasonOf } from './error-answer.ts';
+import type { BodyRefusal } from './form.ts';
+import type { JsonRefusal } from './json.ts';
+
+/** What a refusal by the admin API looks like (RFC 9457). */
+export interface ProblemText {
+  readonly status: number;
+  /** What happened, in a few words that are the same each time. */
+  readonly title: string;
+  /** The name of the problem outside, where it is not the reason: several reasons must look alike (I15). */
+  readonly code?: string;
+  /** RFC 6750 section 3.1; an empty one is a challenge without an error, for a request without a token. */
+  readonly bearerError?: '' | 'invalid_request' | 'invalid_token' | 'insufficient_scope';
+}
+
+export type AdminRefusal =
+  | AdminAuthRefusal
+  | AdminCallRefusal
+  | AgentRefusal
+  | AnyEndpointRefusal
+  | BodyRefusal
+  | CredentialRefusal
+  | InputRefusal
+  | JsonRefusal
+  | PersonRefusal
+  | ResourceRefusal
+  | RevisionRefusal;
+
+const TOKEN_NOT_ACCEPTED = {
+  status: 401,
+  title: 'The access token is not accepted here',
+  code: 'token-not-accepted',
+  bearerError: 'invalid_token',
+} as const;
+
+const PROBLEMS = {
+  'no-token': { status: 401, title: 'The request carries no access token', bearerError: '' },
+  'token-in-url': {
+    status: 400,
+    title: 'An access token is never taken from the URL; this one is in logs now: revoke it',
+    bearerError: 'invalid_request',
+  },
+  'token-not-live': TOKEN_NOT_ACCEPTED,
+  'token-for-another-resource': TOKEN_NOT_ACCEPTED,
+  'admin-scope-missing': {
+    status: 403,
+    title: 'The access token lacks the scope that this call needs',
+    bearerError: 'insufficient_scope',
+  },
+  'origin-foreign': { status: 403, title: 'Pages of other origins may not call this API' },
+  'route-unknown': { status: 404, title: 'There is no such call' },
+  'version-required': { status: 428, title: 'The request does not say which version it changes' },
+  'version-changed': { status: 412, title: 'The record has been changed since it was read' },
+  'value-taken': { status: 409, title: 'Another record has this value' },
+
+  'input-invalid': { status: 400, title: 'A value is not what it has to be' },
+  'media-type-not-supported': { status: 415, title: 'The media type of the body is not supported' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'body-incomplete': { status: 400, title: 'The body ended early' },
+  'duplicate-parameter': { status: 400, title: 'A parameter was sent more than once' },
+  'parameters-in-url': { status: 400, title: 'This call takes no parameters from the URL' },
+  'too-many-parameters': { status: 400, title: 'The request has too many parameters' },
+  'json-malformed': { status: 400, title: 'The body is not well-formed JSON in UTF-8' },
+  'json-too-deep': { status: 400, title: 'The body is nested too deep' },
+  'json-key-not-permitted': { status: 400, title: 'The body has a key that is never accepted' },
+
+  'agent-unknown': { status: 404, title: 'There is no such agent' },
+  'agent-exists': { status: 409, title: 'There is an agent with this id' },
+  'agent-is-retired': { status: 409, title: 'The agent is retired, and that is final' },
+  'owner-not-registered': { status: 422, title: 'The owner is not registered' },
+  'owner-not-active': { status: 422, title: 'The owner is disabled' },
+  'envelope-resource-unknown': { status: 422, title: 'The envelope names an unknown resource server' },
+  'envelope-resource-repeated': { status: 422, title: 'The envelope names a resource server twice' },
+  'envelope-scope-unknown': {
+    status: 422,
+    title: 'The envelope names a scope that its resource server does not have',
+  },
+  'baseline-beyond-envelope': { status: 422, title: 'The baseline goes beyond the envelope' },
+  'default-resource-beyond-envelope': { status: 422, title: 'The default resource is not in the envelope' },
+  'expiry-in-the-past': { status: 422, title: 'The end of the agent is not in the future' },
+  'admin-scope-not-held': { status: 403, title: 'Nobody grants more of this API than they hold' },
+  'credential-takes-no-secret': { status: 409, title: 'It authenticates with keys and has no secret' },
+
+  'person-unknown': { status: 404, title: 'There is no such person' },
+  'person-exists': { status: 409, title: 'There is a person with this id or e-mail address' },
+
+  'resource-unknown': { status: 404, title: 'There is no such resource server' },
+  'resource-exists': { status: 409, title: 'There is a resource server with this id or identifier' },
+  'record-protected': { status: 403, title: 'This record cannot be changed through the API' },
+
+  'store-unavailable': {
+    status: 503,
+    title: 'The server cannot answer safely at the moment: try again in a second',
+  },
+  'internal-error': { status: 500, title: 'The server met an unexpected condition' },
+} as const satisfies Record<AdminRefusal, ProblemText>;
+
+const MAX_PERMITTED = 50;
+
+/** All reasons with what they look like outside, for the documentation and its test. */
+export function listProblems(): readonly (readonly [AdminRefusal, ProblemText])[] {
+  return Object.entries(PROBLEMS) as [AdminRefusal, ProblemText][];
+}
+
+/**
+ * Whatever was thrown, as a problem (RFC 9457): the kind of problem with where to read more, cause, the value sent, what is
+ * permitted. Of what is unexpected, nothing is told.
+ *
+ * @param docsUrl where the page about errors is
+ */
+export function problemAnswer(error: unknown, docsUrl: string): ErrorAnswer {
+  const reason = reasonOf(error, isAdminRefusal);
+  const text: ProblemText = PROBLEMS[reason];
+  const detail = error instanceof Refused && reason !== 'internal-error' ? error.detail : {};
+  const sentence = describe(detail);
+  return {
+    status: text.status,
+    mediaType: 'application/problem+json',
+    body: JSON.stringify({
+      type: `${docsUrl}#${text.code ?? reason}`,
+      title: text.title,
+      status: text.status,
+      ...(sentence !== '' && { detail: sentence }),
+      ...(detail.parameter !== undefined && { parameter: detail.parameter }),
+      ...(detail.sent !== undefined && { sent: detail.sent }),
+      ...(detail.permitted !== undefined && { permitted: detail.permitted.slice(0, MAX_PERMITTED) }),
+    }),
+    ...(text.bearerError !== undefined && { challenge: challenge(text.bearerError, detail) }),
+  };
+}
+
+function isAdminRefusal(reason: string): reason is AdminRefusal {
+  return Object.hasOwn(PROBLEMS, reason);
+}
+
+/** RFC 6750 section 3: what to come back with. For a scope that is missing, its name. */
+function challenge(bearerError: NonNullable<ProblemText['bearerError']>, detail: RefusalDetail): string {
+  const parts = ['realm="countersign"'];
+  if (bearerError !== '') parts.push(`error="${bearerError}"`);
+  if (bearerError === 'insufficient_scope') parts.push(`scope="${(detail.permitted ?? []).join(' ')}"`);
+  return `Bearer ${parts.join(', ')}`;
+}
+
+function describe(detail: RefusalDetail): string {
+  const parts: string[] = [];
+  if (detail.parameter !== undefined) parts.push(`At fault: ${detail.parameter}`);
+  if (detail.sent !== undefined) parts.push(`sent: ${detail.sent}`);
+  if (detail.permitted !== undefined)
+    parts.push(`permitted: ${detail.permitted.slice(0, MAX_PERMITTED).join(' | ') || 'nothing'}`);
+  if (detail.hint !== undefined) parts.push(detail.hint);
+  return parts.join('; ');
+}
