@@ -1,0 +1,421 @@
+import { hash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import mongoose, { type ClientSession } from 'mongoose';
+import {
+  type AuditRow,
+  type CommitOutcome,
+  type Conflict,
+  chainEvent,
+  emptyLane,
+  type LaneHead,
+  type Unit,
+} from '../../audit/index.ts';
+import { StoreUnavailable } from '../../errors.ts';
+import { withoutTrailingSlash } from '../../resources/index.ts';
+import type { TokenRecord } from '../../tokens/index.ts';
+import type { Change } from '../store.ts';
+import {
+  type AuditDocument,
+  type Database,
+  DURABLE,
+  type FeedDocument,
+  laneKey,
+  type RecordDocument,
+  type RecordModel,
+  type TokenDocument,
+  type UsedOnceDocument,
+} from './database.ts';
+import { trustedFilter } from './read.ts';
+
+/** How long a changed record is announced: far longer than any token that carries its old epoch can live. */
+const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
+/** A batch that is not committed by then is given up: whoever waits for it has waited long enough. */
+const GIVE_UP_AFTER_MS = 5_000;
+const RETRY_PAUSE_MS = 20;
+const DUPLICATE_KEY = 11_000;
+
+const { MongoError, MongoErrorLabel } = mongoose.mongo;
+
+type RecordChange = Extract<Change, { kind: 'insert' | 'replace' }>;
+
+/** Where a lane stands: in its chain, and in its announcements. */
+interface Position {
+  readonly head: LaneHead;
+  readonly feedSeq: number;
+}
+
+/** What a run of units writes, gathered so that each collection is written to once. */
+interface Writes {
+  readonly usedOnce: UsedOnceDocument[];
+  readonly tokens: TokenDocument[];
+  readonly records: RecordChange[];
+  readonly feed: FeedDocument[];
+  readonly audit: AuditDocument[];
+  /** Where the lane stands once they are committed. */
+  readonly after: Position;
+}
+
+/** One unit has to give way to what is stored already; nothing of its run has been committed. */
+class UnitConflict extends Error {
+  readonly conflict: Conflict;
+  /** The key that was taken, where that tells which unit it was. */
+  readonly key: string | undefined;
+
+  constructor(conflict: Conflict, key?: string) {
+    super(conflict);
+    this.conflict = conflict;
+    this.key = key;
+  }
+}
+
+/**
+ * Commits batches of units for one lane, one at a time, each in a transaction with majority write concern.
+ *
+ * A failed statement ends a MongoDB transaction, so a unit that meets a conflict takes its run down with it, and the run is
+ * committed again without that unit. A unit that changes a record is rare, and runs by itself.
+ *
+ * All transactions use one session. The first statement of the next one therefore ends whatever a lost connection has left
+ * open, and after a commit of unknown outcome the next transaction finds out what became of it: it reads the lane's last row.
+ */
+export class BatchApplier {
+  readonly #database: Database;
+  readonly #session: ClientSession;
+  readonly #lane: string;
+  readonly #now: () => number;
+  readonly #onCommitted: (announcement: FeedDocument) => void;
+  #position: Position;
+  /** Whether the position has to be read from the database first. */
+  #isPositionKnown = false;
+
+  /** @param onCommitted called with each announcement once it is durable, before the outcome is told */
+  constructor(
+    database: Database,
+    session: ClientSession,
+    lane: string,
+    now: () => number,
+    onCommitted: (announcement: FeedDocument) => void,
+  ) {
+    this.#database = database;
+    this.#session = session;
+    this.#lane = lane;
+    this.#now = now;
+    this.#onCommitted = onCommitted;
+    this.#position = { head: emptyLane(lane), feedSeq: 0 };
+  }
+
+  /**
+   * Commits a batch, and tells the outcome of each unit, in order.
+   *
+   * @throws {StoreUnavailable} when it is unknown whether some of it was committed
+   */
+  async apply(units: readonly Unit<Change>[]): Promise<readonly CommitOutcome[]> {
+    const outcomes = new Map<Unit<Change>, CommitOutcome>();
+    const taken = new Set<string>();
+    let waiting = units;
+    while (waiting.length > 0) {
+      const run: Unit<Change>[] = [];
+      const keys = new Set<string>();
+      for (const unit of waiting) {
+        const conflict = conflictWith(unit, taken);
+        if (conflict) {
+          outcomes.set(unit, { committed: false, conflict });
+          continue;
+        }
+        const own = keysOf(unit);
+        // The second use of one value waits for what becomes of the first.
+        if (run.length > 0 && (changesRecord(unit) || own.some(({ key }) => keys.has(key)))) break;
+        run.push(unit);
+        for (const { key } of own) keys.add(key);
+        if (changesRecord(unit)) break;
+      }
+      if (run.length > 0) {
+        const conflict = await this.#commitRun(run);
+        if (conflict) {
+          for (const key of await this.#findTaken(run)) taken.add(key);
+          if (conflict.key !== undefined) taken.add(conflict.key);
+          else if (run[0]) outcomes.set(run[0], { committed: false, conflict: conflict.conflict });
+        } else {
+          for (const unit of run) outcomes.set(unit, { committed: true });
+          for (const key of keys) taken.add(key);
+        }
+      }
+      waiting = waiting.filter(unit => !outcomes.has(unit));
+    }
+    return units.map(unit => outcomes.get(unit) as CommitOutcome);
+  }
+
+  /** @returns the conflict for which nothing was committed; undefined when all was */
+  async #commitRun(run: readonly Unit<Change>[]): Promise<UnitConflict | undefined> {
+    const deadline = performance.now() + GIVE_UP_AFTER_MS;
+    let attempted: Writes | undefined;
+    for (;;) {
+      try {
+        this.#session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: DURABLE });
+        if (!this.#isPositionKnown) {
+          this.#position = await this.#readPosition();
+          this.#isPositionKnown = true;
+          // The hash stands for every row before it: where it is ours, the attempt before this one was committed.
+          if (
+            attempted &&
+            attempted.audit.length > 0 &&
+            this.#position.head.hash === attempted.after.head.hash
+          ) {
+            await this.#session.abortTransaction();
+            this.#announce(attempted);
+            return undefined;
+          }
+        }
+        attempted = this.#gather(run);
+        await this.#write(attempted);
+      } catch (error) {
+        await this.#session.abortTransaction().catch(() => undefined);
+        if (error instanceof UnitConflict) return error;
+        if (!isTransient(error) || performance.now() > deadline) throw notCommitted(error);
+        await delay(RETRY_PAUSE_MS);
+        continue;
+      }
+      if (await this.#commit(deadline)) {
+        this.#position = attempted.after;
+        this.#announce(attempted);
+        return undefined;
+      }
+    }
+  }
+
+  /**
+   * Commits the open transaction, asking again for as long as the outcome is unknown.
+   *
+   * @returns false when it has been aborted and may be tried again
+   */
+  async #commit(deadline: number): Promise<boolean> {
+    for (;;) {
+      try {
+        await this.#session.commitTransaction();
+        return true;
+      } catch (error) {
+        this.#isPositionKnown = false;
+        if (performance.now() > deadline) throw notCommitted(error);
+        await delay(RETRY_PAUSE_MS);
+        if (hasLabel(error, MongoErrorLabel.UnknownTransactionCommitResult)) continue;
+        if (isTransient(error)) return false;
+        throw notCommitted(error);
+      }
+    }
+  }
+
+  #announce(writes: Writes): void {
+    for (const announcement of writes.feed) this.#onCommitted(announcement);
+  }
+
+  /** Read in the transaction, so that nothing can still be on its way that would make it untrue. */
+  async #readPosition(): Promise<Position> {
+    const row = await this.#database.audit
+      .findOne({ lane: this.#lane })
+      .sort({ seq: -1 })
+      .session(this.#session)
+      .lean<AuditDocument>();
+    const feedHead = await this.#database.feedHead.findById(this.#lane).session(this.#session).lean();
+    return {
+      head: row ? { lane: row.lane, seq: row.seq, hash: row.hash } : emptyLane(this.#lane),
+      feedSeq: feedHead?.seq ?? 0,
+    };
+  }
+
+  #gather(run: readonly Unit<Change>[]): Writes {
+    const now = this.#now();
+    const usedOnce: UsedOnceDocument[] = [];
+    const tokens: TokenDocument[] = [];
+    const records: RecordChange[] = [];
+    const feed: FeedDocument[] = [];
+    const audit: AuditDocument[] = [];
+    let { head, feedSeq } = this.#position;
+    const announce = (id: string, epoch: number, forgetAt: number): void => {
+      feedSeq += 1;
+      feed.push({
+        _id: laneKey(this.#lane, feedSeq),
+        lane: this.#lane,
+        seq: feedSeq,
+        id,
+        epoch,
+        forgetAt: new Date(forgetAt),
+      });
+    };
+    for (const { changes, events } of run) {
+      for (const change of changes) {
+        switch (change.kind) {
+          case 'use-once':
+            usedOnce.push({ _id: digestOf(change.value), expiresAt: new Date(change.expiresAt) });
+            break;
+          case 'insert-token':
+            tokens.push(toTokenDocument(change.token));
+            break;
+          case 'cut-off':
+            announce(change.id, change.epoch, change.forgetAt);
+            break;
+          case 'insert':
+          case 'replace':
+            records.push(change);
+            announce(change.record.id, change.record.epoch, now + RECORD_ANNOUNCED_MS);
+        }
+      }
+      for (const event of events) {
+        const row: AuditRow = chainEvent(head, event);
+        audit.push({ _id: laneKey(row.lane, row.seq), ...row, committedAt: now });
+        head = { lane: row.lane, seq: row.seq, hash: row.hash };
+      }
+    }
+    return { usedOnce, tokens, records, feed, audit, after: { head, feedSeq } };
+  }
+
+  async #write({ usedOnce, tokens, records, feed, audit, after }: Writes): Promise<void> {
+    const session = this.#session;
+    const options = { session, ordered: true, lean: true } as const;
+    if (usedOnce.length > 0) {
+      await this.#database.usedOnce
+        .insertMany(usedOnce, options)
+        .catch(conflictFrom('already-used', usedOnce));
+    }
+    if (tokens.length > 0) {
+      await this.#database.token.insertMany(tokens, options).catch(conflictFrom('already-exists', tokens));
+    }
+    for (const change of records) await this.#writeRecord(change);
+    if (feed.length > 0) {
+      await this.#database.feed.insertMany(feed, options);
+      await this.#database.feedHead.updateOne(
+        { _id: this.#lane },
+        { $set: { seq: after.feedSeq, writtenAt: new Date() } },
+        { session, upsert: true },
+      );
+    }
+    if (audit.length > 0) await this.#database.audit.insertMany(audit, options);
+  }
+
+  async #writeRecord(change: RecordChange): Promise<void> {
+    const { model, document } = this.#toRecordDocument(change);
+    const session = this.#session;
+    if (change.kind === 'insert') {
+      await model
+        .insertMany([document], { session, lean: true })
+        .catch(conflictFrom('already-exists', undefined));
+      return;
+    }
+    const replaced = await model
+      .replaceOne({ _id: document._id, version: Number(change.ifVersion) }, document, { session })
+      .catch(conflictFrom('already-exists', undefined));
+    if (replaced.matchedCount === 0) throw new UnitConflict('version-changed');
+  }
+
+  /** The fields that are searched or must be unique; everything else of a record is in its payload. */
+  #toRecordDocument(change: RecordChange): { model: RecordModel; document: RecordDocument } {
+    const { id, version } = change.record;
+    const document = { _id: String(id), version: Number(version), payload: JSON.stringify(change.record) };
+    switch (change.collection) {
+      case 'agent':
+        return { model: this.#database.agent, document: { ...document, ownerId: change.record.ownerId } };
+      case 'person': {
+        const { email } = change.record;
+        const key = email === undefined ? {} : { emailKey: email.toLowerCase() };
+        return { model: this.#database.person, document: { ...document, ...key } };
+      }
+      case 'resource': {
+        const identifierKey = withoutTrailingSlash(change.record.identifier);
+        return { model: this.#database.resource, document: { ...document, identifierKey } };
+      }
+      case 'signing-key':
+        return { model: this.#database.signingKey, document };
+    }
+  }
+
+  /** Which keys of a run are taken: all at once, so that a flood of replays does not cost a transaction each. */
+  async #findTaken(run: readonly Unit<Change>[]): Promise<readonly string[]> {
+    const keys = run.flatMap(keysOf);
+    const find = async (model: RecordModel, kind: Key['kind']): Promise<readonly string[]> => {
+      const ids = keys.filter(key => key.kind === kind).map(key => key.key);
+      if (ids.length === 0) return [];
+      const found = await model
+        .find(trustedFilter({ _id: { $in: ids } }), { _id: 1 })
+        .lean<{ _id: string }[]>();
+      return found.map(({ _id }) => _id);
+    };
+    try {
+      const [used, tokens] = await Promise.all([
+        find(this.#database.usedOnce as unknown as RecordModel, 'used-once'),
+        find(this.#database.token as unknown as RecordModel, 'token'),
+      ]);
+      return [...used, ...tokens];
+    } catch {
+      // The one that is known to be taken is enough to go on.
+      return [];
+    }
+  }
+}
+
+interface Key {
+  readonly kind: 'used-once' | 'token';
+  /** The two kinds cannot be alike: a digest has no prefix. */
+  readonly key: string;
+}
+
+/** What a unit claims for itself that another one could claim too. */
+function keysOf(unit: Unit<Change>): Key[] {
+  return unit.changes.flatMap((change): Key[] => {
+    if (change.kind === 'use-once') return [{ kind: 'used-once', key: digestOf(change.value) }];
+    if (change.kind === 'insert-token') return [{ kind: 'token', key: String(change.token.jti) }];
+    return [];
+  });
+}
+
+function conflictWith(unit: Unit<Change>, taken: ReadonlySet<string>): Conflict | undefined {
+  const key = taken.size > 0 && keysOf(unit).find(own => taken.has(own.key));
+  if (!key) return undefined;
+  return key.kind === 'used-once' ? 'already-used' : 'already-exists';
+}
+
+function changesRecord(unit: Unit<Change>): boolean {
+  return unit.changes.some(change => change.kind === 'insert' || change.kind === 'replace');
+}
+
+function digestOf(value: string): string {
+  return hash('sha256', String(value), 'base64url');
+}
+
+function toTokenDocument(token: TokenRecord): TokenDocument {
+  return {
+    _id: String(token.jti),
+    clientId: String(token.clientId),
+    resourceId: String(token.resourceId),
+    issuedAt: Number(token.issuedAt),
+    expiresAt: new Date(token.expiresAt * 1000),
+    lineage: String(token.lineage),
+    answer: String(token.answer),
+  };
+}
+
+/** Turns a duplicate key into the conflict it means, and leaves every other error as it is. */
+function conflictFrom(
+  conflict: Conflict,
+  documents: readonly { readonly _id: string }[] | undefined,
+): (error: unknown) => never {
+  return error => {
+    const { code, writeErrors } = error as { code?: unknown; writeErrors?: readonly { index: number }[] };
+    if (code !== DUPLICATE_KEY) throw error;
+    if (!documents) throw new UnitConflict(conflict);
+    const document = documents[writeErrors?.[0]?.index ?? -1];
+    throw document ? new UnitConflict(conflict, document._id) : error;
+  };
+}
+
+function hasLabel(error: unknown, label: string): boolean {
+  return error instanceof MongoError && error.hasErrorLabel(label);
+}
+
+/** Nothing was committed, and the same may succeed if it is tried again. */
+function isTransient(error: unknown): boolean {
+  return hasLabel(error, MongoErrorLabel.TransientTransactionError);
+}
+
+function notCommitted(error: unknown): StoreUnavailable {
+  return error instanceof StoreUnavailable
+    ? error
+    : new StoreUnavailable('a transaction was not acknowledged', { cause: error });
+}

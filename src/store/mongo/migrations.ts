@@ -1,0 +1,97 @@
+import type mongoose from 'mongoose';
+import { nativeDatabase, openDatabase } from './database.ts';
+
+type Db = mongoose.mongo.Db;
+
+/**
+ * The schema, one step a version. A step is never edited once released: a new one is added. Each can be applied again after it
+ * was interrupted. The collection `schema_version` holds how many have been applied.
+ */
+const STEPS: readonly ((db: Db) => Promise<void>)[] = [
+  async db => {
+    await createCollections(db, [
+      ...['person', 'agent', 'agent_use', 'resource', 'signing_key', 'token', 'used_once'],
+      ...['feed', 'feed_head', 'heartbeat', 'audit'],
+    ]);
+    await db.collection('person').createIndex(
+      { emailKey: 1 },
+      // Absent addresses are not alike.
+      { unique: true, partialFilterExpression: { emailKey: { $type: 'string' } } },
+    );
+    await db.collection('agent').createIndex({ ownerId: 1 });
+    await db.collection('resource').createIndex({ identifierKey: 1 }, { unique: true });
+    await db.collection('token').createIndex({ clientId: 1, issuedAt: -1 });
+    await db.collection('token').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 60 });
+    // These two must not go early where the server's clock is ahead of ours.
+    await db.collection('used_once').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 3_600 });
+    await db.collection('feed').createIndex({ forgetAt: 1 }, { expireAfterSeconds: 3_600 });
+    await db.collection('feed_head').createIndex({ writtenAt: 1 }, { expireAfterSeconds: 3_600 });
+    await db.collection('heartbeat').createIndex({ writtenAt: 1 }, { expireAfterSeconds: 3_600 });
+    await db.collection('audit').createIndex({ lane: 1, seq: 1 }, { unique: true });
+    await db.collection('audit').createIndex({ committedAt: -1, _id: -1 });
+    // Finds the lanes by their first rows.
+    await db
+      .collection('audit')
+      .createIndex({ seq: 1, committedAt: 1 }, { partialFilterExpression: { seq: 1 }, name: 'first_rows' });
+  },
+];
+
+export const SCHEMA_VERSION = STEPS.length;
+
+const NAMESPACE_EXISTS = 48;
+
+interface VersionDocument {
+  readonly _id: 'schema';
+  readonly version: number;
+}
+
+/**
+ * Brings the collections and indexes up to date. Processes may do so at the same time.
+ *
+ * @param uri names the database
+ * @throws when the database was written by a newer version, or cannot be reached
+ */
+export async function migrateMongo(uri: string): Promise<void> {
+  const { connection } = await openDatabase(uri);
+  try {
+    const db = nativeDatabase(connection);
+    const current = (await schemaVersion(db)) ?? 0;
+    if (current > SCHEMA_VERSION) throw newerSchema(current);
+    for (const step of STEPS.slice(current)) await step(db);
+    await db
+      .collection<VersionDocument>('schema_version')
+      .updateOne({ _id: 'schema' }, { $max: { version: SCHEMA_VERSION } }, { upsert: true });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** @throws when the database does not have exactly the schema that this program knows */
+export async function assertSchemaVersion(db: Db): Promise<void> {
+  const current = await schemaVersion(db);
+  if (current === undefined) throw new Error('the database has no schema yet: migrate it first');
+  if (current > SCHEMA_VERSION) throw newerSchema(current);
+  if (current < SCHEMA_VERSION) {
+    throw new Error(
+      `the database has schema version ${current}, this program needs ${SCHEMA_VERSION}: migrate it first`,
+    );
+  }
+}
+
+async function schemaVersion(db: Db): Promise<number | undefined> {
+  return (await db.collection<VersionDocument>('schema_version').findOne({ _id: 'schema' }))?.version;
+}
+
+function newerSchema(current: number): Error {
+  return new Error(
+    `the database has schema version ${current}, this program knows ${SCHEMA_VERSION}: run a newer version of Countersign`,
+  );
+}
+
+async function createCollections(db: Db, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await db.createCollection(name).catch(error => {
+      if ((error as { code?: number }).code !== NAMESPACE_EXISTS) throw error;
+    });
+  }
+}

@@ -1,0 +1,26 @@
+import test from 'ava';
+import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
+import { type MongoServer, startMongoServer } from '../support/mongo-server.ts';
+import { testStoreContract } from './store-contract.ts';
+
+let server: MongoServer | undefined;
+
+test.before('start a server', async () => {
+  server = await startMongoServer();
+});
+
+test.after.always('stop the server', () => server?.stop());
+
+if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') {
+  test.skip('MongoDB: left out, as COUNTERSIGN_TEST_MONGODB=off says', () => undefined);
+} else {
+  testStoreContract({
+    name: 'MongoDB',
+    cutoffKnownWithinMs: 100,
+    async newDatabase() {
+      const uri = server?.freshUri() ?? '';
+      await migrateMongo(uri);
+      return { location: uri, open: options => openMongoStore(uri, options) };
+    },
+  });
+}

@@ -1,0 +1,108 @@
+/** Records, tokens and events as the contract's tests need them: valid, and different from one another. */
+import type { Agent } from '../../src/agents/index.ts';
+import type { AuditEvent } from '../../src/audit/index.ts';
+import { newId } from '../../src/ids.ts';
+import type { SigningKey } from '../../src/keys/index.ts';
+import { handle, lineageOf } from '../../src/liveness.ts';
+import type { Person } from '../../src/people/index.ts';
+import type { Resource } from '../../src/resources/index.ts';
+import type { Change } from '../../src/store/store.ts';
+import { newOpaqueToken } from '../../src/tokens/access-token-value.ts';
+import type { TokenRecord } from '../../src/tokens/index.ts';
+
+const managed = (): { version: number; epoch: number; createdAt: number; updatedAt: number } => ({
+  version: 1,
+  epoch: 0,
+  createdAt: Date.now(),
+  updatedAt: Date.now(),
+});
+
+const credential = { method: 'client_secret', secretDigests: ['digest'] } as const;
+
+export function agentRecord(overrides: Partial<Agent> = {}): Agent {
+  return {
+    id: newId('agt', Date.now()),
+    ...managed(),
+    name: 'An agent',
+    ownerId: 'usr_1',
+    status: 'active',
+    envelope: [{ resource: 'https://a.example/mcp', scopes: ['read', 'write'] }],
+    baseline: [],
+    credential,
+    ...overrides,
+  };
+}
+
+export function personRecord(overrides: Partial<Person> = {}): Person {
+  return {
+    id: newId('usr', Date.now()),
+    ...managed(),
+    name: 'A person',
+    roles: ['member'],
+    status: 'active',
+    ...overrides,
+  };
+}
+
+export function resourceRecord(overrides: Partial<Resource> = {}): Resource {
+  const id = newId('res', Date.now());
+  return {
+    id,
+    ...managed(),
+    identifier: `https://${id.replace('_', '-')}.example/mcp`,
+    name: 'A resource server',
+    scopes: [{ name: 'read', sentence: 'Read', risk: 'low' }],
+    tokenFormat: { kind: 'opaque' },
+    accessTokenTtlSeconds: 300,
+    status: 'active',
+    credential,
+    ...overrides,
+  };
+}
+
+export function keyRecord(overrides: Partial<SigningKey> = {}): SigningKey {
+  return {
+    id: newId('key', Date.now()),
+    ...managed(),
+    alg: 'ES256',
+    status: 'active',
+    publicJwk: { kty: 'EC' },
+    sealedPrivateKey: 'sealed',
+    ...overrides,
+  };
+}
+
+/** A token of five minutes that descends from an agent, at the epoch given. */
+export function tokenRecord(
+  overrides: Partial<TokenRecord> = {},
+  agent: { readonly id: string; readonly epoch: number } = { id: 'agt_1', epoch: 0 },
+): TokenRecord {
+  const { jti } = newOpaqueToken(Date.now());
+  const issuedAt = Math.floor(Date.now() / 1000);
+  return {
+    jti,
+    clientId: agent.id,
+    resourceId: 'res_1',
+    issuedAt,
+    expiresAt: issuedAt + 300,
+    lineage: lineageOf([handle(jti, 0), handle(agent.id, agent.epoch)]),
+    answer: '{"active":true}',
+    ...overrides,
+  };
+}
+
+export function event(overrides: Partial<AuditEvent> = {}): AuditEvent {
+  return { type: 'token.issued', outcome: 'done', at: Date.now(), requestId: 'req_1', ...overrides };
+}
+
+export function insertToken(token: TokenRecord): Change {
+  return { kind: 'insert-token', token };
+}
+
+export function useOnce(value: string, expiresAt = Date.now() + 300_000): Change {
+  return { kind: 'use-once', value, expiresAt };
+}
+
+export function cutOff(id: string, epoch = 1, forgetAt = Date.now() + 600_000): Change {
+  return { kind: 'cut-off', id, epoch, forgetAt };
+}

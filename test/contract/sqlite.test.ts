@@ -1,0 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import { testStoreContract } from './store-contract.ts';
+
+testStoreContract({
+  name: 'SQLite',
+  cutoffKnownWithinMs: 100,
+  async newDatabase(t) {
+    const directory = await mkdtemp(join(tmpdir(), 'countersign-contract-'));
+    t.teardown(() => rm(directory, { recursive: true, force: true }));
+    const path = join(directory, 'store.sqlite');
+    return { location: `sqlite:${path}`, open: options => openSqliteStore(path, options) };
+  },
+});
