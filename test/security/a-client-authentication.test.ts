@@ -32,7 +32,7 @@ function assertInvalidClient(t: Parameters<typeof startApp>[0], answer: Answer, 
   t.is(answer.headers.get('cache-control'), 'no-store', message);
 }
 
-/** The reasons with which callers were turned away, in order. */
+/** The reasons with which callers were turned away, in order; alike ones of a minute share a row. */
 async function refusals(app: App): Promise<(string | undefined)[]> {
   return (await app.trail())
     .filter(event => event.type === 'client.authentication-refused')
@@ -127,12 +127,7 @@ test('R004: a client registered with a key proves nothing by a secret or by noth
     await app.post('/token', ask),
   ];
   for (const answer of answers) assertInvalidClient(t, answer);
-  t.deepEqual(await refusals(app), [
-    'wrong-auth-method',
-    'wrong-auth-method',
-    'no-credentials',
-    'no-credentials',
-  ]);
+  t.deepEqual(await refusals(app), ['wrong-auth-method', 'no-credentials', 'no-credentials']);
   t.is((await app.post('/token', { ...ask, ...presenting(await signAssertion(app, keyAgent)) })).status, 200);
 });
 
@@ -233,10 +228,7 @@ test('R006: an assertion is good for one request, whatever came of it and wherev
   const refused = presenting(await signAssertion(app, keyAgent));
   t.is((await app.post('/token', { ...ask, scope: 'unheard-of', ...refused })).json.error, 'invalid_scope');
   assertInvalidClient(t, await app.post('/token', { ...ask, ...refused }));
-  t.deepEqual(
-    await refusals(app),
-    Array.from({ length: 4 }, () => 'assertion-replayed'),
-  );
+  t.deepEqual(await refusals(app), ['assertion-replayed']);
 });
 
 test('I1: of 50 presentations of one assertion at the same moment exactly one gets a token', async t => {

@@ -1,0 +1,150 @@
+/**
+ * The server as operators run it: `src/main.ts` in processes of its own, several on one store. They share one issuer, as behind
+ * a load balancer, so requests name the issuer's host whichever process they go to.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Answer, FormParameters, PostOptions } from './start-app.ts';
+
+export interface ServerProcess {
+  readonly pid: number;
+  readonly port: number;
+  readonly issuer: string;
+  /** Milliseconds from the start of the process to its being ready. */
+  readonly bootMs: number;
+  /** What it has logged. */
+  readonly logs: readonly string[];
+  post(path: string, form: FormParameters, options?: PostOptions): Promise<Answer>;
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** Sends a signal and resolves when the process is gone, with its exit code; null after a signal it could not handle. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+export interface CallOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface ServerProcessOptions {
+  readonly env: Readonly<Record<string, string>>;
+  /** The issuer that all processes of one deployment share. */
+  readonly issuer: string;
+  readonly port: number;
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+/** Starts one process and resolves when it takes requests. */
+export async function startServerProcess({
+  env,
+  issuer,
+  port,
+}: ServerProcessOptions): Promise<ServerProcess> {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    env: { PATH: process.env['PATH'], ...env, COUNTERSIGN_ISSUER: issuer, COUNTERSIGN_PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const logs: string[] = [];
+  const ended = once(child, 'exit').then(([code]) => code as number | null);
+  const ready = Promise.withResolvers<void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', line => {
+      logs.push(line);
+      if (line.includes('"msg":"ready"')) ready.resolve();
+    });
+  }
+  ended.then(code => ready.reject(new Error(`the server ended with ${code}:\n${logs.join('\n')}`)));
+  await ready.promise;
+  return asServerProcess(child, ended, logs, { issuer, port, bootMs: performance.now() - startedAt });
+}
+
+function asServerProcess(
+  child: ChildProcess,
+  ended: Promise<number | null>,
+  logs: readonly string[],
+  { issuer, port, bootMs }: { issuer: string; port: number; bootMs: number },
+): ServerProcess {
+  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  const call = (method: string, path: string, options: CallOptions = {}) =>
+    send(agent, port, new URL(issuer).host, method, path, options);
+  return {
+    pid: child.pid ?? 0,
+    port,
+    issuer,
+    bootMs,
+    logs,
+    call,
+    post: (path, form, { basic, headers } = {}) =>
+      call('POST', path, {
+        headers: {
+          'Content-Type': 'application/x-www-form-urlencoded',
+          ...(basic && { Authorization: `Basic ${Buffer.from(basic.join(':')).toString('base64')}` }),
+          ...headers,
+        },
+        body: typeof form === 'string' ? form : encodeForm(form),
+      }),
+    signal: signal => void child.kill(signal),
+    end: async signal => {
+      child.kill(signal);
+      const code = await ended;
+      agent.destroy();
+      return code;
+    },
+  };
+}
+
+function encodeForm(parameters: Exclude<FormParameters, string>): string {
+  const form = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const each of value === undefined ? [] : [value].flat()) form.append(name, each as string);
+  }
+  return form.toString();
+}
+
+/** node:http, since `fetch` does not let the Host header differ from where the request goes. */
+function send(
+  agent: Agent,
+  port: number,
+  host: string,
+  method: string,
+  path: string,
+  { headers, body }: CallOptions,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      { agent, host: '127.0.0.1', port, method, path, headers: { Host: host, ...headers } },
+      response => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          let json: unknown;
+          try {
+            json = JSON.parse(text);
+          } catch {
+            json = undefined;
+          }
+          const received = new Headers();
+          for (const [name, value] of Object.entries(response.headers)) received.set(name, String(value));
+          resolve({ status: response.statusCode ?? 0, headers: received, text, json });
+        });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
