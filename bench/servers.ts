@@ -70,7 +70,7 @@ export interface ServerProcessOptions {
   /** Where the server's files go; they are deleted with it. */
   readonly parentDirectory: string;
   readonly clientKey: JWK;
-  /** Where CPU profiles go; none are made without it. */
+  /** Where CPU profiles go, one for each thread, in a directory for each server; none are made without it. */
   readonly profileDirectory?: string | undefined;
 }
 
@@ -85,7 +85,7 @@ export async function startServerProcess(
   const child = fork(new URL(`./${name}-server.ts`, import.meta.url), {
     stdio: ['ignore', logFile, 'inherit', 'ipc'],
     execArgv: options.profileDirectory
-      ? ['--cpu-prof', `--cpu-prof-dir=${options.profileDirectory}`, `--cpu-prof-name=${profileName(name)}`]
+      ? ['--cpu-prof', `--cpu-prof-dir=${join(options.profileDirectory, name)}`]
       : [],
     env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
   });
@@ -105,11 +105,6 @@ export async function startServerProcess(
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** `${pid}` and `${tid}` in words that Node puts in: a thread of its own has a profile of its own. */
-function profileName(name: ServerName): string {
-  return `${name}-${Date.now()}.cpuprofile`;
 }
 
 function ask<Kind extends ServerReport['kind']>(

@@ -1,0 +1,119 @@
+import { cpus, loadavg, platform, release, totalmem } from 'node:os';
+import type { Round, Rounds } from './measure.ts';
+import type { Work } from './works.ts';
+
+/** The connections at which the bars hold. */
+export const BAR_CONNECTIONS = 64;
+
+/** One work's result. A ratio over 1 is in favour of Countersign. */
+export interface Row {
+  readonly work: string;
+  readonly connections: number;
+  /** CPU time of the base for a request by that of Countersign: the median of the rounds, and their least and greatest. */
+  readonly cpuRatio: number;
+  readonly cpuRatioMin: number;
+  readonly cpuRatioMax: number;
+  /** Absent where no bar holds. */
+  readonly bar?: number;
+  /** Median requests a second of Countersign by those of the base, both with the whole machine. */
+  readonly throughputRatio: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly cpuMicroseconds: number;
+  readonly base: { readonly p50Ms: number; readonly p99Ms: number; readonly cpuMicroseconds: number };
+}
+
+/** Sums up the rounds of a work. A round of one server is compared with the round of the other beside it. */
+export function summarise(work: Work, rounds: Rounds, connections: number): Row {
+  const { countersign, base } = rounds;
+  const cpuRatios = countersign.map(
+    (round, index) => (base[index] as Round).cpuMicroseconds / round.cpuMicroseconds,
+  );
+  const throughputRatios = countersign.map(
+    (round, index) => round.requestsPerSecond / (base[index] as Round).requestsPerSecond,
+  );
+  return {
+    work: work.name,
+    connections,
+    cpuRatio: median(cpuRatios),
+    cpuRatioMin: Math.min(...cpuRatios),
+    cpuRatioMax: Math.max(...cpuRatios),
+    ...(connections === BAR_CONNECTIONS && { bar: work.bar }),
+    throughputRatio: median(throughputRatios),
+    ...medians(countersign),
+    base: medians(base),
+  };
+}
+
+export function misses({ bar, cpuRatio }: Row): boolean {
+  return bar !== undefined && cpuRatio < bar;
+}
+
+/** The rows as a Markdown table. */
+export function renderTable(rows: readonly Row[]): string {
+  const cells = [
+    ['work', 'CPU µs', 'base', 'ratio', 'min–max', 'bar', 'throughput', 'p50 ms', 'base', 'p99 ms', 'base'],
+    ...rows.map(row => [
+      row.work,
+      row.cpuMicroseconds.toFixed(1),
+      row.base.cpuMicroseconds.toFixed(1),
+      `${row.cpuRatio.toFixed(2)}x`,
+      `${row.cpuRatioMin.toFixed(2)}–${row.cpuRatioMax.toFixed(2)}`,
+      row.bar === undefined ? 'none' : `${row.bar.toFixed(1)}x ${misses(row) ? 'MISSED' : 'met'}`,
+      `${row.throughputRatio.toFixed(2)}x`,
+      row.p50Ms.toFixed(1),
+      row.base.p50Ms.toFixed(1),
+      row.p99Ms.toFixed(1),
+      row.base.p99Ms.toFixed(1),
+    ]),
+  ];
+  const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map(row => row[column]?.length ?? 0)));
+  const lines = cells.map(row => row.map((cell, column) => pad(cell, widths[column] ?? 0, column)));
+  const rule = widths.map((width, column) =>
+    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  );
+  lines.splice(1, 0, rule);
+  return lines.map(line => `| ${line.join(' | ')} |`).join('\n');
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly system: string;
+  readonly node: string;
+  /** Load averages of 1, 5 and 15 minutes when the run began; not known on Windows. */
+  readonly load: readonly number[];
+}
+
+export function describeMachine(): Machine {
+  const cores = cpus();
+  return {
+    cpu: cores[0]?.model.trim() ?? 'unknown',
+    cores: cores.length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${platform()} ${release()}`,
+    node: process.version,
+    load: loadavg().map(load => Math.round(load * 100) / 100),
+  };
+}
+
+function medians(rounds: readonly Round[]): Round {
+  const of = (property: keyof Round): number => median(rounds.map(round => round[property]));
+  return {
+    cpuMicroseconds: of('cpuMicroseconds'),
+    requestsPerSecond: of('requestsPerSecond'),
+    p50Ms: of('p50Ms'),
+    p99Ms: of('p99Ms'),
+  };
+}
+
+function median(values: readonly number[]): number {
+  const ascending = values.toSorted((a, b) => a - b);
+  const middle = (ascending.length - 1) / 2;
+  return ((ascending[Math.floor(middle)] ?? Number.NaN) + (ascending[Math.ceil(middle)] ?? Number.NaN)) / 2;
+}
+
+function pad(cell: string, width: number, column: number): string {
+  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+}

@@ -1,0 +1,178 @@
+/** What the servers are made to do. The names are the same in every document that speaks of their speed. */
+import { randomBytes, randomInt } from 'node:crypto';
+import { type ClientKey, signAssertions } from './client-key.ts';
+import { drive, type Requests } from './load-generator.ts';
+import {
+  type BasicCredentials,
+  JWT_RESOURCE,
+  OPAQUE_RESOURCE,
+  SCOPE,
+  type ServerProcess,
+  type Target,
+} from './servers.ts';
+
+export interface Work {
+  readonly name: string;
+  readonly title: string;
+  /** How many times the CPU time of a request the base must need at 64 connections, for the run to pass. */
+  readonly bar: number;
+  readonly requestsPerRound: number;
+  /** Whether tokens must be live before it begins. */
+  readonly needsLiveTokens?: boolean;
+  /** Makes the requests of one round, and whatever must exist for them; none of that is measured. */
+  requests(scene: Scene, count: number): Promise<Requests>;
+}
+
+/** One server in one work. */
+export interface Scene {
+  readonly server: ServerProcess;
+  readonly clientKey: ClientKey;
+  readonly connections: number;
+  /** In random order; empty where the work needs none. */
+  readonly liveTokens: readonly string[];
+  /** How many of them have been asked about. */
+  asked: number;
+}
+
+export const WORKS: readonly Work[] = [
+  {
+    name: 'W1',
+    title: 'client credentials, opaque, client_secret_basic',
+    bar: 1.5,
+    requestsPerRound: 20_000,
+    requests: async ({ server }, count) => issuing(server.target, OPAQUE_RESOURCE, count),
+  },
+  {
+    name: 'W1-private_key_jwt',
+    title: 'client credentials, opaque, private_key_jwt (ES256)',
+    bar: 1.4,
+    requestsPerRound: 10_000,
+    async requests({ server: { target }, clientKey }, count) {
+      const form = issueForm(OPAQUE_RESOURCE);
+      form.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
+      const assertions = signAssertions(clientKey, target.keyClientId, target.issuer, count);
+      return {
+        ...endpoint(target, target.paths.token),
+        bodies: assertions.map(assertion => `${form}&client_assertion=${assertion}`),
+        isExpected: holdsToken,
+      };
+    },
+  },
+  {
+    name: 'W2',
+    title: 'client credentials, JWT (ES256), client_secret_basic',
+    bar: 1.8,
+    requestsPerRound: 12_000,
+    requests: async ({ server }, count) => ({
+      ...issuing(server.target, JWT_RESOURCE, count),
+      isExpected: body => /"access_token":"[\w-]+\.[\w-]+\.[\w-]{86}"/.test(body),
+    }),
+  },
+  {
+    name: 'W3',
+    title: 'introspection of live tokens, all different, in random order',
+    bar: 2.0,
+    requestsPerRound: 25_000,
+    needsLiveTokens: true,
+    async requests(scene, count) {
+      const { server, liveTokens } = scene;
+      const tokens = Array.from({ length: count }, (_, index) => cyclic(liveTokens, scene.asked + index));
+      scene.asked += count;
+      return introspecting(server.target, tokens, body => body.includes('"active":true'));
+    },
+  },
+  {
+    name: 'W4',
+    title: 'introspection of unknown tokens',
+    bar: 1.8,
+    requestsPerRound: 25_000,
+    needsLiveTokens: true,
+    async requests({ server, liveTokens }, count) {
+      // Another end on a live token: nothing but looking it up can tell that the server never issued it.
+      const tokens = Array.from(
+        { length: count },
+        (_, index) => cyclic(liveTokens, index).slice(0, -12) + randomBytes(9).toString('base64url'),
+      );
+      return introspecting(server.target, tokens, body => body === '{"active":false}');
+    },
+  },
+  {
+    name: 'W5',
+    title: 'revocation of fresh tokens',
+    bar: 1.4,
+    requestsPerRound: 15_000,
+    async requests({ server: { target }, connections }, count) {
+      const tokens = await issueTokens(target, count, connections);
+      return {
+        ...endpoint(target, target.paths.revocation, target.secretClient),
+        bodies: tokens.map(token => `token=${token}`),
+        // RFC 7009 section 2.2: the status alone counts.
+        isExpected: () => true,
+      };
+    },
+  },
+];
+
+/** Issues opaque tokens for the resource server that introspects. */
+export async function issueTokens(target: Target, count: number, connections: number): Promise<string[]> {
+  const tokens: string[] = [];
+  const onAnswer = (body: string): void => {
+    tokens.push((JSON.parse(body) as { access_token: string }).access_token);
+  };
+  await drive({ ...issuing(target, OPAQUE_RESOURCE, count), onAnswer }, connections);
+  return tokens;
+}
+
+/** Fisher and Yates. */
+export function shuffle<T>(values: T[]): T[] {
+  for (let last = values.length - 1; last > 0; last -= 1) {
+    const other = randomInt(last + 1);
+    [values[last], values[other]] = [values[other] as T, values[last] as T];
+  }
+  return values;
+}
+
+function issuing(target: Target, resource: string, count: number): Requests {
+  return {
+    ...endpoint(target, target.paths.token, target.secretClient),
+    bodies: new Array<string>(count).fill(issueForm(resource).toString()),
+    isExpected: holdsToken,
+  };
+}
+
+function issueForm(resource: string): URLSearchParams {
+  return new URLSearchParams({ grant_type: 'client_credentials', resource, scope: SCOPE });
+}
+
+function holdsToken(body: string): boolean {
+  return /"access_token":"[\w.-]{43,}"/.test(body);
+}
+
+function introspecting(
+  target: Target,
+  tokens: readonly string[],
+  isExpected: Requests['isExpected'],
+): Requests {
+  return {
+    ...endpoint(target, target.paths.introspection, target.resourceServer),
+    bodies: tokens.map(token => `token=${token}`),
+    isExpected,
+  };
+}
+
+function endpoint(
+  target: Target,
+  path: string,
+  basic?: BasicCredentials,
+): Pick<Requests, 'port' | 'host' | 'path' | 'authorization'> {
+  return {
+    port: target.port,
+    host: new URL(target.issuer).host,
+    path,
+    authorization: basic && `Basic ${Buffer.from(`${basic.id}:${basic.secret}`).toString('base64')}`,
+  };
+}
+
+function cyclic(tokens: readonly string[], index: number): string {
+  return tokens[index % tokens.length] as string;
+}
