@@ -15,7 +15,7 @@ import type { TokenRecord } from '../../tokens/index.ts';
 import type { Change } from '../store.ts';
 
 /** How long a changed record is announced: far longer than any token that carries its old epoch can live. */
-const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
+export const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
 
 /** Applies units of commit on the connection that owns the transaction. */
 export class UnitApplier {

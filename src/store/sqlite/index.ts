@@ -17,7 +17,7 @@ import { CommitQueue } from '../commit-queue.ts';
 import { EpochRegistry } from '../epoch-registry.ts';
 import type { Change, Store, StoreOptions } from '../store.ts';
 import { UseNotes } from '../use-notes.ts';
-import { tokenKey } from './apply-unit.ts';
+import { RECORD_ANNOUNCED_MS, tokenKey } from './apply-unit.ts';
 import { openForReading } from './database.ts';
 import { Feed } from './feed.ts';
 import { TurnReader } from './reader.ts';
@@ -99,8 +99,10 @@ class SqliteStore implements Store {
     });
   }
 
-  commit(unit: Unit<Change>): Promise<CommitOutcome> {
-    return this.#queue.commit(unit);
+  async commit(unit: Unit<Change>): Promise<CommitOutcome> {
+    const outcome = await this.#queue.commit(unit);
+    if (outcome.committed) this.#raiseEpochs(unit.changes);
+    return outcome;
   }
 
   fresh(): Promise<void> {
@@ -184,6 +186,17 @@ class SqliteStore implements Store {
     this.#reader.close();
   }
 
+  /** What this process has committed it knows at once; what others have, it hears of in the feed. */
+  #raiseEpochs(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.kind === 'cut-off') this.epochs.raise(change.id, change.epoch, change.forgetAt);
+      else if (change.kind === 'replace') {
+        this.epochs.raise(change.record.id, change.record.epoch, this.#options.now() + RECORD_ANNOUNCED_MS);
+        this.#invalidate(change.record.id);
+      }
+    }
+  }
+
   #invalidate(id: string): void {
     this.#recordsByPrefix.get(id.slice(0, 4))?.invalidate(id);
   }
@@ -202,15 +215,20 @@ function prepareReads(database: DatabaseSync) {
   );
   const tokensOf = database.prepare(
     `SELECT key, client_id, resource_id, issued_at, expires_at, lineage, answer FROM token
-     WHERE client_id = ? AND expires_at > ? ORDER BY key DESC LIMIT ?`,
+     WHERE client_id = ? AND expires_at > ? ORDER BY issued_at DESC, key DESC LIMIT ?`,
   );
   const lastUse = database.prepare('SELECT used_at FROM agent_use WHERE agent_id = ?');
   const lane = database.prepare(
     'SELECT lane, seq, body, hash FROM audit WHERE lane = ? AND seq >= ? ORDER BY seq LIMIT ?',
   );
+  // Jumps from lane to lane along the index: a trail has millions of rows and few lanes.
   const lanes = database.prepare(
-    `SELECT lane, seq, hash FROM audit AS last
-     WHERE seq = (SELECT max(seq) FROM audit WHERE lane = last.lane) GROUP BY lane ORDER BY min(position)`,
+    `WITH RECURSIVE found(lane) AS (
+       SELECT min(lane) FROM audit
+       UNION ALL SELECT (SELECT min(lane) FROM audit WHERE lane > found.lane) FROM found WHERE found.lane IS NOT NULL)
+     SELECT head.lane, head.seq, head.hash FROM found
+     JOIN audit AS head ON head.lane = found.lane AND head.seq = (SELECT max(seq) FROM audit WHERE lane = found.lane)
+     ORDER BY (SELECT position FROM audit WHERE lane = found.lane ORDER BY seq LIMIT 1)`,
   );
   const newest = database.prepare('SELECT lane, seq, body, hash FROM audit ORDER BY position DESC LIMIT ?');
 

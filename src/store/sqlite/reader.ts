@@ -33,6 +33,7 @@ export class TurnReader {
   }
 
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     if (this.#lookups.length > 0) this.#turn();
     this.#database.close();
