@@ -14,11 +14,13 @@ import { readOrMakeBootstrapClient } from './first-start.ts';
 import { adminApiPath, createAdminShell } from './http/admin-shell.ts';
 import { createApp } from './http/app.ts';
 import { readForm } from './http/form.ts';
+import { metadataRoutes } from './http/metadata.ts';
 import { peerAddress } from './http/peer-address.ts';
 import { probeRoutes } from './http/probes.ts';
 import { newId } from './ids.ts';
 import { peopleRoutes } from './people/index.ts';
 import { type Resource, resourceRoutes } from './resources/index.ts';
+import { migrateMongo, openMongoStore } from './store/mongo/index.ts';
 import { openSqliteStore } from './store/sqlite/index.ts';
 import type { Store, StoreOptions } from './store/store.ts';
 import { type AccessTokenSigner, machineRoutes } from './tokens/index.ts';
@@ -26,6 +28,7 @@ import { type AccessTokenSigner, machineRoutes } from './tokens/index.ts';
 /** Expired rows go in small batches: often enough that there are never many. */
 const SWEEP_PAUSE_MS = 2_000;
 const REFUSALS_PAUSE_MS = 5_000;
+const NO_KEYS = { keys: [] };
 
 export interface Composition {
   readonly handler: RequestListener;
@@ -103,6 +106,7 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
       peopleRoutes(managed, adminShell, adminPrefix),
       resourceRoutes(managed, adminShell, adminPrefix),
       auditRoutes({ audit: store }, adminShell, adminPrefix),
+      metadataRoutes({ issuer, publicKeys: async () => NO_KEYS }),
       probeRoutes({
         version: options.version,
         checks: { store: () => store.fresh() },
@@ -140,7 +144,9 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
 
 async function openStore(config: Config, options: StoreOptions): Promise<Store> {
   if (config.store.kind === 'sqlite') return openSqliteStore(config.store.path, options);
-  throw new Error('the MongoDB store is not available yet');
+  const uri = config.store.uri.reveal();
+  await migrateMongo(uri);
+  return openMongoStore(uri, options);
 }
 
 /** Makes what must exist before the first request: the admin API and the client that may use it. */
