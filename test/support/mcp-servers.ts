@@ -51,7 +51,7 @@ export async function startMcpServer(
   const web = sdk === 'v2' ? createMcpExpressApp({ host: 'localhost' }) : express();
   const http = web.listen(0, 'localhost');
   await once(http, 'listening');
-  t.teardown(async () => { const s = performance.now(); await closeServer(http); console.log("mcp close", performance.now() - s); });
+  t.teardown(() => closeServer(http));
   const url = new URL(`http://localhost:${(http.address() as AddressInfo).port}/mcp`);
   const resource = await addResource(app, { identifier: url.href, ...overrides });
   const metadata = await (await fetch(`${app.issuer}/.well-known/oauth-authorization-server`)).json();
