@@ -1,5 +1,5 @@
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
-import { Refused } from '../errors.ts';
+import { type AuditEvent, type Conflict, eventOrigin, type Origin } from '../audit/index.ts';
+import { Refused, StoreUnavailable } from '../errors.ts';
 import { CLIENT_ASSERTION_TYPE, type FormFields } from '../oauth.ts';
 import type { Client, ClientDirectory } from './client.ts';
 import {
@@ -72,8 +72,8 @@ export async function authenticateClient(
   return { client: proof.client, spent: proof.spent };
 }
 
-/** Records that a caller could not prove itself, then throws. Also for a replay, which only the commit can discover. */
-export async function refuseClient(
+/** Records that a caller could not prove itself, then throws. */
+async function refuseClient(
   deps: Pick<AuthenticateClientDeps, 'refusals'>,
   clientId: string,
   reason: ClientAuthRefusal,
@@ -87,6 +87,22 @@ export async function refuseClient(
     ...(clientId !== '' && { client: clientId }),
   });
   throw new Refused<ClientAuthRefusal>(reason);
+}
+
+/**
+ * What a failed commit of a client's request means: its assertion had been used before. Any other conflict cannot be, and is
+ * never taken for success.
+ *
+ * @throws always
+ */
+export async function refuseConflict(
+  deps: Pick<AuthenticateClientDeps, 'refusals'>,
+  clientId: string,
+  conflict: Conflict,
+  origin: Origin,
+): Promise<never> {
+  if (conflict === 'already-used') return refuseClient(deps, clientId, 'assertion-replayed', origin);
+  throw new StoreUnavailable(`unexpected conflict: ${conflict}`);
 }
 
 function proveClient(

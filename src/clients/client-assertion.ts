@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, constants as rsa, verify } from 'node:crypto';
 import type { JWK } from 'jose';
 import { z } from 'zod';
-import { ASSERTION_ALGS, type AssertionAlg } from './client.ts';
+import { ASSERTION_ALG_NAMES, type AssertionAlg } from './client.ts';
 
 /** Why an assertion proves nothing. The caller hears `invalid_client` for each; the audit trail hears which. */
 export type AssertionRefusal =
@@ -29,7 +29,7 @@ const MAX_LIFETIME_SECONDS = 300;
 const CLOCK_SKEW_SECONDS = 30;
 
 const headerSchema = z.strictObject({
-  alg: z.enum(ASSERTION_ALGS),
+  alg: z.enum(ASSERTION_ALG_NAMES).transform((name): AssertionAlg => (name === 'Ed25519' ? 'EdDSA' : name)),
   typ: z.enum(['JWT', 'jwt', 'client-authentication+jwt']).optional(),
   kid: z.string().max(256).optional(),
 });

@@ -15,8 +15,11 @@ export type ClientCredential =
     };
 
 /** The algorithms a client may sign its assertions with. */
-export const ASSERTION_ALGS = ['ES256', 'EdDSA', 'PS256'] as const;
+const ASSERTION_ALGS = ['ES256', 'EdDSA', 'PS256'] as const;
 export type AssertionAlg = (typeof ASSERTION_ALGS)[number];
+
+/** How an assertion may name them. EdDSA with an Ed25519 key has a name of its own too (RFC 9864), which newer libraries send. */
+export const ASSERTION_ALG_NAMES = [...ASSERTION_ALGS, 'Ed25519'] as const;
 
 /** What a client is behind the protocol: an agent asks for tokens, a resource server asks about them. */
 export type ClientKind = 'agent' | 'resource';

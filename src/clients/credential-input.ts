@@ -51,7 +51,11 @@ const publicKey = z
         kty: z.literal('OKP'),
         crv: z.literal('Ed25519'),
         x: coordinate,
-        alg: z.literal('EdDSA').default('EdDSA'),
+        // Either name of the one algorithm of this curve (RFC 9864); one is stored.
+        alg: z
+          .enum(['EdDSA', 'Ed25519'])
+          .transform(() => 'EdDSA' as const)
+          .default('EdDSA'),
         ...commonMembers,
       }),
       keyObject({

@@ -10,11 +10,11 @@ export {
   authenticateClient,
   type ClientAuthRefusal,
   type CredentialFormRefusal,
-  refuseClient,
+  refuseConflict,
   type SpentCredential,
 } from './authenticate-client.ts';
 export {
-  ASSERTION_ALGS,
+  ASSERTION_ALG_NAMES,
   type AssertionAlg,
   type Client,
   type ClientCredential,

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import Router from '@koa/router';
 import type { JWK } from 'jose';
 import type { Context } from 'koa';
-import { ASSERTION_ALGS } from '../clients/index.ts';
+import { ASSERTION_ALG_NAMES } from '../clients/index.ts';
 import { CLIENT_AUTH_METHODS, GRANT_TYPES } from '../oauth.ts';
 
 export interface MetadataDeps {
@@ -29,11 +29,11 @@ export function issuerPath(issuer: string): string {
 export function authorizationServerMetadata(issuer: string): Readonly<Record<string, unknown>> {
   const authMethods = {
     token_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
-    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGS,
+    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALG_NAMES,
     introspection_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
-    introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGS,
+    introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALG_NAMES,
     revocation_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
-    revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGS,
+    revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALG_NAMES,
   };
   return {
     issuer,
