@@ -2,6 +2,7 @@
  * The composition root: the one file that knows every folder. It builds what each part needs and hands it over; nothing here
  * decides anything.
  */
+import type { KeyObject } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Logger } from 'pino';
 import { type Agent, agentRoutes, agentStatus, ensureAdminApi } from './agents/index.ts';
@@ -9,8 +10,8 @@ import { auditRoutes, type Origin, RefusalCounter, startCheckpoints } from './au
 import { type Background, recur } from './background.ts';
 import type { Client, ClientDirectory } from './clients/index.ts';
 import type { Clock } from './clock.ts';
-import type { Config } from './config/index.ts';
-import { readOrMakeBootstrapClient } from './first-start.ts';
+import { type Config, parseKeyEncryptionKey } from './config/index.ts';
+import { readOrMakeBootstrapClient, readOrMakeKeyEncryptionKey } from './first-start.ts';
 import { adminApiPath, createAdminShell } from './http/admin-shell.ts';
 import { createApp } from './http/app.ts';
 import { readForm } from './http/form.ts';
@@ -18,17 +19,23 @@ import { metadataRoutes } from './http/metadata.ts';
 import { peerAddress } from './http/peer-address.ts';
 import { probeRoutes } from './http/probes.ts';
 import { newId } from './ids.ts';
+import {
+  ensureSigningKeys,
+  type SealingKey,
+  SigningKeyring,
+  sealingKey,
+  signingKeyRoutes,
+} from './keys/index.ts';
 import { peopleRoutes } from './people/index.ts';
 import { type Resource, resourceRoutes } from './resources/index.ts';
 import { migrateMongo, openMongoStore } from './store/mongo/index.ts';
 import { openSqliteStore } from './store/sqlite/index.ts';
 import type { Store, StoreOptions } from './store/store.ts';
-import { type AccessTokenSigner, machineRoutes } from './tokens/index.ts';
+import { AccessTokenSigner, machineRoutes } from './tokens/index.ts';
 
 /** Expired rows go in small batches: often enough that there are never many. */
 const SWEEP_PAUSE_MS = 2_000;
 const REFUSALS_PAUSE_MS = 5_000;
-const NO_KEYS = { keys: [] };
 
 export interface Composition {
   readonly handler: RequestListener;
@@ -54,7 +61,8 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   const store = await openStore(config, { now: clock, lane: newId('lane', clock()) });
   log.info({ store: store.description }, 'store open');
   const origin: Origin = { requestId: newId('req', clock()), now: clock() };
-  await prepareFirstStart(store, options, origin);
+  const sealing = sealingKey(keyEncryptionKey(config));
+  await prepareFirstStart(store, sealing, options, origin);
 
   const refusals = new RefusalCounter({
     audit: store,
@@ -71,7 +79,8 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
       now: clock,
       onProblem: error => log.error({ err: error }, 'audit checkpoint failed'),
     }));
-  const signer: AccessTokenSigner = { activeKey: () => undefined, sign: () => '', verify: () => undefined };
+  const keyring = new SigningKeyring(store, sealing);
+  const signer = new AccessTokenSigner(keyring, issuer);
   let isStopping = false;
   const issuerUrl = new URL(issuer);
   const prefix = issuerUrl.pathname === '/' ? '' : issuerUrl.pathname;
@@ -105,8 +114,16 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
       agentRoutes(managed, adminShell, adminPrefix),
       peopleRoutes(managed, adminShell, adminPrefix),
       resourceRoutes(managed, adminShell, adminPrefix),
+      signingKeyRoutes({ keys: store, sealing, freshness: store }, adminShell, adminPrefix),
       auditRoutes({ audit: store }, adminShell, adminPrefix),
-      metadataRoutes({ issuer, publicKeys: async () => NO_KEYS }),
+      metadataRoutes({
+        issuer,
+        publicKeys: async () => {
+          await store.fresh();
+          await keyring.refresh();
+          return keyring.publicKeys;
+        },
+      }),
       probeRoutes({
         version: options.version,
         checks: { store: () => store.fresh() },
@@ -149,9 +166,22 @@ async function openStore(config: Config, options: StoreOptions): Promise<Store> 
   return openMongoStore(uri, options);
 }
 
-/** Makes what must exist before the first request: the admin API and the client that may use it. */
-async function prepareFirstStart(store: Store, options: ComposeOptions, origin: Origin): Promise<void> {
+/** The configured key-encryption key, or the one that was made at first start. */
+function keyEncryptionKey(config: Config): KeyObject {
+  return (
+    config.keyEncryptionKey ?? parseKeyEncryptionKey(readOrMakeKeyEncryptionKey(config.keyEncryptionKeyFile))
+  );
+}
+
+/** Makes what must exist before the first request: signing keys, the admin API and the client that may use it. */
+async function prepareFirstStart(
+  store: Store,
+  sealing: SealingKey,
+  options: ComposeOptions,
+  origin: Origin,
+): Promise<void> {
   const { config, issuer, log } = options;
+  await ensureSigningKeys({ keys: store, sealing, freshness: store }, origin);
   const bootstrap = config.bootstrapClient
     ? { clientId: config.bootstrapClient.id, secret: config.bootstrapClient.secret.reveal() }
     : readOrMakeBootstrapClient(config.bootstrapClientFile, origin.now);

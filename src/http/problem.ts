@@ -3,6 +3,7 @@ import type { RevisionRefusal } from '../audit/index.ts';
 import type { CredentialRefusal } from '../clients/index.ts';
 import { type RefusalDetail, Refused } from '../errors.ts';
 import type { InputRefusal } from '../input.ts';
+import type { SigningKeyRefusal } from '../keys/index.ts';
 import type { PersonRefusal } from '../people/index.ts';
 import type { ResourceRefusal } from '../resources/index.ts';
 import type { AdminAuthRefusal } from './admin-auth.ts';
@@ -23,6 +24,7 @@ export interface ProblemText {
 }
 
 export type AdminRefusal =
+  | SigningKeyRefusal
   | AdminAuthRefusal
   | AdminCallRefusal
   | AgentRefusal
@@ -95,6 +97,7 @@ const PROBLEMS = {
 
   'resource-unknown': { status: 404, title: 'There is no such resource server' },
   'resource-exists': { status: 409, title: 'There is a resource server with this id or identifier' },
+  'key-unknown': { status: 404, title: 'There is no such signing key' },
   'record-protected': { status: 403, title: 'This record cannot be changed through the API' },
 
   'store-unavailable': {

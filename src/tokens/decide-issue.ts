@@ -58,6 +58,8 @@ export type IssueDecision =
       readonly expiresAt: number;
       /** All that the token descends from, at the epochs this decision read; its own handle is added when it gets one. */
       readonly lineage: readonly Handle[];
+      /** The key to sign with; absent for an opaque token. */
+      readonly signingKeyId?: string;
     }
   | {
       /** Within the envelope, beyond the baseline: a human would have to countersign. */
@@ -156,7 +158,12 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   ];
   if (isJwt && question.signingKey) lineage.push(handle(question.signingKey.id, question.signingKey.epoch));
 
-  return { outcome: 'issue', subject: agent.id, resource, scopes, issuedAt, expiresAt, lineage };
+  const granted = { subject: agent.id, resource, scopes, issuedAt, expiresAt, lineage };
+  return {
+    outcome: 'issue',
+    ...granted,
+    ...(isJwt && question.signingKey && { signingKeyId: question.signingKey.id }),
+  };
 }
 
 /** RFC 6749 section 3.3. Names are kept in the order asked for, each once. */

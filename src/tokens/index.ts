@@ -16,6 +16,6 @@ export { findLiveToken, INACTIVE, type TokenLookupDeps } from './introspect-toke
 export type { IssueTokenRefusal, TokenResponse } from './issue-token.ts';
 export { cutOffToken } from './revoke-token.ts';
 export { type MachineEndpointDeps, type MachineEndpointRefusal, machineRoutes } from './routes.ts';
-export type { AccessTokenSigner } from './sign-access-token.ts';
+export { AccessTokenSigner } from './sign-access-token.ts';
 export type { TokenId, TokenRecord } from './token.ts';
 export type { TokenChange, TokenStore } from './token-store.ts';

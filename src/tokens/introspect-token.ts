@@ -1,5 +1,5 @@
 import { eventOrigin, type Origin } from '../audit/index.ts';
-import { type AuthenticateClientDeps, type AuthenticatedClient, refuseClient } from '../clients/index.ts';
+import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
 import { isLive } from '../liveness.ts';
 import { opaqueTokenId } from './access-token-value.ts';
 import type { AccessTokenSigner } from './sign-access-token.ts';
@@ -19,8 +19,8 @@ export interface TokenLookupDeps {
  *
  * @returns undefined for what cannot be a token of ours
  */
-export function locateToken(signer: AccessTokenSigner, value: string): TokenId | undefined {
-  return opaqueTokenId(value) ?? (value.includes('.') ? signer.verify(value) : undefined);
+export async function locateToken(signer: AccessTokenSigner, value: string): Promise<TokenId | undefined> {
+  return opaqueTokenId(value) ?? (value.includes('.') ? await signer.verify(value) : undefined);
 }
 
 /** The live token behind a value; undefined when it is unknown, expired, revoked or cut off. */
@@ -29,7 +29,7 @@ export async function findLiveToken(
   value: string,
   now: number,
 ): Promise<TokenRecord | undefined> {
-  const jti = locateToken(deps.signer, value);
+  const jti = await locateToken(deps.signer, value);
   const token = jti && (await deps.tokens.findToken(jti));
   return token && isLive(token, deps.tokens.epochs, now) ? token : undefined;
 }
@@ -48,7 +48,7 @@ export async function introspectToken(
   const { client, spent } = authenticated;
   if (spent.length > 0) {
     const outcome = await deps.tokens.commit({ changes: spent, events: [] });
-    if (!outcome.committed) return refuseClient(deps, client.clientId, 'assertion-replayed', origin);
+    if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   }
   const token = await findLiveToken(deps, value, origin.now);
   if (!token) return INACTIVE;

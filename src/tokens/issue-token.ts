@@ -1,6 +1,6 @@
 import type { Agent, AgentStore } from '../agents/index.ts';
 import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
-import { type AuthenticateClientDeps, type AuthenticatedClient, refuseClient } from '../clients/index.ts';
+import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { handle, lineageOf } from '../liveness.ts';
 import type { PersonStore } from '../people/index.ts';
@@ -49,7 +49,7 @@ export interface TokenResponse {
  * assertion: an assertion is used up by being presented, whatever came of it.
  *
  * @throws {Refused<IssueTokenRefusal>} recorded in the trail
- * @throws {Refused<'assertion-replayed'>} by way of `refuseClient`
+ * @throws {Refused<'assertion-replayed'>} by way of `refuseConflict`
  */
 export async function issueClientCredentialsToken(
   deps: IssueTokenDeps,
@@ -121,7 +121,7 @@ export async function issueClientCredentialsToken(
       },
     ],
   });
-  if (!outcome.committed) return refuseClient(deps, client.clientId, 'assertion-replayed', origin);
+  if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   deps.agents.noteUse(agent.id, origin.now);
   return {
     access_token: value,
@@ -154,7 +154,9 @@ async function decideFor(
     maxTtlSeconds: deps.maxTtlSeconds,
     deploymentEpoch: deps.tokens.epochs.raisedTo(DEPLOYMENT),
     signingKey:
-      resource?.tokenFormat.kind === 'jwt' ? deps.signer.activeKey(resource.tokenFormat.alg) : undefined,
+      resource?.tokenFormat.kind === 'jwt'
+        ? await deps.signer.activeKey(resource.tokenFormat.alg)
+        : undefined,
     now,
   });
   return { decision, resource };
@@ -166,10 +168,9 @@ function mintToken(
   claims: Readonly<Record<string, unknown>>,
   now: number,
 ): { readonly value: string; readonly jti: TokenId } {
-  const format = decision.resource.tokenFormat;
-  if (format.kind === 'opaque') return newOpaqueToken(now);
+  if (decision.signingKeyId === undefined) return newOpaqueToken(now);
   const jti = newJwtId(now);
-  return { value: deps.signer.sign(format.alg, { ...claims, jti }), jti };
+  return { value: deps.signer.sign(decision.signingKeyId, { ...claims, jti }), jti };
 }
 
 /** Records the refusal of an authenticated client, with its spent assertion, and throws. */
@@ -200,6 +201,6 @@ async function refuse(
     },
   };
   const outcome = await deps.tokens.commit({ changes: authenticated.spent, events: [event] });
-  if (!outcome.committed) return refuseClient(deps, client.clientId, 'assertion-replayed', origin);
+  if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   throw new Refused<IssueTokenRefusal>(reason, detail);
 }

@@ -1,5 +1,5 @@
 import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
-import { type AuthenticateClientDeps, type AuthenticatedClient, refuseClient } from '../clients/index.ts';
+import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
 import { findLiveToken, type TokenLookupDeps } from './introspect-token.ts';
 import type { TokenRecord } from './token.ts';
 import type { TokenChange } from './token-store.ts';
@@ -49,5 +49,5 @@ export async function revokeToken(
   }
   if (changes.length === 0 && events.length === 0) return;
   const outcome = await deps.tokens.commit({ changes, events });
-  if (!outcome.committed) return refuseClient(deps, client.clientId, 'assertion-replayed', origin);
+  if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
 }

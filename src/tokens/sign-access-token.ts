@@ -1,15 +1,44 @@
+import type { SigningKeyring } from '../keys/index.ts';
 import type { SigningAlg } from '../oauth.ts';
+import { isTokenId } from './access-token-value.ts';
 import type { TokenId } from './token.ts';
 
+/** The type of a JWT access token, so that no other JWT of ours passes for one (RFC 9068 section 2.1, RFC 8725 section 3.11). */
+const ACCESS_TOKEN_TYPE = 'at+jwt';
+
 /** Signs and recognises JWT access tokens (RFC 9068). */
-export interface AccessTokenSigner {
+export class AccessTokenSigner {
+  readonly #keyring: SigningKeyring;
+  readonly #issuer: string;
+
+  constructor(keyring: SigningKeyring, issuer: string) {
+    this.#keyring = keyring;
+    this.#issuer = issuer;
+  }
+
   /** The key that signs with an algorithm now; undefined where there is none. */
-  activeKey(alg: SigningAlg): { readonly id: string; readonly epoch: number } | undefined;
-  /** @throws when there is no active key for the algorithm */
-  sign(alg: SigningAlg, claims: Readonly<Record<string, unknown>>): string;
+  async activeKey(alg: SigningAlg): Promise<{ readonly id: string; readonly epoch: number } | undefined> {
+    await this.#keyring.refresh();
+    return this.#keyring.activeKey(alg);
+  }
+
   /**
-   * The `jti` of a JWT access token with a right signature by a key of ours and `typ` `at+jwt` (RFC 8725 section 3.11). Whether
-   * it lives is for the store and `isLive` to say.
+   * Signs an access token.
+   *
+   * @param keyId the key that the decision to issue has read
+   * @param claims the claims of RFC 9068 section 2.2
    */
-  verify(value: string): TokenId | undefined;
+  sign(keyId: string, claims: Readonly<Record<string, unknown>>): string {
+    return this.#keyring.signJwt(keyId, ACCESS_TOKEN_TYPE, claims);
+  }
+
+  /**
+   * The `jti` of a JWT access token of this issuer with a right signature. Whether it lives is for the store and `isLive` to
+   * say: every token is recorded, whatever it looks like.
+   */
+  async verify(value: string): Promise<TokenId | undefined> {
+    await this.#keyring.refresh();
+    const { iss, jti } = this.#keyring.verifyJwt(value, ACCESS_TOKEN_TYPE) ?? {};
+    return iss === this.#issuer && typeof jti === 'string' && isTokenId(jti) ? jti : undefined;
+  }
 }
