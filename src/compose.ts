@@ -28,9 +28,8 @@ import {
 } from './keys/index.ts';
 import { peopleRoutes } from './people/index.ts';
 import { type Resource, resourceRoutes } from './resources/index.ts';
-import { migrateMongo, openMongoStore } from './store/mongo/index.ts';
-import { openSqliteStore } from './store/sqlite/index.ts';
-import type { Store, StoreOptions } from './store/store.ts';
+import { openStore } from './store/open-store.ts';
+import type { Store } from './store/store.ts';
 import { AccessTokenSigner, machineRoutes } from './tokens/index.ts';
 
 /** Expired rows go in small batches: often enough that there are never many. */
@@ -58,7 +57,7 @@ export interface ComposeOptions {
 /** Opens the store, sees to what a first start needs, and puts the parts together. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
   const { config, issuer, clock, log } = options;
-  const store = await openStore(config, { now: clock, lane: newId('lane', clock()) });
+  const store = await openStore(config.store, { now: clock, lane: newId('lane', clock()) });
   log.info({ store: store.description }, 'store open');
   const origin: Origin = { requestId: newId('req', clock()), now: clock() };
   const sealing = sealingKey(keyEncryptionKey(config));
@@ -157,13 +156,6 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
       await store.close();
     },
   };
-}
-
-async function openStore(config: Config, options: StoreOptions): Promise<Store> {
-  if (config.store.kind === 'sqlite') return openSqliteStore(config.store.path, options);
-  const uri = config.store.uri.reveal();
-  await migrateMongo(uri);
-  return openMongoStore(uri, options);
 }
 
 /** The configured key-encryption key, or the one that was made at first start. */

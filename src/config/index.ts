@@ -12,3 +12,4 @@ export { renderConfigurationPage, renderEnvExample } from './describe.ts';
 export { localIssuer } from './issuer.ts';
 export { parseKeyEncryptionKey } from './key-encryption-key.ts';
 export { type Config, ConfigError, loadConfig } from './load.ts';
+export type { StoreLocation } from './store-location.ts';
