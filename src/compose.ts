@@ -106,7 +106,7 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
           refusals,
           issuer,
           maxTtlSeconds: config.accessTokenTtlSeconds,
-          readForm,
+          readForm: ctx => readForm(ctx, issuerUrl.origin),
         },
         prefix,
       ),

@@ -4,6 +4,7 @@ import { Refused } from '../errors.ts';
 import type { FormFields } from '../oauth.ts';
 
 export type BodyRefusal =
+  | 'origin-foreign'
   | 'parameters-in-url'
   | 'media-type-not-supported'
   | 'body-too-large'
@@ -23,9 +24,18 @@ const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
 /**
  * Reads a form-encoded body. Parameters without a value count as not sent (RFC 6749 section 3.2).
  *
- * @throws {Refused<BodyRefusal>} for parameters in the URL, another media type, a body over 64 KiB, or a parameter sent twice
+ * @param ownOrigin the only origin that a browser may send: machines send none
+ * @throws {Refused<BodyRefusal>} for a page of another site, parameters in the URL, another media type, a body over 64 KiB, or a parameter sent twice
  */
-export async function readForm(ctx: Context): Promise<FormFields> {
+export async function readForm(ctx: Context, ownOrigin: string): Promise<FormFields> {
+  const { origin } = ctx.headers;
+  if (origin !== undefined && origin !== ownOrigin) {
+    throw new Refused<BodyRefusal>('origin-foreign', {
+      parameter: 'Origin',
+      sent: origin,
+      permitted: [ownOrigin],
+    });
+  }
   // What is in a URL is in logs, histories and Referer headers: credentials there have leaked, whatever else was sent.
   if (ctx.querystring !== '') throw new Refused<BodyRefusal>('parameters-in-url');
   const contentType = ctx.headers['content-type'];

@@ -67,6 +67,11 @@ const OAUTH_ERRORS = {
     error: 'invalid_request',
     description: 'The client credentials are malformed',
   },
+  'origin-foreign': {
+    status: 403,
+    error: 'invalid_request',
+    description: 'This endpoint does not answer pages of other sites',
+  },
   'parameters-in-url': {
     status: 400,
     error: 'invalid_request',

@@ -1,0 +1,393 @@
+/** Group L: the admin API and what it stores. */
+import test from 'ava';
+import {
+  type Answer,
+  type App,
+  addAgent,
+  addPerson,
+  addResource,
+  getToken,
+  startApp,
+} from '../support/start-app.ts';
+
+interface Call {
+  readonly token?: string | undefined;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+async function call(
+  app: App,
+  method: string,
+  path: string,
+  { token, body, headers }: Call = {},
+): Promise<Answer> {
+  const response = await fetch(`${app.base}/api/v1${path}`, {
+    method,
+    headers: {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    json = undefined;
+  }
+  return { status: response.status, headers: response.headers, text, json };
+}
+
+async function adminToken(app: App, scope?: string): Promise<string> {
+  const form = { grant_type: 'client_credentials', scope };
+  const answer = await app.post('/token', form, { basic: [app.admin.clientId, app.admin.secret] });
+  return answer.json.access_token;
+}
+
+async function world(t: Parameters<typeof startApp>[0]) {
+  const app = await startApp(t);
+  const owner = await addPerson(app);
+  const resource = await addResource(app);
+  const agent = await addAgent(app, owner, resource);
+  return { app, owner, resource, agent };
+}
+
+const SCOPES = ['read', 'agents', 'kill', 'keys', 'audit'] as const;
+type Scope = (typeof SCOPES)[number];
+
+/** Every route, with the one scope that opens it. */
+function routes(ids: {
+  agent: string;
+  person: string;
+  resource: string;
+}): readonly (readonly [string, string, Scope])[] {
+  const { agent, person, resource } = ids;
+  return [
+    ['GET', '/agents', 'read'],
+    ['POST', '/agents', 'agents'],
+    ['GET', `/agents/${agent}`, 'read'],
+    ['PATCH', `/agents/${agent}`, 'agents'],
+    ['POST', `/agents/${agent}/restore`, 'agents'],
+    ['POST', `/agents/${agent}/secrets`, 'agents'],
+    ['POST', `/agents/${agent}/kill`, 'kill'],
+    ['POST', `/agents/${agent}/retire`, 'kill'],
+    ['GET', '/people', 'read'],
+    ['POST', '/people', 'agents'],
+    ['GET', `/people/${person}`, 'read'],
+    ['PATCH', `/people/${person}`, 'agents'],
+    ['POST', `/people/${person}/restore`, 'agents'],
+    ['POST', `/people/${person}/kill`, 'kill'],
+    ['GET', '/resources', 'read'],
+    ['POST', '/resources', 'agents'],
+    ['GET', `/resources/${resource}`, 'read'],
+    ['PATCH', `/resources/${resource}`, 'agents'],
+    ['POST', `/resources/${resource}/restore`, 'agents'],
+    ['POST', `/resources/${resource}/secrets`, 'agents'],
+    ['POST', `/resources/${resource}/kill`, 'kill'],
+    ['GET', '/keys', 'read'],
+    ['GET', '/audit', 'audit'],
+  ];
+}
+
+test('R110: every route refuses nobody, an agent, a resource server, and a token without its scope', async t => {
+  const { app, owner, resource, agent } = await world(t);
+  const ids = { agent: agent.id, person: owner.id, resource: resource.id };
+  const foreign = await getToken(app, agent, resource);
+  const narrow = new Map<Scope, string>();
+  for (const scope of SCOPES) narrow.set(scope, await adminToken(app, scope));
+
+  for (const [method, path, needed] of routes(ids)) {
+    const name = `${method} ${path}`;
+    const body = method === 'GET' ? undefined : {};
+    const nobody = await call(app, method, path, { body });
+    t.is(nobody.status, 401, name);
+    t.regex(nobody.headers.get('www-authenticate') ?? '', /^Bearer/, name);
+    for (const token of [foreign, 'garbage', `cs_at_${'A'.repeat(48)}`]) {
+      t.is((await call(app, method, path, { token, body })).status, 401, name);
+    }
+    for (const scope of SCOPES.filter(each => each !== needed)) {
+      const answer = await call(app, method, path, { token: narrow.get(scope), body });
+      t.is(answer.status, 403, `${name} with ${scope}`);
+      t.regex(
+        answer.headers.get('www-authenticate') ?? '',
+        new RegExp(`insufficient_scope.*scope="${needed}"`),
+        name,
+      );
+    }
+    // Opened by the right scope: whatever the answer is, it is no longer about authority. Nothing is sent that would change it.
+    const opened = await call(app, method, path, {
+      token: narrow.get(needed),
+      body: method === 'GET' ? undefined : 'no JSON',
+      headers: { 'Content-Type': 'application/json' },
+    });
+    t.false([401, 403].includes(opened.status), `${name}: ${opened.status}`);
+  }
+});
+
+test('R110: revoked, expired and killed administrators are out at once', async t => {
+  const { app } = await world(t);
+  const token = await adminToken(app, 'read');
+  t.is((await call(app, 'GET', '/agents', { token })).status, 200);
+  await app.post('/revoke', { token }, { basic: [app.admin.clientId, app.admin.secret] });
+  t.is((await call(app, 'GET', '/agents', { token })).status, 401);
+  t.is((await call(app, 'GET', `/agents?access_token=${await adminToken(app)}`)).status, 400);
+});
+
+test('R112: a field that is not for the caller to set is refused, and nothing is stored', async t => {
+  const { app, owner, resource, agent } = await world(t);
+  const token = await adminToken(app);
+  const input = {
+    name: 'New',
+    ownerId: owner.id,
+    envelope: [{ resource: resource.identifier, scopes: ['read'] }],
+    credential: { method: 'client_secret' },
+  };
+  const before = (await call(app, 'GET', '/agents', { token })).json.items.length;
+  const extras = [
+    'role',
+    'secretHash',
+    'disabled',
+    'status',
+    'epoch',
+    'version',
+    '_id',
+    '__v',
+    'createdAt',
+    'isAdmin',
+  ];
+  for (const extra of extras) {
+    const answer = await call(app, 'POST', '/agents', { token, body: { ...input, [extra]: 'x' } });
+    t.is(answer.status, 400, extra);
+    t.true(answer.text.includes(extra), answer.text);
+    const patch = await call(app, 'PATCH', `/agents/${agent.id}`, {
+      token,
+      body: { [extra]: 'x' },
+      headers: { 'If-Match': '"1"' },
+    });
+    t.is(patch.status, 400, extra);
+  }
+  const secret = { ...input, credential: { method: 'client_secret', secretDigests: ['x'] } };
+  t.is((await call(app, 'POST', '/agents', { token, body: secret })).status, 400);
+  t.is((await call(app, 'GET', '/agents', { token })).json.items.length, before);
+  t.is((await call(app, 'POST', '/agents', { token, body: input })).status, 201);
+});
+
+test('R113: operators in queries, paths and bodies are refused and never reach the store', async t => {
+  const { app, owner, resource } = await world(t);
+  const token = await adminToken(app);
+  const queries = [
+    'after[$ne]=',
+    'limit[$gt]=1',
+    '$where=sleep(1000)',
+    'limit=0',
+    'limit=-1',
+    'limit=1e3',
+    'limit=201',
+    'limit=1&limit=2',
+    'after=%00',
+    `after=${'a'.repeat(5_000)}`,
+    'filter=(a%2B)%2B%24',
+    'sort=name',
+  ];
+  for (const query of queries)
+    t.is((await call(app, 'GET', `/agents?${query}`, { token })).status, 400, query);
+  for (const id of [
+    '$ne',
+    '%7B%22$gt%22:%22%22%7D',
+    '..%2F..%2Fkeys',
+    'agt_',
+    'AGT_1',
+    `agt_${'g'.repeat(32)}`,
+  ]) {
+    const answer = await call(app, 'GET', `/agents/${id}`, { token });
+    t.true(answer.status === 404 || answer.status === 400, `${id}: ${answer.status}`);
+  }
+  const operators = [{ $gt: '' }, { $ne: null }, ['x'], 1, true, null];
+  for (const value of operators) {
+    for (const field of ['name', 'ownerId', 'defaultResource']) {
+      const body = {
+        name: 'New',
+        ownerId: owner.id,
+        envelope: [{ resource: resource.identifier, scopes: ['read'] }],
+        credential: { method: 'client_secret' },
+        [field]: value,
+      };
+      t.is(
+        (await call(app, 'POST', '/agents', { token, body })).status,
+        400,
+        `${field}: ${JSON.stringify(value)}`,
+      );
+    }
+  }
+});
+
+test('R114: __proto__ and constructor.prototype in JSON, forms and queries are refused and pollute nothing', async t => {
+  const { app, agent, resource } = await world(t);
+  const token = await adminToken(app);
+  for (const body of [
+    '{"__proto__":{"polluted":true},"name":"x"}',
+    '{"constructor":{"prototype":{"polluted":true}}}',
+    '{"envelope":[{"__proto__":{"polluted":true}}]}',
+  ]) {
+    t.is((await call(app, 'POST', '/agents', { token, body })).status, 400, body);
+  }
+  t.is((await call(app, 'GET', '/agents?__proto__[polluted]=1', { token })).status, 400);
+  const form = `grant_type=client_credentials&resource=${encodeURIComponent(resource.identifier)}&__proto__=x&constructor=y`;
+  t.is((await app.post('/token', form, { basic: agent.basic })).status, 200);
+  t.is((Object.prototype as Record<string, unknown>)['polluted'], undefined);
+});
+
+test('R115: a secret is shown when it is made, and never again', async t => {
+  const { app, owner, resource } = await world(t);
+  const token = await adminToken(app);
+  const body = {
+    name: 'New',
+    ownerId: owner.id,
+    envelope: [{ resource: resource.identifier, scopes: ['read'] }],
+    baseline: [{ resource: resource.identifier, scopes: ['read'] }],
+    defaultResource: resource.identifier,
+    credential: { method: 'client_secret' },
+  };
+  const made = await call(app, 'POST', '/agents', { token, body });
+  t.is(made.status, 201);
+  const { id, secret } = made.json;
+  t.regex(secret, /^[A-Za-z0-9_-]{43}$/);
+  t.is(made.headers.get('cache-control'), 'no-store');
+  const second = await call(app, 'POST', `/agents/${id}/secrets`, { token });
+  t.is(second.status, 201);
+  for (const value of [secret, second.json.secret]) {
+    t.is(
+      (await app.post('/token', { grant_type: 'client_credentials' }, { basic: [id, value] })).status,
+      200,
+    );
+  }
+  const paths = [
+    '/agents',
+    `/agents/${id}`,
+    '/resources',
+    `/resources/${resource.id}`,
+    '/people',
+    '/keys',
+    '/audit?limit=200',
+  ];
+  for (const path of paths) {
+    const { status, text } = await call(app, 'GET', path, { token });
+    t.is(status, 200, path);
+    for (const value of [secret, second.json.secret, resource.secret, app.admin.secret])
+      t.false(text.includes(value), path);
+    t.notRegex(text, /secretDigests|sealedPrivateKey|"d":/, path);
+  }
+});
+
+test('R116: a browser on another site can do nothing', async t => {
+  const { app, agent } = await world(t);
+  const token = await adminToken(app);
+  const headers = { Origin: 'https://evil.example' };
+  const answer = await call(app, 'POST', `/agents/${agent.id}/kill`, { token, headers });
+  t.is(answer.status, 403);
+  t.is(answer.headers.get('access-control-allow-origin'), null);
+  t.is((await call(app, 'GET', `/agents/${agent.id}`, { token })).json.status, 'active');
+});
+
+test('a change names the version it was made to; narrowing ends the tokens that are out', async t => {
+  const { app, resource, agent } = await world(t);
+  const token = await adminToken(app);
+  const path = `/agents/${agent.id}`;
+  const held = await getToken(app, agent, resource);
+  const active = async () =>
+    (await app.post('/introspect', { token: held }, { basic: [resource.id, resource.secret] })).json.active;
+
+  t.is((await call(app, 'PATCH', path, { token, body: { name: 'Renamed' } })).status, 428);
+  const stale = { 'If-Match': '"7"' };
+  t.is((await call(app, 'PATCH', path, { token, body: { name: 'Renamed' }, headers: stale })).status, 412);
+  const renamed = await call(app, 'PATCH', path, {
+    token,
+    body: { name: 'Renamed' },
+    headers: { 'If-Match': '"1"' },
+  });
+  t.is(renamed.status, 200, renamed.text);
+  t.is(renamed.headers.get('etag'), '"2"');
+  t.true(await active());
+
+  const narrowed = await call(app, 'PATCH', path, {
+    token,
+    body: { baseline: [] },
+    headers: { 'If-Match': '"2"' },
+  });
+  t.is(narrowed.status, 200, narrowed.text);
+  t.false(await active());
+});
+
+test('kill closes and restore opens; what died stays dead; a retired agent stays retired', async t => {
+  const { app, resource, agent } = await world(t);
+  const token = await adminToken(app);
+  const path = `/agents/${agent.id}`;
+  const held = await getToken(app, agent, resource);
+  const active = async () =>
+    (await app.post('/introspect', { token: held }, { basic: [resource.id, resource.secret] })).json.active;
+
+  t.is((await call(app, 'POST', `${path}/kill`, { token })).json.status, 'suspended');
+  t.is((await call(app, 'POST', `${path}/kill`, { token })).json.status, 'suspended');
+  t.false(await active());
+  t.is((await call(app, 'POST', `${path}/restore`, { token })).json.status, 'active');
+  t.false(await active());
+  const fresh = await getToken(app, agent, resource);
+  t.true(
+    (await app.post('/introspect', { token: fresh }, { basic: [resource.id, resource.secret] })).json.active,
+  );
+
+  t.is((await call(app, 'POST', `${path}/retire`, { token })).json.status, 'retired');
+  t.is((await call(app, 'POST', `${path}/restore`, { token })).status, 409);
+  const types = (await app.trail()).map(event => event.type);
+  t.is(types.filter(type => type === 'agent.killed').length, 1);
+});
+
+test('a killed resource server takes its tokens along, and may not ask any more', async t => {
+  const { app, resource, agent } = await world(t);
+  const token = await adminToken(app);
+  const held = await getToken(app, agent, resource);
+  t.is((await call(app, 'POST', `/resources/${resource.id}/kill`, { token })).json.status, 'disabled');
+  t.is(
+    (await app.post('/introspect', { token: held }, { basic: [resource.id, resource.secret] })).status,
+    401,
+  );
+  t.is((await call(app, 'POST', `/resources/${resource.id}/restore`, { token })).json.status, 'active');
+  t.false(
+    (await app.post('/introspect', { token: held }, { basic: [resource.id, resource.secret] })).json.active,
+  );
+});
+
+test('our own API cannot be killed through itself', async t => {
+  const { app } = await world(t);
+  const token = await adminToken(app);
+  const own = `/resources/res_${'0'.repeat(32)}`;
+  t.is((await call(app, 'POST', `${own}/kill`, { token })).status, 403);
+  t.is((await call(app, 'POST', `${own}/secrets`, { token })).status, 403);
+});
+
+test('lists come in pages that hold each record once', async t => {
+  const { app, owner, resource } = await world(t);
+  for (let index = 0; index < 7; index += 1) await addAgent(app, owner, resource);
+  const token = await adminToken(app);
+  const seen: string[] = [];
+  let after = '';
+  do {
+    const page = await call(app, 'GET', `/agents?limit=3${after && `&after=${after}`}`, { token });
+    t.true(page.json.items.length <= 3);
+    seen.push(...page.json.items.map((item: { id: string }) => item.id));
+    after = page.json.next ?? '';
+  } while (after !== '');
+  t.is(seen.length, 9);
+  t.is(new Set(seen).size, 9);
+});
+
+test('an unknown route of the API is a problem that names it', async t => {
+  const { app } = await world(t);
+  const answer = await call(app, 'GET', '/unheard-of', { token: await adminToken(app) });
+  t.is(answer.status, 404);
+  t.is(answer.headers.get('content-type'), 'application/problem+json');
+  t.truthy(answer.headers.get('error-ref'));
+});

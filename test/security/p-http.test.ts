@@ -1,0 +1,144 @@
+/** Group P: HTTP robustness, as far as hosts, forwarded headers, sizes and origins go. */
+import { connect } from 'node:net';
+import test from 'ava';
+import { type App, addAgent, addPerson, addResource, startApp } from '../support/start-app.ts';
+
+/** Sends bytes as they are, since clients would not, and returns what came back until the server closed or fell silent. */
+function raw(app: App, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: 'localhost', port: Number(new URL(app.base).port) });
+    let received = '';
+    socket.setTimeout(2_000, () => socket.destroy());
+    socket.on('data', chunk => {
+      received += chunk;
+    });
+    socket.on('error', error => (received === '' ? reject(error) : resolve(received)));
+    socket.on('close', () => resolve(received));
+    socket.write(text);
+  });
+}
+
+const get = (app: App, path: string, headers: string) =>
+  raw(app, `GET ${path} HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`);
+
+test('R141: a forged Host is refused, except for probes, and forwarded headers change nothing', async t => {
+  const app = await startApp(t);
+  const { host } = new URL(app.issuer);
+  const right = await get(app, '/.well-known/oauth-authorization-server', `Host: ${host}\r\n`);
+  t.true(right.includes(`"issuer":"${app.issuer}"`));
+  for (const forged of ['evil.example', `${host}.evil.example`, 'localhost', host.toUpperCase(), '']) {
+    t.regex(
+      await get(app, '/.well-known/oauth-authorization-server', `Host: ${forged}\r\n`),
+      /^HTTP\/1.1 (421|400)/,
+      forged,
+    );
+    t.regex(await get(app, '/livez', `Host: ${forged || 'x'}\r\n`), /^HTTP\/1.1 200/, forged);
+  }
+  const spoofed =
+    'X-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\nForwarded: host=evil.example;proto=https\r\nX-Forwarded-For: 6.6.6.6\r\n';
+  const answer = await get(app, '/.well-known/oauth-authorization-server', `Host: ${host}\r\n${spoofed}`);
+  t.false(answer.includes('evil.example'));
+  t.false(answer.includes('https://'));
+});
+
+test('R142: a forwarded address is believed from a listed proxy only', async t => {
+  const form = { grant_type: 'client_credentials' };
+  const headers = { 'X-Forwarded-For': '203.0.113.9, 198.51.100.7' };
+  const address = async (app: App) => {
+    await app.post('/token', form, { basic: ['agt_unknown', 'x'], headers });
+    return (await app.trail()).find(event => event.type === 'client.authentication-refused')?.address;
+  };
+  const direct = await startApp(t);
+  t.regex((await address(direct)) ?? '', /^(127\.0\.0\.1|::1)$/);
+  const behind = await startApp(t, { env: { COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1,::1' } });
+  t.is(await address(behind), '198.51.100.7');
+});
+
+test('R143: what is too large is refused and holds nobody up', async t => {
+  const app = await startApp(t);
+  const { host } = new URL(app.issuer);
+  const resource = await addResource(app);
+  const agent = await addAgent(app, await addPerson(app), resource);
+  const big = `grant_type=client_credentials&scope=${'x'.repeat(70_000)}`;
+  t.is((await app.post('/token', big, { basic: agent.basic })).status, 413);
+  const many = Array.from({ length: 5_000 }, (_, index) => `p${index}=1`).join('&');
+  t.is((await app.post('/token', many, { basic: agent.basic })).status, 400);
+  t.regex(await get(app, '/livez', `Host: ${host}\r\nX-Big: ${'x'.repeat(20_000)}\r\n`), /^HTTP\/1.1 431/);
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  t.is((await app.post('/token', form, { basic: agent.basic })).status, 200);
+});
+
+test('R145: metadata and keys may be read from any site; token, introspection and API from none', async t => {
+  const app = await startApp(t);
+  const headers = { Origin: 'https://elsewhere.example' };
+  for (const path of [
+    '/.well-known/oauth-authorization-server',
+    '/.well-known/openid-configuration',
+    '/jwks',
+  ]) {
+    const answer = await fetch(`${app.base}${path}`, { headers });
+    t.is(answer.headers.get('access-control-allow-origin'), '*', path);
+    t.is(answer.headers.get('access-control-allow-credentials'), null, path);
+  }
+  const resource = await addResource(app);
+  const agent = await addAgent(app, await addPerson(app), resource);
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  for (const path of ['/token', '/introspect', '/revoke']) {
+    const answer = await app.post(path, path === '/token' ? form : { token: 'x' }, {
+      basic: agent.basic,
+      headers,
+    });
+    t.is(answer.status, 403, path);
+    t.is(answer.headers.get('access-control-allow-origin'), null, path);
+    const preflight = await fetch(`${app.base}${path}`, {
+      method: 'OPTIONS',
+      headers: { ...headers, 'Access-Control-Request-Method': 'POST' },
+    });
+    t.is(preflight.headers.get('access-control-allow-origin'), null, path);
+  }
+  t.is((await app.post('/token', form, { basic: agent.basic })).status, 200);
+  const own = { basic: agent.basic, headers: { Origin: new URL(app.issuer).origin } };
+  t.is((await app.post('/token', form, own)).status, 200);
+});
+
+test('S56: a path issuer has its documents where both specifications look for them', async t => {
+  const probe = await startApp(t);
+  const port = Number(new URL(probe.base).port);
+  await probe.stop();
+  const issuer = `http://localhost:${port}/tenant`;
+  const app = await startApp(t, { env: { COUNTERSIGN_ISSUER: issuer, COUNTERSIGN_PORT: String(port) } });
+  for (const path of [
+    '/.well-known/oauth-authorization-server/tenant',
+    '/.well-known/openid-configuration/tenant',
+    '/tenant/.well-known/openid-configuration',
+  ]) {
+    const metadata = (await (await fetch(`${app.base}${path}`)).json()) as Record<string, string>;
+    t.is(metadata['issuer'], issuer, path);
+    t.is(metadata['token_endpoint'], `${issuer}/token`);
+  }
+  const resource = await addResource(app);
+  const agent = await addAgent(app, await addPerson(app), resource);
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  const answer = await app.post('/tenant/token', form, { basic: agent.basic });
+  t.is(answer.status, 200);
+  const basic = [resource.id, resource.secret] as const;
+  const live = await app.post('/tenant/introspect', { token: answer.json.access_token }, { basic });
+  t.is(live.json.iss, issuer);
+  t.is((await fetch(`${app.base}/tenant/api/v1/agents`)).status, 401);
+});
+
+test('metadata carries a validator, and an unchanged document is not sent again', async t => {
+  const app = await startApp(t);
+  const url = `${app.base}/.well-known/oauth-authorization-server`;
+  const first = await fetch(url);
+  const etag = first.headers.get('etag') ?? '';
+  t.regex(first.headers.get('cache-control') ?? '', /public, max-age=\d+/);
+  // fetch adds a Cache-Control of its own to such a request.
+  const again = await get(
+    app,
+    new URL(url).pathname,
+    `Host: ${new URL(app.issuer).host}\r\nIf-None-Match: ${etag}\r\n`,
+  );
+  t.regex(again, /^HTTP\/1.1 304/);
+  t.is((await fetch(url, { method: 'HEAD' })).status, 200);
+});
