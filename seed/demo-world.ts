@@ -1,111 +1,133 @@
 /**
- * A small world to try things in: one person, one resource server, two agents. It is put in through the same functions that the
- * admin API calls, and putting it in again changes nothing.
+ * A small world to try things in, as data, and how it is put in: through the same functions that the admin API calls. Its ids
+ * are fixed, so putting it in again changes nothing.
  */
-import type { JWK } from 'jose';
-import { type AgentDeps, createAgent } from '../src/agents/index.ts';
+import { type AgentDeps, type AgentInput, createAgent } from '../src/agents/index.ts';
 import type { Origin } from '../src/audit/index.ts';
-import { createPerson, type PersonStore } from '../src/people/index.ts';
-import { createResource, type ResourceStore } from '../src/resources/index.ts';
+import { createPerson, type PersonInput, type PersonStore } from '../src/people/index.ts';
+import { createResource, type ResourceInput, type ResourceStore } from '../src/resources/index.ts';
 
-const id = <Prefix extends string>(prefix: Prefix, number: number) =>
-  `${prefix}_${number.toString(16).padStart(32, '0')}` as const;
+export const OWNER_ID = 'usr_00000000000000000000000000000a1c';
+export const ORDERS_ID = 'res_0000000000000000000000000000c0de';
+export const LEDGER_ID = 'res_00000000000000000000000000001ed9';
+export const SHOPKEEPER_ID = 'agt_00000000000000000000000000005b0b';
+export const REPORTER_ID = 'agt_0000000000000000000000000000ae90';
+export const BOOKKEEPER_ID = 'agt_0000000000000000000000000000b00c';
 
-export const OWNER_ID = id('usr', 0xa11ce);
-export const ORDERS_ID = id('res', 0x0bde5);
-export const SHOPKEEPER_ID = id('agt', 0x5109);
-export const REPORTER_ID = id('agt', 0x9e90);
+/** What differs from one demo to the next. */
+export interface DemoPlaces {
+  /** Where the protected MCP server is: its resource identifier. */
+  readonly ordersUrl: string;
+  /** The public key (JWK) with which the shopkeeper's assertions are verified. */
+  readonly shopkeeperKey: object;
+}
 
-export interface DemoWorldDeps extends AgentDeps {
+export interface DemoWorld {
+  readonly people: readonly (PersonInput & { readonly id: string })[];
+  readonly resources: readonly (ResourceInput & { readonly id: string })[];
+  readonly agents: readonly (AgentInput & { readonly id: string })[];
+}
+
+/** One person; an MCP server, and an API that wants JWTs; three agents, each with more in its envelope than in its baseline. */
+export function demoWorld({ ordersUrl, shopkeeperKey }: DemoPlaces): DemoWorld {
+  const ledgerUrl = 'https://ledger.example/api';
+  const orders = (...scopes: string[]) => ({ resource: ordersUrl, scopes });
+  const ledger = (...scopes: string[]) => ({ resource: ledgerUrl, scopes });
+  return {
+    people: [
+      { id: OWNER_ID, name: 'Alice Owner', email: 'alice@example.com', roles: ['member', 'approver'] },
+    ],
+    resources: [
+      {
+        id: ORDERS_ID,
+        identifier: ordersUrl,
+        name: 'Orders',
+        scopes: [
+          { name: 'orders:read', sentence: 'See orders and their state', risk: 'low' },
+          { name: 'orders:write', sentence: 'Change the address of an order', risk: 'medium' },
+          { name: 'orders:refund', sentence: 'Give money back for an order', risk: 'high' },
+        ],
+        tokenFormat: { kind: 'opaque' },
+        accessTokenTtlSeconds: 300,
+        credential: { method: 'client_secret' },
+      },
+      {
+        id: LEDGER_ID,
+        identifier: ledgerUrl,
+        name: 'Ledger',
+        scopes: [
+          { name: 'ledger:read', sentence: 'See what was booked', risk: 'medium' },
+          { name: 'ledger:book', sentence: 'Book money from one account to another', risk: 'high' },
+        ],
+        tokenFormat: { kind: 'jwt', alg: 'ES256' },
+        accessTokenTtlSeconds: 120,
+        credential: { method: 'client_secret' },
+      },
+    ],
+    agents: [
+      {
+        id: SHOPKEEPER_ID,
+        name: 'Shopkeeper',
+        purpose: 'Answers customers about their orders',
+        ownerId: OWNER_ID,
+        envelope: [orders('orders:read', 'orders:write', 'orders:refund')],
+        baseline: [orders('orders:read')],
+        defaultResource: ordersUrl,
+        credential: { method: 'private_key_jwt', keys: [shopkeeperKey as never] },
+      },
+      {
+        id: REPORTER_ID,
+        name: 'Reporter',
+        purpose: 'Writes the weekly report',
+        ownerId: OWNER_ID,
+        envelope: [orders('orders:read'), ledger('ledger:read')],
+        baseline: [orders('orders:read')],
+        defaultResource: ordersUrl,
+        credential: { method: 'client_secret' },
+      },
+      {
+        id: BOOKKEEPER_ID,
+        name: 'Bookkeeper',
+        purpose: 'Reconciles the accounts at night',
+        ownerId: OWNER_ID,
+        envelope: [ledger('ledger:read', 'ledger:book')],
+        baseline: [ledger('ledger:read')],
+        defaultResource: ledgerUrl,
+        accessTokenTtlSeconds: 60,
+        credential: { method: 'client_secret' },
+      },
+    ],
+  };
+}
+
+export interface SeedDeps extends AgentDeps {
   readonly people: PersonStore;
   readonly resources: ResourceStore;
 }
 
-export interface DemoWorldInput {
-  /** Where the protected MCP server is: its resource identifier. */
-  readonly ordersUrl: string;
-  /** The public key with which the shopkeeper signs its assertions. */
-  readonly shopkeeperKey: JWK;
-}
-
-export interface DemoWorld {
-  /** With what the MCP server asks about tokens; no secret when it was there before, as a secret is shown once. */
-  readonly orders: { readonly id: string; readonly secret?: string };
-  /** The agent that signs assertions. */
-  readonly shopkeeper: { readonly id: string };
-  /** The agent with a secret; likewise. */
-  readonly reporter: { readonly id: string; readonly secret?: string };
-}
-
-/** Puts the demo world in. */
+/**
+ * Puts a world in. What is there already, by its id, stays as it is.
+ *
+ * @returns the secrets of what was made by this call, by id; each is shown this once
+ */
 export async function seedDemoWorld(
-  deps: DemoWorldDeps,
-  input: DemoWorldInput,
+  deps: SeedDeps,
+  world: DemoWorld,
   origin: Origin,
-): Promise<DemoWorld> {
-  if (!(await deps.people.findPerson(OWNER_ID))) {
-    const person = {
-      id: OWNER_ID,
-      name: 'Alice Owner',
-      email: 'alice@example.com',
-      roles: ['member', 'approver'],
-    };
-    await createPerson(deps, person, origin);
+): Promise<ReadonlyMap<string, string>> {
+  const secrets = new Map<string, string>();
+  for (const person of world.people) {
+    if (!(await deps.people.findPerson(person.id))) await createPerson(deps, person, origin);
   }
-  const orders = await seedOrders(deps, input.ordersUrl, origin);
-  const read = { resource: input.ordersUrl, scopes: ['orders:read'] };
-  if (!(await deps.agents.findAgent(SHOPKEEPER_ID))) {
-    const shopkeeper = {
-      id: SHOPKEEPER_ID,
-      name: 'Shopkeeper',
-      purpose: 'Answers customers about their orders',
-      ownerId: OWNER_ID,
-      envelope: [{ resource: input.ordersUrl, scopes: ['orders:read', 'orders:refund'] }],
-      baseline: [read],
-      defaultResource: input.ordersUrl,
-      credential: { method: 'private_key_jwt', keys: [input.shopkeeperKey] },
-    };
-    await createAgent(deps, shopkeeper, origin);
+  for (const resource of world.resources) {
+    if (await deps.resources.findResource(resource.id)) continue;
+    const { secret } = await createResource(deps, resource, origin);
+    if (secret !== undefined) secrets.set(resource.id, secret);
   }
-  if (await deps.agents.findAgent(REPORTER_ID)) {
-    return { orders, shopkeeper: { id: SHOPKEEPER_ID }, reporter: { id: REPORTER_ID } };
+  for (const agent of world.agents) {
+    if (await deps.agents.findAgent(agent.id)) continue;
+    const { secret } = await createAgent(deps, agent, origin);
+    if (secret !== undefined) secrets.set(agent.id, secret);
   }
-  const reporter = {
-    id: REPORTER_ID,
-    name: 'Reporter',
-    purpose: 'Writes the weekly report',
-    ownerId: OWNER_ID,
-    envelope: [read],
-    baseline: [read],
-    defaultResource: input.ordersUrl,
-    credential: { method: 'client_secret' },
-  };
-  const { secret } = await createAgent(deps, reporter, origin);
-  return {
-    orders,
-    shopkeeper: { id: SHOPKEEPER_ID },
-    reporter: { id: REPORTER_ID, ...(secret !== undefined && { secret }) },
-  };
-}
-
-async function seedOrders(
-  deps: DemoWorldDeps,
-  identifier: string,
-  origin: Origin,
-): Promise<DemoWorld['orders']> {
-  if (await deps.resources.findResource(ORDERS_ID)) return { id: ORDERS_ID };
-  const resource = {
-    id: ORDERS_ID,
-    identifier,
-    name: 'Orders',
-    scopes: [
-      { name: 'orders:read', sentence: 'See orders and their state', risk: 'low' },
-      { name: 'orders:refund', sentence: 'Give money back for an order', risk: 'high' },
-    ],
-    tokenFormat: { kind: 'opaque' },
-    accessTokenTtlSeconds: 300,
-    credential: { method: 'client_secret' },
-  };
-  const { secret } = await createResource(deps, resource, origin);
-  return { id: ORDERS_ID, ...(secret !== undefined && { secret }) };
+  return secrets;
 }

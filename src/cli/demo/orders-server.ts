@@ -1,6 +1,6 @@
 /**
  * A real MCP server, built with the MCP TypeScript SDK and protected by Countersign: it asks about every token it is shown, and
- * lets a tool run only with the scope it needs.
+ * lets a tool run only with the scopes it needs. `docs/quickstart-mcp-server.md` explains the lines of `protect`.
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -8,120 +8,101 @@ import {
   createMcpExpressApp,
   getOAuthProtectedResourceMetadataUrl,
   mcpAuthMetadataRouter,
-  type OAuthTokenVerifier,
   requireBearerAuth,
 } from '@modelcontextprotocol/express';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import {
+  type AuthInfo,
   createMcpHandler,
   McpServer,
   OAuthError,
   OAuthErrorCode,
+  type OAuthMetadata,
   requireScopes,
 } from '@modelcontextprotocol/server';
+import type { Express } from 'express';
 import { z } from 'zod';
-
-export interface Introspection {
-  readonly active: boolean;
-  readonly sub?: string;
-  readonly client_id?: string;
-  readonly scope?: string;
-  readonly aud?: string;
-  readonly exp?: number;
-}
 
 export interface OrdersServer {
   /** Its resource identifier. */
-  readonly url: string;
-  /** What Countersign said of the last token. */
-  lastIntrospection(): Introspection | undefined;
+  readonly url: URL;
+  /** Begins to serve; until then there is nothing to be found. */
+  serve(options: OrdersServerOptions): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface OrdersServerOptions {
-  readonly port: number;
   readonly issuer: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
+  /** With what it authenticates when it asks about tokens. */
+  readonly id: string;
+  readonly secret: string;
+  /** How it reaches the issuer. */
+  readonly fetch: typeof globalThis.fetch;
 }
 
-/** Starts the MCP server on a port of localhost. */
-export async function startOrdersServer(options: OrdersServerOptions): Promise<OrdersServer> {
-  const { issuer } = options;
-  let last: Introspection | undefined;
-  const metadata = await readMetadata(issuer);
-  const credentials = Buffer.from(`${options.clientId}:${options.clientSecret}`).toString('base64');
+/** What is needed of an answer about a token (RFC 7662 section 2.2). */
+interface Introspection {
+  readonly active: boolean;
+  readonly client_id: string;
+  readonly scope: string;
+  readonly exp: number;
+  readonly aud: string;
+}
 
-  const verifier: OAuthTokenVerifier = {
-    async verifyAccessToken(token) {
-      const response = await fetch(metadata.introspection_endpoint, {
-        method: 'POST',
-        headers: { Authorization: `Basic ${credentials}` },
-        body: new URLSearchParams({ token }),
-      });
-      const answer = (await response.json()) as Introspection;
-      last = answer;
-      if (!answer.active) throw new OAuthError(OAuthErrorCode.InvalidToken, 'the token is not active');
-      const { client_id: clientId = '', scope = '', exp = 0, aud = '' } = answer;
-      return { token, clientId, scopes: scope.split(' '), expiresAt: exp, resource: new URL(aud) };
-    },
-  };
-
-  const handleMcp = toNodeHandler(createMcpHandler(ordersTools));
-  const resourceServerUrl = new URL(`http://localhost:${options.port}/mcp`);
+/** Listens on a free port of localhost. Its address has to be known before it can be registered as a resource server. */
+export async function openOrdersServer(): Promise<OrdersServer> {
   const app = createMcpExpressApp({ host: 'localhost' });
-  app.use(
-    mcpAuthMetadataRouter({ oauthMetadata: metadata, resourceServerUrl, scopesSupported: ['orders:read'] }),
-  );
-  app.use(
-    '/mcp',
-    requireBearerAuth({
-      verifier,
-      requiredScopes: ['orders:read'],
-      expectedResource: resourceServerUrl,
-      resourceMetadataUrl: getOAuthProtectedResourceMetadataUrl(resourceServerUrl),
-    }),
-    (request, response) => void handleMcp(request, response, request.body),
-  );
-  const http = app.listen(options.port, 'localhost');
+  const http = app.listen(0, 'localhost');
   await once(http, 'listening');
+  const url = new URL(`http://localhost:${(http.address() as AddressInfo).port}/mcp`);
   return {
-    url: `http://localhost:${(http.address() as AddressInfo).port}/mcp`,
-    lastIntrospection: () => last,
+    url,
+    serve: async options => {
+      await protect(app, url, options);
+      const handle = toNodeHandler(createMcpHandler(ordersTools));
+      app.use('/mcp', (request, response) => handle(request, response, request.body));
+    },
     stop: async () => {
+      const closed = once(http, 'close');
       http.close();
       http.closeAllConnections();
-      await once(http, 'close');
+      await closed;
     },
   };
 }
 
-type ServerMetadata = Parameters<typeof mcpAuthMetadataRouter>[0]['oauthMetadata'] & {
-  readonly introspection_endpoint: string;
-};
-
-async function readMetadata(issuer: string): Promise<ServerMetadata> {
-  const response = await fetch(`${issuer}/.well-known/oauth-authorization-server`);
-  return (await response.json()) as ServerMetadata;
+async function protect(app: Express, url: URL, options: OrdersServerOptions): Promise<void> {
+  const { issuer, id, secret, fetch } = options;
+  const metadata = await fetch(`${issuer}/.well-known/oauth-authorization-server`);
+  const oauthMetadata = (await metadata.json()) as OAuthMetadata;
+  async function verifyAccessToken(token: string): Promise<AuthInfo> {
+    const body = new URLSearchParams({ token, client_id: id, client_secret: secret });
+    const response = await fetch(`${issuer}/introspect`, { method: 'POST', body });
+    const { active, client_id: clientId, scope, exp, aud } = (await response.json()) as Introspection;
+    if (!active) throw new OAuthError(OAuthErrorCode.InvalidToken, 'The token is not active');
+    return { token, clientId, scopes: scope.split(' '), expiresAt: exp, resource: new URL(aud) };
+  }
+  const resourceMetadataUrl = getOAuthProtectedResourceMetadataUrl(url);
+  app.use(mcpAuthMetadataRouter({ oauthMetadata, resourceServerUrl: url }));
+  app.use(requireBearerAuth({ verifier: { verifyAccessToken }, expectedResource: url, resourceMetadataUrl }));
 }
 
 function ordersTools(): McpServer {
   const server = new McpServer({ name: 'orders', version: '1.0.0' });
+  const inputSchema = z.object({ number: z.string() });
   server.registerTool(
     'find_order',
-    { description: 'Finds an order', inputSchema: z.object({ number: z.string() }) },
-    async ({ number }) => ({
-      content: [{ type: 'text', text: `Order ${number}: two teapots, on their way` }],
-    }),
+    { description: 'Finds an order', inputSchema, scopeChallenge: requireScopes('orders:read') },
+    ({ number }) => ({ content: [{ type: 'text', text: `Order ${number}: two teapots, on their way` }] }),
   );
   server.registerTool(
     'refund_order',
     {
-      description: 'Gives the money back',
-      inputSchema: z.object({ number: z.string() }),
+      description: 'Gives the money for an order back',
+      inputSchema,
       scopeChallenge: requireScopes('orders:read', 'orders:refund'),
     },
-    async ({ number }) => ({ content: [{ type: 'text', text: `Order ${number}: refunded` }] }),
+    ({ number }) => ({ content: [{ type: 'text', text: `Order ${number}: refunded` }] }),
   );
   return server;
 }

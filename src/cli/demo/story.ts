@@ -1,41 +1,221 @@
-/** Tells the demo step by step, and remembers whether every step did what it says. */
-import pc from 'picocolors';
+import { SHOPKEEPER_ID } from '../../../seed/demo-world.ts';
+import { type AuditRow, storeTrail, type Trail, verifyTrail } from '../../audit/index.ts';
+import { describeRow, readEvent } from './audit-line.ts';
+import { type Exchange, watchedFetch } from './exchange.ts';
+import { abbreviated, claim, type Narrator } from './narrator.ts';
+import { ShopAgent } from './shop-agent.ts';
+import type { Stage } from './stage.ts';
 
-/** A step did something else than it says. */
-export class StepFailed extends Error {
-  override readonly name = 'StepFailed';
-}
+/**
+ * Tells the whole chain on real parts, from the first token to the kill. Each step claims nothing that it has not checked.
+ *
+ * @throws {StepFailed} at the first step that did something else than it says
+ */
+export async function tellStory(stage: Stage, narrator: Narrator): Promise<void> {
+  const startedAt = Date.now();
+  const { orders, server, shopkeeper } = stage;
+  const agent = new ShopAgent(orders.url, shopkeeper);
+  try {
+    let token = '';
 
-export class Story {
-  #number = 0;
+    await narrator.step('The agent finds its way and signs in with its own key', async tell => {
+      await agent.connect();
+      const exchanges = agent.takeExchanges();
+      const remarks: Readonly<Record<string, string>> = {
+        '/mcp 401': 'no token yet',
+        '/.well-known/oauth-protected-resource/mcp 200': 'whom to ask (RFC 9728)',
+        '/.well-known/oauth-authorization-server 200': 'how to ask (RFC 8414)',
+        '/token 200': 'private_key_jwt, ES256',
+        '/mcp 200': 'connected',
+      };
+      for (const exchange of exchanges) tell.exchange(exchange, remarks[keyOf(exchange)]);
+      const request = exchanges.find(exchange => keyOf(exchange) === '/token 200');
+      claim(request?.form?.has('client_assertion') === true, 'it was given a token without an assertion');
+      claim(!request.form.has('client_secret'), 'it sent a secret');
+    });
 
-  /** One step: runs it, prints what it says and whether it was so. Stops the story when it was not. */
-  async step<T>(
-    title: string,
-    run: (facts: (name: string, value: string) => void) => Promise<T>,
-  ): Promise<T> {
-    this.#number += 1;
-    const facts: string[] = [];
-    try {
-      const result = await run((name, value) => facts.push(`      ${pc.dim(name.padEnd(10))} ${value}`));
-      console.log(`\n${pc.bold(`${String(this.#number).padStart(2)}`)}  ${pc.green('✔')} ${title}`);
-      for (const fact of facts) console.log(fact);
-      return result;
-    } catch (error) {
-      console.log(`\n${pc.bold(`${String(this.#number).padStart(2)}`)}  ${pc.red('✘')} ${title}`);
-      for (const fact of facts) console.log(fact);
-      console.log(`      ${pc.red(error instanceof Error ? error.message : String(error))}`);
-      throw new StepFailed(`step ${this.#number}: ${title}`, { cause: error });
-    }
+    await narrator.step('Its token is narrow: one audience, one scope, five minutes', async tell => {
+      const { access_token: value = '', scope, expires_in: seconds } = agent.tokens ?? {};
+      token = value;
+      claim(/^cs_at_/.test(token), 'there is no token');
+      claim(scope === 'orders:read', `its scope is ${scope}`);
+      claim(seconds === 300, `it lives ${seconds} s`);
+      tell.fact('token', `${abbreviated(token)} (never shown whole)`);
+      tell.fact('audience', orders.url.href);
+      tell.fact('scope', `${scope} (its baseline; its envelope has three)`);
+      tell.fact('lives', `${seconds} s`);
+    });
+
+    await narrator.step('The MCP server verifies it by introspection (RFC 7662)', async tell => {
+      const asked = stage.takeIntrospections().at(-1);
+      const { active, sub, aud, scope, exp } = asked?.json ?? {};
+      claim(asked?.form?.get('token') === token, 'it asked about another token, or about none');
+      claim(active === true, 'the token is not active');
+      claim(sub === SHOPKEEPER_ID, `its subject is ${sub}`);
+      claim(aud === orders.url.href, `its audience is ${aud}`);
+      claim(scope === 'orders:read', `its scope is ${scope}`);
+      claim(typeof exp === 'number' && exp > Date.now() / 1000, 'it has no end, or has ended');
+      tell.exchange(asked, 'asked by Orders');
+      for (const [member, value] of Object.entries(asked.json ?? {})) {
+        tell.fact(member, member === 'jti' ? abbreviated(String(value)) : String(value));
+      }
+    });
+
+    await narrator.step('A tool call within its scope works', async tell => {
+      const answer = await agent.callTool('find_order', { number: '1001' });
+      claim(answer.includes('1001'), `the tool answered ${answer}`);
+      for (const exchange of agent.takeExchanges()) tell.exchange(exchange, 'find_order');
+      tell.fact('answer', answer);
+    });
+
+    await narrator.step('Without a token, or with a made-up one: 401', async tell => {
+      for (const [value, remark] of [
+        [undefined, 'no token'],
+        [`cs_at_${'x'.repeat(48)}`, 'a made-up token'],
+      ] as const) {
+        const exchange = await callBare(orders.url, value);
+        claim(exchange.status === 401, `${remark} was answered with ${exchange.status}`);
+        claim(exchange.error === 'invalid_token', `${remark} was answered with ${exchange.error}`);
+        tell.exchange(exchange, remark);
+      }
+    });
+
+    await narrator.step('A tool beyond its scope: 403 insufficient_scope', async tell => {
+      const outcome = await outcomeOf(agent.callTool('refund_order', { number: '1001' }));
+      claim(!outcome.isDone, `the tool answered ${outcome.text}`);
+      const exchanges = agent.takeExchanges().filter(exchange => exchange.status >= 400);
+      for (const exchange of exchanges) tell.exchange(exchange);
+      const [challenged, refused] = exchanges;
+      claim(challenged?.status === 403, `it was answered with ${challenged?.status}`);
+      claim(challenged.error === 'insufficient_scope', `the error is ${challenged.error}`);
+      tell.fact('asks for', challenged.challengedScope ?? '');
+      // The SDK asks for what it was challenged with; whether it gets it is for Countersign to say.
+      claim(refused?.error === 'invalid_scope', `asking for more was answered with ${refused?.error}`);
+      tell.fact('more?', refused.errorDescription?.split(';')[0] ?? '');
+    });
+
+    let killedAt = 0;
+    await narrator.step('An administrator kills the agent: one call, one durable write', async tell => {
+      const authorization = await administratorToken(stage);
+      killedAt = performance.now();
+      const exchange = await request(`${server.issuer}/api/v1/agents/${SHOPKEEPER_ID}/kill`, {
+        method: 'POST',
+        headers: { Authorization: authorization },
+      });
+      claim(exchange.status === 200, `the kill was answered with ${exchange.status}`);
+      const status = exchange.json?.['status'];
+      claim(status === 'suspended', `the agent is ${status}`);
+      tell.exchange(exchange, `${(exchange.answeredAt - killedAt).toFixed(1)} ms`);
+    });
+
+    await narrator.step('Its very next call is refused', async tell => {
+      const outcome = await outcomeOf(agent.callTool('find_order', { number: '1002' }));
+      claim(!outcome.isDone, `the tool answered ${outcome.text}`);
+      const [refused] = agent.takeExchanges();
+      claim(refused?.status === 401, `it was answered with ${refused?.status}`);
+      const asked = stage.takeIntrospections().at(-1);
+      claim(JSON.stringify(asked?.json) === '{"active":false}', 'the MCP server was told something else');
+      tell.exchange(asked ?? refused, '{"active":false}');
+      tell.exchange(refused, 'the same token');
+      const elapsed = `${(refused.answeredAt - killedAt).toFixed(1)} ms`;
+      tell.fact('kill', `sent to call refused: ${narrator.colours.bold(elapsed)}`);
+    });
+
+    await narrator.step('It cannot come back with its key: 401 invalid_client', async tell => {
+      const returning = new ShopAgent(orders.url, shopkeeper);
+      const outcome = await outcomeOf(returning.connect());
+      claim(!outcome.isDone && returning.tokens === undefined, 'it was let in again');
+      const refused = returning.takeExchanges().find(({ url }) => url.pathname === '/token');
+      claim(refused?.status === 401, `it was answered with ${refused?.status}`);
+      claim(refused.error === 'invalid_client', `the error is ${refused.error}`);
+      tell.exchange(refused);
+      await returning.close();
+    });
+
+    await narrator.step('The audit trail has all of it, and its hash chain verifies', async tell => {
+      const rows = [...(await server.store.readNewest(1_000))].reverse();
+      const told = rows.filter(row => readEvent(row).at >= startedAt);
+      for (const row of told) tell.line(describeRow(row, stage, narrator.colours));
+      const types = told.map(row => `${readEvent(row).type} ${readEvent(row).reason ?? ''}`.trim());
+      for (const expected of [
+        'token.issued',
+        'token.issue-refused needs-approval',
+        'agent.killed',
+        'client.authentication-refused client-not-enabled',
+      ]) {
+        claim(types.includes(expected), `it has no ${expected}`);
+      }
+      const trail = storeTrail(server.store);
+      const report = await verifyTrail(trail);
+      claim(report.isIntact, 'the chain is broken');
+      tell.fact('verified', `${report.rows} rows, each chained to the one before by SHA-256`);
+      const forged = await verifyTrail(withoutTheKill(trail));
+      const firstBad = forged.lanes.find(lane => lane.firstBad)?.firstBad;
+      claim(firstBad !== undefined, 'a changed row was not noticed');
+      tell.fact('forged', `the kill rewritten as a restore: noticed at row ${firstBad.seq}, ${firstBad.why}`);
+    });
+  } finally {
+    await agent.close();
   }
 }
 
-/** @throws {StepFailed} unless what was claimed is so */
-export function claim(isSo: boolean, what: string): asserts isSo {
-  if (!isSo) throw new StepFailed(what);
+function keyOf({ url, status }: Exchange): string {
+  return `${url.pathname} ${status}`;
 }
 
-/** A token or secret as it may be shown: its beginning and end only. */
-export function abbreviated(secret: string): string {
-  return `${secret.slice(0, 10)}…${secret.slice(-4)}`;
+async function outcomeOf(
+  work: Promise<unknown>,
+): Promise<{ readonly isDone: boolean; readonly text: string }> {
+  return work.then(
+    value => ({ isDone: true, text: String(value) }),
+    error => ({ isDone: false, text: String(error) }),
+  );
+}
+
+async function request(url: string | URL, init: RequestInit): Promise<Exchange> {
+  const { promise, resolve } = Promise.withResolvers<Exchange>();
+  await watchedFetch(resolve)(url, init);
+  return promise;
+}
+
+/** A tool call without the SDK's help, to see the bare answer. */
+function callBare(url: URL, token: string | undefined): Promise<Exchange> {
+  return request(url, {
+    method: 'POST',
+    headers: {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      'Content-Type': 'application/json',
+      Accept: 'application/json, text/event-stream',
+    },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'find_order', arguments: { number: '1001' } },
+    }),
+  });
+}
+
+async function administratorToken({ server, admin }: Stage): Promise<string> {
+  const { status, json } = await request(`${server.issuer}/token`, {
+    method: 'POST',
+    headers: { Authorization: `Basic ${btoa(`${admin.id}:${admin.secret}`)}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'kill' }),
+  });
+  claim(status === 200, `the administrator's request for a token was answered with ${status}`);
+  return `Bearer ${json?.['access_token']}`;
+}
+
+/** The trail as somebody would like it to be who had killed the agent and wants to hide it. The store is not touched. */
+function withoutTheKill(trail: Trail): Trail {
+  return {
+    async *rows() {
+      for await (const batch of trail.rows()) {
+        yield (batch as readonly AuditRow[]).map(row => ({
+          ...row,
+          body: row.body.replace('"agent.killed"', '"agent.restored"'),
+        }));
+      }
+    },
+  };
 }
