@@ -2,11 +2,18 @@ import type { AgentChange, AgentStore } from '../agents/index.ts';
 import type { AuditStore, CommitPort } from '../audit/index.ts';
 import type { SigningKeyChange, SigningKeyStore } from '../keys/index.ts';
 import type { PersonChange, PersonStore } from '../people/index.ts';
+import type { EngineChange, EngineStore } from '../provider/engine-store.ts';
 import type { ResourceChange, ResourceStore } from '../resources/index.ts';
 import type { TokenChange, TokenStore } from '../tokens/index.ts';
 
 /** Everything that a unit of commit may change. */
-export type Change = AgentChange | PersonChange | ResourceChange | SigningKeyChange | TokenChange;
+export type Change =
+  | AgentChange
+  | EngineChange
+  | PersonChange
+  | ResourceChange
+  | SigningKeyChange
+  | TokenChange;
 
 /**
  * What an embedded or a production store provides: the ports of all capabilities, behind one commit. `store/sqlite/` and
@@ -14,6 +21,7 @@ export type Change = AgentChange | PersonChange | ResourceChange | SigningKeyCha
  */
 export interface Store
   extends AgentStore,
+    EngineStore,
     PersonStore,
     ResourceStore,
     SigningKeyStore,
@@ -25,7 +33,7 @@ export interface Store
   /** In words for a log: which database, where, which version. Never with credentials. */
   readonly description: string;
 
-  /** Deletes expired tokens, used single-use values and forgotten cutoffs, a small batch at a time. @returns rows deleted */
+  /** Deletes expired tokens and engine records, used single-use values and forgotten cutoffs, a small batch at a time. @returns rows deleted */
   sweep(): Promise<number>;
 
   /** Finishes the commits under way, then closes. Later calls are rejected with `StoreUnavailable`. */

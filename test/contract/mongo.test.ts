@@ -1,7 +1,8 @@
 import test from 'ava';
 import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { type MongoServer, startMongoServer } from '../support/mongo-server.ts';
-import { testStoreContract } from './store-contract.ts';
+import { testEngineRecords } from './engine-records.ts';
+import { type ContractSubject, testStoreContract } from './store-contract.ts';
 
 let server: MongoServer | undefined;
 
@@ -14,7 +15,7 @@ test.after.always('stop the server', () => server?.stop());
 if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') {
   test.skip('MongoDB: left out, as COUNTERSIGN_TEST_MONGODB=off says', () => undefined);
 } else {
-  testStoreContract({
+  const subject: ContractSubject = {
     name: 'MongoDB',
     cutoffKnownWithinMs: 100,
     async newDatabase() {
@@ -22,5 +23,7 @@ if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') {
       await migrateMongo(uri);
       return { location: uri, open: options => openMongoStore(uri, options) };
     },
-  });
+  };
+  testStoreContract(subject);
+  testEngineRecords(subject);
 }

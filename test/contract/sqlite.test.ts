@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
-import { testStoreContract } from './store-contract.ts';
+import { testEngineRecords } from './engine-records.ts';
+import { type ContractSubject, testStoreContract } from './store-contract.ts';
 
-testStoreContract({
+const subject: ContractSubject = {
   name: 'SQLite',
   cutoffKnownWithinMs: 100,
   async newDatabase(t) {
@@ -13,4 +14,7 @@ testStoreContract({
     const path = join(directory, 'store.sqlite');
     return { location: `sqlite:${path}`, open: options => openSqliteStore(path, options) };
   },
-});
+};
+
+testStoreContract(subject);
+testEngineRecords(subject);

@@ -11,6 +11,7 @@ import {
   type Unit,
 } from '../../audit/index.ts';
 import { StoreUnavailable } from '../../errors.ts';
+import type { EngineChange } from '../../provider/engine-store.ts';
 import { withoutTrailingSlash } from '../../resources/index.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
 import type { Change } from '../store.ts';
@@ -25,6 +26,7 @@ import {
   type TokenDocument,
   type UsedOnceDocument,
 } from './database.ts';
+import { applyEngineChange } from './engine-records.ts';
 import { trustedFilter } from './read.ts';
 
 /** How long a changed record is announced: far longer than any token that carries its old epoch can live. */
@@ -49,6 +51,7 @@ interface Writes {
   readonly usedOnce: UsedOnceDocument[];
   readonly tokens: TokenDocument[];
   readonly records: RecordChange[];
+  readonly engine: EngineChange[];
   readonly feed: FeedDocument[];
   readonly audit: AuditDocument[];
   /** Where the lane stands once they are committed. */
@@ -72,7 +75,7 @@ class UnitConflict extends Error {
  * Commits batches of units for one lane, one at a time, each in a transaction with majority write concern.
  *
  * A failed statement ends a MongoDB transaction, so a unit that meets a conflict takes its run down with it, and the run is
- * committed again without that unit. A unit that changes a record is rare, and runs by itself.
+ * committed again without that unit. A unit that changes a record, or one of the engine's, is rare, and runs by itself.
  *
  * All transactions use one session. The first statement of the next one therefore ends whatever a lost connection has left
  * open, and after a commit of unknown outcome the next transaction finds out what became of it: it reads the lane's last row.
@@ -123,10 +126,10 @@ export class BatchApplier {
         }
         const own = keysOf(unit);
         // The second use of one value waits for what becomes of the first.
-        if (run.length > 0 && (changesRecord(unit) || own.some(({ key }) => keys.has(key)))) break;
+        if (run.length > 0 && (runsAlone(unit) || own.some(({ key }) => keys.has(key)))) break;
         run.push(unit);
         for (const { key } of own) keys.add(key);
-        if (changesRecord(unit)) break;
+        if (runsAlone(unit)) break;
       }
       if (run.length > 0) {
         const conflict = await this.#commitRun(run);
@@ -226,6 +229,7 @@ export class BatchApplier {
     const usedOnce: UsedOnceDocument[] = [];
     const tokens: TokenDocument[] = [];
     const records: RecordChange[] = [];
+    const engine: EngineChange[] = [];
     const feed: FeedDocument[] = [];
     const audit: AuditDocument[] = [];
     let { head, feedSeq } = this.#position;
@@ -256,6 +260,12 @@ export class BatchApplier {
           case 'replace':
             records.push(change);
             announce(change.record.id, change.record.epoch, now + RECORD_ANNOUNCED_MS);
+            break;
+          case 'engine-put':
+          case 'engine-consume':
+          case 'engine-destroy':
+          case 'engine-revoke-grant':
+            engine.push(change);
         }
       }
       for (const event of events) {
@@ -264,10 +274,10 @@ export class BatchApplier {
         head = { lane: row.lane, seq: row.seq, hash: row.hash };
       }
     }
-    return { usedOnce, tokens, records, feed, audit, after: { head, feedSeq } };
+    return { usedOnce, tokens, records, engine, feed, audit, after: { head, feedSeq } };
   }
 
-  async #write({ usedOnce, tokens, records, feed, audit, after }: Writes): Promise<void> {
+  async #write({ usedOnce, tokens, records, engine, feed, audit, after }: Writes): Promise<void> {
     const session = this.#session;
     const options = { session, ordered: true, lean: true } as const;
     if (usedOnce.length > 0) {
@@ -279,6 +289,10 @@ export class BatchApplier {
       await this.#database.token.insertMany(tokens, options).catch(conflictFrom('already-exists', tokens));
     }
     for (const change of records) await this.#writeRecord(change);
+    for (const change of engine) {
+      const conflict = await applyEngineChange(this.#database.engineRecord, session, change);
+      if (conflict) throw new UnitConflict(conflict);
+    }
     if (feed.length > 0) {
       await this.#database.feed.insertMany(feed, options);
       await this.#database.feedHead.updateOne(
@@ -371,8 +385,10 @@ function conflictWith(unit: Unit<Change>, taken: ReadonlySet<string>): Conflict 
   return key.kind === 'used-once' ? 'already-used' : 'already-exists';
 }
 
-function changesRecord(unit: Unit<Change>): boolean {
-  return unit.changes.some(change => change.kind === 'insert' || change.kind === 'replace');
+function runsAlone(unit: Unit<Change>): boolean {
+  return unit.changes.some(
+    change => change.kind !== 'use-once' && change.kind !== 'insert-token' && change.kind !== 'cut-off',
+  );
 }
 
 function digestOf(value: string): string {

@@ -73,6 +73,19 @@ export interface AgentUseDocument {
   readonly usedAt: number;
 }
 
+export interface EngineRecordDocument {
+  /** Model and key. */
+  readonly _id: string;
+  readonly model: string;
+  readonly payload: string;
+  readonly grantId?: string;
+  readonly uid?: string;
+  /** A date, since MongoDB deletes by it. */
+  readonly expiresAt: Date;
+  /** Milliseconds since the epoch. */
+  readonly consumedAt?: number;
+}
+
 /** An open database: its connection, and a model for each collection. */
 export interface Database extends Awaited<ReturnType<typeof openDatabase>> {}
 
@@ -159,6 +172,14 @@ export async function openDatabase(uri: string) {
     }),
     feedHead: model<FeedHeadDocument>('feed_head', { seq: Number, writtenAt: Date }),
     heartbeat: model<HeartbeatDocument>('heartbeat', { beat: Number, writtenAt: Date }),
+    engineRecord: model<EngineRecordDocument>('engine_record', {
+      model: String,
+      payload: String,
+      grantId: String,
+      uid: String,
+      expiresAt: Date,
+      consumedAt: Number,
+    }),
     audit: model<AuditDocument>('audit', {
       lane: String,
       seq: Number,

@@ -9,6 +9,7 @@ import type { AuditRow, CommitOutcome, LaneHead, Unit } from '../../audit/index.
 import type { SigningKey } from '../../keys/index.ts';
 import type { Page, PageRequest } from '../../paging.ts';
 import type { Person } from '../../people/index.ts';
+import type { StoredEngineRecord } from '../../provider/engine-store.ts';
 import { type Resource, withoutTrailingSlash } from '../../resources/index.ts';
 import type { TokenId, TokenRecord } from '../../tokens/index.ts';
 import { CommitQueue } from '../commit-queue.ts';
@@ -24,6 +25,7 @@ import {
   openDatabase,
   type TokenDocument,
 } from './database.ts';
+import { EngineRecords } from './engine-records.ts';
 import { Feed } from './feed.ts';
 import { assertSchemaVersion } from './migrations.ts';
 import { read, trustedFilter } from './read.ts';
@@ -66,6 +68,7 @@ class MongoStore implements Store {
   readonly #resources: Records<Resource>;
   readonly #signingKeys: Records<SigningKey>;
   readonly #recordsByPrefix: ReadonlyMap<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>;
+  readonly #engineRecords: EngineRecords;
   readonly #uses: UseNotes;
 
   constructor(database: Database, session: ClientSession, description: string, options: StoreOptions) {
@@ -95,6 +98,7 @@ class MongoStore implements Store {
       this.#feed.hear(announcement),
     );
     this.#queue = new CommitQueue(units => applier.apply(units));
+    this.#engineRecords = new EngineRecords(database.engineRecord);
     this.#uses = new UseNotes(uses => this.#writeUses(uses));
   }
 
@@ -193,6 +197,14 @@ class MongoStore implements Store {
 
   listSigningKeys(): Promise<readonly SigningKey[]> {
     return this.#signingKeys.all();
+  }
+
+  findEngineRecord(model: string, key: string): Promise<StoredEngineRecord | undefined> {
+    return this.#engineRecords.find(model, key);
+  }
+
+  findEngineRecordByUid(model: string, uid: string): Promise<StoredEngineRecord | undefined> {
+    return this.#engineRecords.findByUid(model, uid);
   }
 
   async readLane(lane: string, fromSeq: number, limit: number): Promise<readonly AuditRow[]> {

@@ -34,6 +34,13 @@ const STEPS: readonly ((db: Db) => Promise<void>)[] = [
       .collection('audit')
       .createIndex({ seq: 1, committedAt: 1 }, { partialFilterExpression: { seq: 1 }, name: 'first_rows' });
   },
+  async db => {
+    await createCollections(db, ['engine_record']);
+    const records = db.collection('engine_record');
+    await records.createIndex({ model: 1, grantId: 1 });
+    await records.createIndex({ model: 1, uid: 1 });
+    await records.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 60 });
+  },
 ];
 
 export const SCHEMA_VERSION = STEPS.length;

@@ -13,6 +13,7 @@ import type { Person } from '../../people/index.ts';
 import { type Resource, withoutTrailingSlash } from '../../resources/index.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
 import type { Change } from '../store.ts';
+import { applyEngineChange } from './engine-records.ts';
 
 /** How long a changed record is announced: far longer than any token that carries its old epoch can live. */
 export const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
@@ -87,6 +88,11 @@ export class UnitApplier {
         return this.#replaceRecord(change) === 0
           ? 'version-changed'
           : this.#announceRecord(change.record.id, change.record.epoch);
+      case 'engine-put':
+      case 'engine-consume':
+      case 'engine-destroy':
+      case 'engine-revoke-grant':
+        return applyEngineChange((sql, ...values) => this.#run(sql, ...values), change);
     }
   }
 

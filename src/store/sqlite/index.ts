@@ -11,6 +11,7 @@ import type { AuditRow, CommitOutcome, LaneHead, Unit } from '../../audit/index.
 import type { SigningKey } from '../../keys/index.ts';
 import type { Page, PageRequest } from '../../paging.ts';
 import type { Person } from '../../people/index.ts';
+import type { StoredEngineRecord } from '../../provider/engine-store.ts';
 import { type Resource, withoutTrailingSlash } from '../../resources/index.ts';
 import type { TokenId, TokenRecord } from '../../tokens/index.ts';
 import { CommitQueue } from '../commit-queue.ts';
@@ -19,6 +20,7 @@ import type { Change, Store, StoreOptions } from '../store.ts';
 import { UseNotes } from '../use-notes.ts';
 import { RECORD_ANNOUNCED_MS, tokenKey } from './apply-unit.ts';
 import { openForReading } from './database.ts';
+import { EngineRecords } from './engine-records.ts';
 import { Feed } from './feed.ts';
 import { TurnReader } from './reader.ts';
 import { Records } from './records.ts';
@@ -53,6 +55,7 @@ class SqliteStore implements Store {
   readonly #resources: Records<Resource>;
   readonly #signingKeys: Records<SigningKey>;
   readonly #recordsByPrefix: ReadonlyMap<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>;
+  readonly #engineRecords: EngineRecords;
   readonly #uses: UseNotes;
   readonly #read: Reads;
 
@@ -78,6 +81,7 @@ class SqliteStore implements Store {
       ['res_', this.#resources],
       ['key_', this.#signingKeys],
     ]);
+    this.#engineRecords = new EngineRecords(database, this.#reader);
     this.#uses = new UseNotes(uses => writer.noteUses(uses));
     this.#read = prepareReads(database);
   }
@@ -161,6 +165,14 @@ class SqliteStore implements Store {
 
   listSigningKeys(): Promise<readonly SigningKey[]> {
     return this.#signingKeys.all();
+  }
+
+  findEngineRecord(model: string, key: string): Promise<StoredEngineRecord | undefined> {
+    return this.#engineRecords.find(model, key);
+  }
+
+  findEngineRecordByUid(model: string, uid: string): Promise<StoredEngineRecord | undefined> {
+    return this.#engineRecords.findByUid(model, uid);
   }
 
   readLane(lane: string, fromSeq: number, limit: number): Promise<readonly AuditRow[]> {

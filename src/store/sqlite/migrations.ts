@@ -36,6 +36,15 @@ const STEPS: readonly string[] = [
   CREATE TRIGGER audit_is_append_only_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
   CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
   `,
+  `
+  CREATE TABLE engine_record(
+    model TEXT NOT NULL, key TEXT NOT NULL, grant_id TEXT, uid TEXT,
+    expires_at INTEGER NOT NULL, consumed_at INTEGER, payload TEXT NOT NULL, PRIMARY KEY(model, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX engine_record_grant ON engine_record(model, grant_id) WHERE grant_id IS NOT NULL;
+  CREATE INDEX engine_record_uid ON engine_record(model, uid) WHERE uid IS NOT NULL;
+  CREATE INDEX engine_record_expiry ON engine_record(expires_at);
+  `,
 ];
 
 export const SCHEMA_VERSION = STEPS.length;

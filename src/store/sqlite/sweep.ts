@@ -5,12 +5,14 @@ const BATCH = 500;
 /** What has expired is kept a little: a poll or a replay a moment too late is then still told apart from one never seen. */
 const GRACE_MS = 60_000;
 
-/** Deletes what can no longer matter, a small batch at a time: expired tokens, single-use values, old announcements. */
+/** Deletes what can no longer matter, a small batch at a time: expired tokens and engine records, single-use values, old
+ * announcements. */
 export class Sweeper {
   readonly #page: StatementSync;
   readonly #deleteToken: StatementSync;
   readonly #deleteUsed: StatementSync;
   readonly #deleteFeed: StatementSync;
+  readonly #deleteEngineRecords: StatementSync;
   #cursor: Uint8Array = new Uint8Array();
 
   constructor(database: DatabaseSync) {
@@ -21,6 +23,10 @@ export class Sweeper {
     );
     this.#deleteFeed = database.prepare(
       'DELETE FROM feed WHERE seq IN (SELECT seq FROM feed WHERE forget_at < ? ORDER BY seq LIMIT ?)',
+    );
+    this.#deleteEngineRecords = database.prepare(
+      `DELETE FROM engine_record WHERE (model, key) IN
+       (SELECT model, key FROM engine_record WHERE expires_at < ? LIMIT ?)`,
     );
   }
 
@@ -34,7 +40,8 @@ export class Sweeper {
     const before = nowMs - GRACE_MS;
     const used = Number(this.#deleteUsed.run(before, BATCH).changes);
     const announced = Number(this.#deleteFeed.run(before, BATCH).changes);
-    return this.#sweepTokens(Math.floor(before / 1000)) + used + announced;
+    const engine = Number(this.#deleteEngineRecords.run(before, BATCH).changes);
+    return this.#sweepTokens(Math.floor(before / 1000)) + used + announced + engine;
   }
 
   /**
