@@ -2,13 +2,16 @@
  * Several server processes on one store, with a demo-sized world in it: what race, kill and crash tests share. The store is
  * opened by the test too, as one more process, to put records in and to read the trail.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { newId } from '../../src/ids.ts';
+import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { MongoServer } from './mongo-server.ts';
 import { freePort, type ServerProcess, startServerProcess } from './server-process.ts';
 import {
   type App,
@@ -46,6 +49,22 @@ export async function sharedSqlite(t: ExecutionContext): Promise<SharedStore> {
   return {
     env: { COUNTERSIGN_STORE: `sqlite:${path}`, COUNTERSIGN_DATA_DIR: directory },
     open: () => openSqliteStore(path, { now: Date.now, lane: newId('lane', Date.now()) }),
+  };
+}
+
+/** A fresh MongoDB database that processes share. */
+export async function sharedMongo(t: ExecutionContext, server: MongoServer): Promise<SharedStore> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-shared-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const uri = server.freshUri();
+  await migrateMongo(uri);
+  return {
+    env: {
+      COUNTERSIGN_STORE: uri,
+      COUNTERSIGN_DATA_DIR: directory,
+      COUNTERSIGN_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64url'),
+    },
+    open: () => openMongoStore(uri, { now: Date.now, lane: newId('lane', Date.now()) }),
   };
 }
 
