@@ -34,21 +34,21 @@ TOKEN=$(curl -sS -K ${reporter} \\
 
 ${bold('2  Introspect it, as the MCP server does')}
 
-curl -sS -K ${mcpServer} \\
-  -d "token=$TOKEN" ${issuer}/introspect; echo
+curl -sS -w '\\n' -K ${mcpServer} \\
+  -d "token=$TOKEN" ${issuer}/introspect
 
 ${bold('3  Revoke it; then try 2 again')}
 
-curl -sS -K ${reporter} \\
-  -d "token=$TOKEN" ${issuer}/revoke; echo
+curl -sS -w '\\n' -K ${reporter} \\
+  -d "token=$TOKEN" ${issuer}/revoke
 
 ${bold('4  Kill the agent; then try 1 again')}
 
-curl -sS -X POST -H "Authorization: Bearer $(
+curl -sS -X POST -w '\\n' -H "Authorization: Bearer $(
   curl -sS -K ${admin} \\
     -d grant_type=client_credentials ${issuer}/token |
     ${token})" \\
-  ${issuer}/api/v1/agents/${REPORTER_ID}/kill; echo
+  ${issuer}/api/v1/agents/${REPORTER_ID}/kill
 `);
 }
 
