@@ -72,6 +72,40 @@ for (const method of AGENT_AUTHENTICATION) {
   });
 }
 
+for (const alg of ['ES256', 'EdDSA'] as const) {
+  test(`oauth4webapi validates a JWT access token signed with ${alg}, with no question asked (RFC 9068)`, async t => {
+    const { app, as } = await startWorld(t);
+    const resource = await addResource(app, { tokenFormat: { kind: 'jwt', alg } });
+    const { client, authentication } = await registerAgent(app, resource, 'private_key_jwt');
+    const issued = await oauth.processClientCredentialsResponse(
+      as,
+      client,
+      await oauth.clientCredentialsGrantRequest(
+        as,
+        client,
+        authentication,
+        { resource: resource.identifier },
+        OVER_HTTP,
+      ),
+    );
+    const call = new Request(resource.identifier, {
+      headers: { Authorization: `Bearer ${issued.access_token}` },
+    });
+    const claims = await oauth.validateJwtAccessToken(as, call, resource.identifier, OVER_HTTP);
+    t.like(claims, { iss: app.issuer, sub: client.client_id, client_id: client.client_id, scope: 'read' });
+    t.is(claims.exp - claims.iat, 300);
+    await t.throwsAsync(oauth.validateJwtAccessToken(as, call, 'https://elsewhere.example', OVER_HTTP));
+
+    // It can be asked about all the same, and revoked.
+    const askedBy = introspectorOf(as, resource);
+    t.like(await askedBy(issued.access_token), { active: true, jti: claims.jti });
+    await oauth.processRevocationResponse(
+      await oauth.revocationRequest(as, client, authentication, issued.access_token, OVER_HTTP),
+    );
+    t.deepEqual(await askedBy(issued.access_token), { active: false });
+  });
+}
+
 test('oauth4webapi can read every refusal at the token endpoint', async t => {
   const { app, as, resource } = await startWorld(t);
   const { client, authentication } = await registerAgent(app, resource, 'private_key_jwt');
