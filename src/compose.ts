@@ -2,10 +2,11 @@
  * The composition root: the one file that knows every folder. It builds what each part needs and hands it over; nothing here
  * decides anything.
  */
-import type { KeyObject } from 'node:crypto';
+import { generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto';
 import type { RequestListener } from 'node:http';
+import type { JWK } from 'jose';
 import type { Logger } from 'pino';
-import { type Agent, agentRoutes, agentStatus, ensureAdminApi } from './agents/index.ts';
+import { type Agent, agentRoutes, agentStatus, ensureAdminApi, scopesAt } from './agents/index.ts';
 import { auditRoutes, type Origin, RefusalCounter, startCheckpoints } from './audit/index.ts';
 import { type Background, recur } from './background.ts';
 import type { Client, ClientDirectory } from './clients/index.ts';
@@ -27,6 +28,7 @@ import {
   signingKeyRoutes,
 } from './keys/index.ts';
 import { peopleRoutes } from './people/index.ts';
+import { createEngine, ENGINE_GRANT_TYPES, type GrantableResource } from './provider/index.ts';
 import { type Resource, resourceRoutes } from './resources/index.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
@@ -60,7 +62,8 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   const store = await openStore(config.store, { now: clock, lane: newId('lane', clock()) });
   log.info({ store: store.description }, 'store open');
   const origin: Origin = { requestId: newId('req', clock()), now: clock() };
-  const sealing = sealingKey(keyEncryptionKey(config));
+  const kek = keyEncryptionKey(config);
+  const sealing = sealingKey(kek);
   await prepareFirstStart(store, sealing, options, origin);
 
   const refusals = new RefusalCounter({
@@ -86,7 +89,20 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   const managed = { agents: store, people: store, resources: store, freshness: store };
   const adminPrefix = `${adminApiPath(issuerUrl)}/v1`;
   const adminShell = createAdminShell({ tokens: store, signer, issuer: issuerUrl, audit: store, refusals });
+  const engine = createEngine({
+    issuer: issuerUrl,
+    records: store,
+    clients: clientDirectory(store),
+    freshness: store,
+    now: clock,
+    findGrantable: (clientId, resource) => findGrantable(store, clientId, resource),
+    cookieKey: Buffer.from(hkdfSync('sha256', kek.export(), '', 'countersign cookies', 32)).toString(
+      'base64url',
+    ),
+    signingKey: newEngineKey(),
+  });
   const app = createApp(
+    engine,
     {
       issuer: issuerUrl,
       clock,
@@ -106,6 +122,7 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
           refusals,
           issuer,
           maxTtlSeconds: config.accessTokenTtlSeconds,
+          otherGrantTypes: ENGINE_GRANT_TYPES,
           readForm: ctx => readForm(ctx, issuerUrl.origin),
         },
         prefix,
@@ -183,6 +200,28 @@ async function prepareFirstStart(
     const where = config.bootstrapClient ? 'configuration' : config.bootstrapClientFile;
     log.info({ clientId, credentials: where }, 'bootstrap administrator registered');
   }
+}
+
+/** What an agent may ask of a resource server through the browser: what its envelope has there. */
+async function findGrantable(
+  store: Store,
+  clientId: string,
+  identifier: string,
+): Promise<GrantableResource | undefined> {
+  const [agent, resource] = await Promise.all([
+    store.findAgent(clientId),
+    store.findResourceByIdentifier(identifier),
+  ]);
+  if (!agent || resource?.status !== 'active') return undefined;
+  const scopes = scopesAt(agent.envelope, resource.identifier);
+  if (scopes.length === 0) return undefined;
+  return { audience: resource.identifier, scopes, ttlSeconds: resource.accessTokenTtlSeconds };
+}
+
+/** The engine insists on a key; see `EngineDeps.signingKey`. */
+function newEngineKey(): JWK {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return { ...(privateKey.export({ format: 'jwk' }) as { kty: string }), alg: 'ES256', use: 'sig' };
 }
 
 /** Agents and resource servers are clients; the prefix of an identifier tells which. */

@@ -5,6 +5,7 @@ import type { Client, ClientDirectory } from './client.ts';
 import {
   type AssertionRefusal,
   unverifiedAssertionSubject,
+  type VerifiedAssertion,
   verifyClientAssertion,
 } from './client-assertion.ts';
 import { isRegisteredSecret } from './client-secret.ts';
@@ -72,6 +73,11 @@ export async function authenticateClient(
   return { client: proof.client, spent: proof.spent };
 }
 
+/** The use of an assertion, the same at every endpoint: what was used at one fails at all others (I1). */
+export function spendAssertion(clientId: string, { jti, expiresAt }: VerifiedAssertion): SpentCredential {
+  return { kind: 'use-once', value: `client-assertion ${clientId} ${jti}`, expiresAt };
+}
+
 /** Records that a caller could not prove itself, then throws. */
 async function refuseClient(
   deps: Pick<AuthenticateClientDeps, 'refusals'>,
@@ -136,8 +142,7 @@ function proveClient(
       if (!keys) return 'wrong-auth-method';
       if (typeof verified === 'string') return verified;
       if (!client.enabled) return 'client-not-enabled';
-      const value = `client-assertion ${client.clientId} ${verified.jti}`;
-      return { client, spent: [{ kind: 'use-once', value, expiresAt: verified.expiresAt }] };
+      return { client, spent: [spendAssertion(client.clientId, verified)] };
     }
   }
 }

@@ -33,6 +33,8 @@ export interface Client {
   readonly credential: ClientCredential;
   /** False while the principal is suspended, retired, expired or disabled: its credentials then prove nothing. */
   readonly enabled: boolean;
+  /** Where the browser may be sent back to after authorization; none for a client that never needs one. */
+  readonly redirectUris?: readonly string[];
 }
 
 /** Finds the client behind an identifier, among agents and resource servers. */

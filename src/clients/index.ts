@@ -12,6 +12,7 @@ export {
   type CredentialFormRefusal,
   refuseConflict,
   type SpentCredential,
+  spendAssertion,
 } from './authenticate-client.ts';
 export {
   ASSERTION_ALG_NAMES,
@@ -21,7 +22,8 @@ export {
   type ClientDirectory,
   type ClientKind,
 } from './client.ts';
-export { digestSecret, newClientSecret } from './client-secret.ts';
+export { verifyClientAssertion } from './client-assertion.ts';
+export { digestSecret, isRegisteredSecret, newClientSecret } from './client-secret.ts';
 export {
   addSecret,
   type CredentialInput,

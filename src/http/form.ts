@@ -46,7 +46,10 @@ export async function readForm(ctx: Context, ownOrigin: string): Promise<FormFie
       permitted: ['application/x-www-form-urlencoded'],
     });
   }
-  return parseForm((await readBody(ctx.req, MAX_FORM_BYTES)).toString());
+  const body = await readBody(ctx.req, MAX_FORM_BYTES);
+  // A stream is read once: whoever answers after us finds the bytes here.
+  ctx.state['body'] = body;
+  return parseForm(body.toString());
 }
 
 /** Parses form-encoded text into fields; see `readForm`. */

@@ -20,7 +20,7 @@ export type MachineRefusal =
   | IssueTokenRefusal
   | MachineEndpointRefusal;
 
-export type EndpointRefusal = 'grant-type-not-supported' | 'store-unavailable' | 'internal-error';
+type EndpointRefusal = 'store-unavailable' | 'internal-error';
 
 const INVALID_CLIENT = {
   status: 401,

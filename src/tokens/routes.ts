@@ -8,9 +8,11 @@ import { introspectToken, type TokenLookupDeps } from './introspect-token.ts';
 import { type IssueTokenDeps, issueClientCredentialsToken } from './issue-token.ts';
 import { revokeToken } from './revoke-token.ts';
 
-export type MachineEndpointRefusal = 'token-missing' | 'grant-type-missing';
+export type MachineEndpointRefusal = 'token-missing' | 'grant-type-missing' | 'grant-type-not-supported';
 
 export interface MachineEndpointDeps extends AuthenticateClientDeps, IssueTokenDeps, TokenLookupDeps {
+  /** Grant types that are answered after us. */
+  readonly otherGrantTypes: readonly string[];
   /** Reads a form-encoded body; refuses duplicates, other media types and bodies over the cap. */
   readForm(ctx: Context): Promise<FormFields>;
 }
@@ -27,7 +29,14 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const grantType = form.get('grant_type');
     if (grantType === undefined)
       throw new Refused<MachineEndpointRefusal>('grant-type-missing', { parameter: 'grant_type' });
-    if (grantType !== GRANT_TYPES.clientCredentials) return next();
+    if (grantType !== GRANT_TYPES.clientCredentials) {
+      if (deps.otherGrantTypes.includes(grantType)) return next();
+      throw new Refused<MachineEndpointRefusal>('grant-type-not-supported', {
+        parameter: 'grant_type',
+        sent: grantType,
+        permitted: [GRANT_TYPES.clientCredentials, ...deps.otherGrantTypes],
+      });
+    }
     const { origin } = ctx.state;
     const authenticated = await authenticateClient(deps, ctx.headers.authorization, form, origin);
     const request = { resources: form.getAll('resource'), scope: form.get('scope') };

@@ -1,5 +1,13 @@
-import { createSecretKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
+import {
+  createPrivateKey,
+  createSecretKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto';
 import test from 'ava';
+import { makeSigningKey } from '../../src/keys/create-signing-key.ts';
 import { signatureFromDer } from '../../src/keys/ecdsa-signature.ts';
 import { SealBroken, SigningKeyring, sealingKey } from '../../src/keys/index.ts';
 
@@ -34,6 +42,40 @@ test('I11: a sealed text opens only with its key, in its place, unchanged', t =>
     if (Buffer.from(changed.slice(body), 'base64url').equals(Buffer.from(sealed.slice(body), 'base64url')))
       continue;
     t.throws(() => sealing.unseal(changed, 'key_1'), { instanceOf: SealBroken });
+  }
+});
+
+test('RFC 8725 §3.11: what one of our keys signed as something else is no access token', async t => {
+  const sealing = sealingKey(createSecretKey(randomBytes(32)));
+  const { key } = makeSigningKey(sealing, 'ES256', { requestId: 'req_1', now: 1 });
+  const keyring = new SigningKeyring({ listSigningKeys: async () => [key] }, sealing);
+  await keyring.refresh();
+  t.deepEqual(keyring.verifyJwt(keyring.signJwt(key.id, 'at+jwt', { jti: 'x' }), 'at+jwt'), { jti: 'x' });
+  for (const type of ['JWT', 'logout+jwt', 'token-introspection+jwt', 'AT+JWT', '']) {
+    t.is(keyring.verifyJwt(keyring.signJwt(key.id, type, { jti: 'x' }), 'at+jwt'), undefined, type);
+  }
+});
+
+test('a header with more than our three members is refused, even rightly signed', async t => {
+  const sealing = sealingKey(createSecretKey(randomBytes(32)));
+  const { key } = makeSigningKey(sealing, 'EdDSA', { requestId: 'req_1', now: 1 });
+  const keyring = new SigningKeyring({ listSigningKeys: async () => [key] }, sealing);
+  await keyring.refresh();
+  const privateKey = createPrivateKey({
+    key: sealing.unseal(key.sealedPrivateKey, key.id),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  const signed = (header: object) => {
+    const input = [header, { jti: 'x' }]
+      .map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.');
+    return `${input}.${sign(null, Buffer.from(input), privateKey).toString('base64url')}`;
+  };
+  const header = { alg: 'EdDSA', typ: 'at+jwt', kid: key.id };
+  t.deepEqual(keyring.verifyJwt(signed(header), 'at+jwt'), { jti: 'x' });
+  for (const extra of [{ crit: ['b64'] }, { jwk: key.publicJwk }, { x5u: 'https://evil.example' }]) {
+    t.is(keyring.verifyJwt(signed({ ...header, ...extra }), 'at+jwt'), undefined);
   }
 });
 

@@ -198,6 +198,7 @@ test('R005, S17: an assertion names itself, us, an end within five minutes, and 
     'an end in the past': { exp: now - 1, iat: now - 60 },
     'ten years': { exp: now + 315_360_000 },
     'ten minutes': { exp: now + 600, iat: now + 20 },
+    'ten minutes from no start': { exp: now + 600, iat: undefined },
     'a start in the future': { nbf: now + 120 },
     'an issue in the future': { iat: now + 120, exp: now + 200 },
     'no identifier': { jti: undefined },

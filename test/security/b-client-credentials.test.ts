@@ -61,6 +61,7 @@ test('R012: without a resource the default one is meant; without a default the r
   t.is(answer.status, 400);
   t.is(answer.json.error, 'invalid_target');
   t.regex(answer.json.error_description, new RegExp(`permitted: ${resource.identifier}`));
+  t.deepEqual(await refusedFor(app), ['resource-missing']);
 
   const withDefault = await addAgent(app, owner, resource, { defaultResource: resource.identifier });
   const token = await app.post('/token', { grant_type: 'client_credentials' }, { basic: withDefault.basic });

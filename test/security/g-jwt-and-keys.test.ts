@@ -121,6 +121,8 @@ test('I7: a killed signing key takes its tokens along, leaves the JWKS, and anot
   t.is(killed.status, 200);
   t.is((await introspect(app, resource, token)).text, INACTIVE);
   t.false((await jwks(app)).keys.some(key => key.kid === kid));
+  // Not for want of the key alone: whoever kept it, such as a guard, learns that what it signed is dead.
+  t.is(app.store.epochs.raisedTo(String(kid)), 1);
 
   const next = await getToken(app, agent, resource);
   t.not(decodeProtectedHeader(next).kid, kid);

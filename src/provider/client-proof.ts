@@ -1,0 +1,60 @@
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import {
+  type ClientDirectory,
+  isRegisteredSecret,
+  spendAssertion,
+  verifyClientAssertion,
+} from '../clients/index.ts';
+import type { Clock } from '../clock.ts';
+import { StoreUnavailable } from '../errors.ts';
+import { SECRET_DIGESTS } from './client-metadata.ts';
+import type { EngineStore } from './engine-store.ts';
+import { cannotAnswer, clientNotProven } from './errors.ts';
+
+export interface AssertionCheckDeps {
+  readonly clients: ClientDirectory;
+  readonly records: EngineStore;
+  readonly issuer: string;
+  readonly now: Clock;
+}
+
+/**
+ * The engine's last step in authenticating a client by `private_key_jwt`. It would take more audiences than the issuer, any
+ * lifetime, and its own note of which assertions were used. So the assertion is verified once more by the rules that hold at
+ * every endpoint, and used up in the table that all of them share.
+ */
+export function assertionCheck(deps: AssertionCheckDeps) {
+  return async (ctx: KoaContextWithOIDC, claims: { readonly iss?: unknown }): Promise<void> => {
+    const clientId = String(claims.iss);
+    const now = deps.now();
+    const client = await deps.clients.findClient(clientId, now);
+    const keys = client?.credential.method === 'private_key_jwt' ? client.credential.keys : [];
+    const assertion = String(ctx.oidc.params?.['client_assertion']);
+    const verified = verifyClientAssertion(assertion, clientId, keys, deps.issuer, now);
+    if (typeof verified === 'string') throw clientNotProven(verified);
+    let isFirstUse: boolean;
+    try {
+      const outcome = await deps.records.commit({
+        changes: [spendAssertion(clientId, verified)],
+        events: [],
+      });
+      isFirstUse = outcome.committed;
+    } catch (error) {
+      throw error instanceof StoreUnavailable ? cannotAnswer(error) : error;
+    }
+    if (!isFirstUse) throw clientNotProven('assertion-replayed');
+  };
+}
+
+/** Has the engine compare secrets by their digests, and expect assertions to name the issuer, with or without a slash. */
+export function useOurClientProofs(provider: Provider, issuer: string): void {
+  Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
+    value(this: Readonly<Record<string, unknown>>, presented: string): boolean {
+      const digests = this[SECRET_DIGESTS];
+      return Array.isArray(digests) && isRegisteredSecret(presented, digests);
+    },
+  });
+  Object.defineProperty(provider.OIDCContext.prototype, 'clientJwtAuthExpectedAudience', {
+    value: () => new Set([issuer, `${issuer}/`]),
+  });
+}
