@@ -1,0 +1,159 @@
+/** The engine behind the shell, with clients that people walk through: there are none of those in the store yet. */
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { pino } from 'pino';
+import { type Client, digestSecret } from '../../src/clients/index.ts';
+import { createApp } from '../../src/http/app.ts';
+import { listen } from '../../src/http/listen.ts';
+import { newId } from '../../src/ids.ts';
+import { createEngine } from '../../src/provider/index.ts';
+import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import type { Answer } from '../support/start-app.ts';
+
+export const REDIRECT_URI = 'https://client.example/callback';
+export const RESOURCE = 'https://mcp.example/mcp';
+export const SECRET = 's'.repeat(43);
+
+export interface EngineApp {
+  readonly issuer: string;
+  readonly secretClient: string;
+  readonly keyClient: string;
+  /** Sends a request as it arrives behind a proxy: over a plain socket, with the issuer's host. */
+  send(
+    method: string,
+    path: string,
+    options?: { headers?: Record<string, string>; form?: Record<string, string> },
+  ): Promise<Answer>;
+  assertion(claims?: Record<string, unknown>): Promise<string>;
+}
+
+/** @param issuer its host need not lead here */
+export async function startEngine(t: ExecutionContext, issuer = 'http://localhost'): Promise<EngineApp> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-engine-'));
+  const store = await openSqliteStore(join(directory, 'store.sqlite'), {
+    now: Date.now,
+    lane: newId('lane', Date.now()),
+  });
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+  const clients = await makeClients(publicKey);
+  const engine = createEngine({
+    issuer: new URL(issuer),
+    records: store,
+    clients: { findClient: async clientId => clients.find(client => client.clientId === clientId) },
+    freshness: store,
+    now: Date.now,
+    findGrantable: async (_clientId, resource) =>
+      resource === RESOURCE ? { audience: RESOURCE, scopes: ['read'], ttlSeconds: 300 } : undefined,
+    cookieKey: 'a key of the tests',
+    signingKey: {
+      ...(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }) as {
+        kty: string;
+      }),
+      alg: 'ES256',
+      use: 'sig',
+    },
+  });
+  const app = createApp(
+    engine,
+    {
+      issuer: new URL(issuer),
+      clock: Date.now,
+      log: pino({ level: 'silent' }),
+      addressOf: () => '127.0.0.1',
+      docsUrl: `${issuer}/docs/errors`,
+    },
+    [],
+  );
+  const server = await listen(app.callback(), { host: '127.0.0.1', port: 0 });
+  t.teardown(async () => {
+    await server.stop(0);
+    await store.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const [secretClient = '', keyClient = ''] = clients.map(client => client.clientId);
+  let assertions = 0;
+  return {
+    issuer,
+    secretClient,
+    keyClient,
+    send: (method, path, options) => send(server.port, new URL(issuer).host, method, path, options),
+    assertion: claims => {
+      assertions += 1;
+      const now = Math.floor(Date.now() / 1000);
+      const payload = {
+        iss: keyClient,
+        sub: keyClient,
+        aud: issuer,
+        jti: `jti-${assertions}`,
+        iat: now,
+        exp: now + 60,
+      };
+      return new SignJWT({ ...payload, ...claims }).setProtectedHeader({ alg: 'ES256' }).sign(privateKey);
+    },
+  };
+}
+
+async function makeClients(publicKey: CryptoKey): Promise<readonly Client[]> {
+  const base = { kind: 'agent', enabled: true, redirectUris: [REDIRECT_URI] } as const;
+  const [first, second] = [newId('agt', 1), newId('agt', 2)];
+  const keys = [{ ...(await exportJWK(publicKey)), alg: 'ES256' }];
+  return [
+    {
+      ...base,
+      clientId: first,
+      principalId: first,
+      credential: { method: 'client_secret', secretDigests: [digestSecret(SECRET)] },
+    },
+    { ...base, clientId: second, principalId: second, credential: { method: 'private_key_jwt', keys } },
+  ];
+}
+
+function send(
+  port: number,
+  host: string,
+  method: string,
+  path: string,
+  { headers, form }: { headers?: Record<string, string>; form?: Record<string, string> } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: '127.0.0.1',
+        port,
+        method,
+        path,
+        headers: {
+          Host: host,
+          ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
+          ...headers,
+        },
+      },
+      response => {
+        let text = '';
+        response.setEncoding('utf8').on('data', chunk => {
+          text += chunk;
+        });
+        response.on('end', () => {
+          const received = new Headers();
+          for (const [name, value] of Object.entries(response.headersDistinct)) {
+            for (const each of value ?? []) received.append(name, each);
+          }
+          let json: unknown;
+          try {
+            json = JSON.parse(text);
+          } catch {
+            json = undefined;
+          }
+          resolve({ status: response.statusCode ?? 0, headers: received, text, json });
+        });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(form && new URLSearchParams(form).toString());
+  });
+}
