@@ -31,8 +31,3 @@ export class Refused<Reason extends string = string> extends Error {
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
 }
-
-/** A case the compiler has proved impossible. */
-export function unreachable(value: never): never {
-  throw new Error(`unreachable: ${String(value)}`);
-}

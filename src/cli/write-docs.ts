@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { renderAuditPage } from '../audit/index.ts';
 import { renderConfigurationPage, renderEnvExample } from '../config/index.ts';
+import { renderErrorsPage } from '../http/describe-errors.ts';
 
 /**
  * The pages that are made from code. A test compares each with its file, so that neither changes without the other; after a
@@ -10,6 +11,7 @@ import { renderConfigurationPage, renderEnvExample } from '../config/index.ts';
 export const GENERATED_DOCS: readonly { readonly path: string; readonly render: () => string }[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/audit.md', render: renderAuditPage },
+  { path: 'docs/errors.md', render: renderErrorsPage },
   { path: '.env.example', render: renderEnvExample },
 ];
 

@@ -1,5 +1,6 @@
 /** `npm run demo`: Countersign, a real MCP server protected by it, and a real agent, from the first token to the kill. */
 import { Command } from 'commander';
+import pc from 'picocolors';
 import { runDemo } from './run-demo.ts';
 
 const { once = false } = new Command('npm run demo --')
@@ -19,7 +20,7 @@ process.stdout.on('error', () => stop.abort());
 
 const exitCode = await runDemo({
   once,
-  useColour: process.stdout.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
+  useColour: pc.isColorSupported && process.stdout.isTTY === true,
   print: line => console.log(line),
   signal: stop.signal,
 });
