@@ -228,6 +228,8 @@ function newEngineKey(): JWK {
 function clientDirectory(store: Store): ClientDirectory {
   return {
     async findClient(clientId, nowMs) {
+      // A secret that another process has replaced proves nothing here either, and its successor does (I7).
+      await store.fresh();
       if (clientId.startsWith('agt_')) return agentClient(await store.findAgent(clientId), nowMs);
       if (clientId.startsWith('res_')) return resourceClient(await store.findResource(clientId));
       return undefined;

@@ -1,43 +1,206 @@
 /**
- * Runs every test, shows each result as it comes, and ends with the true count: `N passed, N failed`. Arguments are handed to
- * AVA: `npm test -- test/tokens` runs one folder.
+ * Runs every test, shows each result as it comes, and ends with the true count: `N passed, N failed`.
+ *
+ *   npm test                           everything
+ *   npm test -- test/tokens            a folder, a file or a glob; several may be named
+ *   npm test -- --match='*I7*'         options are handed to AVA
+ *
+ * Each file is a run of AVA of its own, so that its seconds are known and one that cannot be loaded is a failure like any other. A
+ * file in which a test failed runs once more by itself, after all others: what passes then is named `flaky`, counts as passed, and
+ * is owed its mending. Where one failure may be a lost race there is no second chance: it fails. `COUNTERSIGN_TEST_RETRIES=0`
+ * switches the second run off.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { globSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { offerMongoServer } from './support/mongo-server.ts';
 
-const ava = spawn(
-  process.execPath,
-  ['node_modules/ava/entrypoints/cli.js', '--tap', ...process.argv.slice(2)],
-  {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  },
-);
+/** One failure here may be a race that was lost once: it is never run again. */
+const NO_SECOND_CHANCE = ['test/security/', 'test/contract/', 'test/proofs/'];
+/** Long ones begin first, so that none of them runs alone at the end. */
+const FIRST = ['test/contract/', 'test/proofs/', 'test/e2e/'];
+const STOP_PATIENCE_MS = 5_000;
+const SLOWEST = 10;
 
-let passed = 0;
-let failed = 0;
-let skipped = 0;
-const failures: string[] = [];
-
-for await (const line of createInterface({ input: ava.stdout })) {
-  const result = /^(not )?ok \d+ - (.*?)(?: # (SKIP|TODO).*)?$/.exec(line);
-  if (!result) {
-    if (failed > 0 && /^\s/.test(line)) console.log(line);
-    else if (line.startsWith('#') && !/^# (tests|pass|fail)/.test(line)) console.log(line);
-    continue;
-  }
-  const [, isFailure, title = '', directive] = result;
-  if (directive) skipped += 1;
-  else if (isFailure) {
-    failed += 1;
-    failures.push(title);
-  } else passed += 1;
-  console.log(`${directive ? '-' : isFailure ? '✘' : '✔'} ${title}`);
+interface TestResult {
+  readonly title: string;
+  readonly outcome: 'passed' | 'failed' | 'skipped';
+  /** What a failed test said. */
+  readonly said: readonly string[];
 }
 
-const exitCode = await new Promise<number>(resolve => ava.once('close', code => resolve(code ?? 1)));
-// A file that could not be loaded, or a process that died, is a failure even where no test says so.
-if (exitCode !== 0 && failed === 0) failed = 1;
-if (failures.length > 0) console.log(`\nFailed:\n${failures.map(title => `  ✘ ${title}`).join('\n')}`);
-if (skipped > 0) console.log(`\n${skipped} skipped`);
-console.log(`\n${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+interface FileRun {
+  readonly file: string;
+  readonly seconds: number;
+  readonly results: readonly TestResult[];
+}
+
+const args = process.argv.slice(2);
+const options = args.filter(arg => arg.startsWith('-'));
+const files = selectFiles(args.filter(arg => !arg.startsWith('-')));
+if (files.length === 0) {
+  console.error(
+    'No test file there. Name a folder, a file or a glob below test/, as in: npm test -- test/tokens',
+  );
+  console.log('\n0 passed, 1 failed');
+  process.exit(1);
+}
+
+/** Each leads a process group of its own, with the servers and databases that its tests start. */
+const running = new Set<ChildProcess>();
+let stoppedBy: NodeJS.Signals | undefined;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (stoppedBy) return;
+    stoppedBy = signal;
+    console.log(`\n${signal}: ending ${running.size} runs`);
+    for (const ava of running) signalGroup(ava, 'SIGTERM');
+    setTimeout(() => {
+      for (const ava of running) signalGroup(ava, 'SIGKILL');
+    }, STOP_PATIENCE_MS).unref();
+  });
+}
+
+// One file alone starts what it needs by itself.
+const mongo = files.length > 1 ? await offerMongoServer() : undefined;
+const runs: FileRun[] = [];
+let again: readonly FileRun[] = [];
+try {
+  const queue = [...files];
+  const next = async (): Promise<void> => {
+    for (let file = queue.shift(); file && !stoppedBy; file = queue.shift()) runs.push(await runFile(file));
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, next));
+  if (!stoppedBy && process.env['COUNTERSIGN_TEST_RETRIES'] !== '0') again = await runAgain(runs);
+} finally {
+  await mongo?.stop();
+}
+// As a shell tells of it: a run that was ended has no count.
+if (stoppedBy) process.exit(stoppedBy === 'SIGINT' ? 130 : 143);
+process.exitCode = report(runs, again);
+
+function selectFiles(named: readonly string[]): string[] {
+  const patterns = named.length === 0 ? ['test'] : named;
+  const found = patterns.flatMap(pattern =>
+    globSync(pattern).flatMap(path =>
+      statSync(path).isDirectory() ? globSync(`${path.replace(/\/$/, '')}/**/*.test.ts`) : [path],
+    ),
+  );
+  const rank = (file: string): number => {
+    const first = FIRST.findIndex(folder => file.startsWith(folder));
+    return first === -1 ? FIRST.length : first;
+  };
+  const paths = found.map(path => relative('.', path)).filter(path => path.endsWith('.test.ts'));
+  return [...new Set(paths)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+async function runFile(file: string): Promise<FileRun> {
+  const startedAt = performance.now();
+  const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.js', '--tap', ...options, file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  running.add(ava);
+  const closed = new Promise<number | null>(resolve => ava.once('close', resolve));
+  const results: { title: string; outcome: TestResult['outcome']; said: string[] }[] = [];
+  const name = nameOf(file);
+  for await (const line of createInterface({ input: ava.stdout })) {
+    const result = /^(not )?ok \d+ - (.*?)(?: # (SKIP|TODO).*)?$/.exec(line);
+    if (result) {
+      const [, isFailure, title = '', directive] = result;
+      const outcome = directive ? 'skipped' : isFailure ? 'failed' : 'passed';
+      results.push({ title: `${name} › ${title}`, outcome, said: [] });
+      console.log(`${{ passed: '✔', failed: '✘', skipped: '-' }[outcome]} ${name} › ${title}`);
+      continue;
+    }
+    const last = results.at(-1);
+    if (last?.outcome === 'failed' && /^\s/.test(line)) last.said.push(line);
+    if (
+      /^\s/.test(line)
+        ? last?.outcome === 'failed'
+        : /^#/.test(line) && !/^# (tests|pass|fail|skip|todo)/.test(line)
+    )
+      console.log(line);
+  }
+  const exitCode = await closed;
+  // What a test left behind ends with its file.
+  signalGroup(ava, 'SIGKILL');
+  running.delete(ava);
+  const isEmptyMatch = results.length === 0 && options.some(option => /^(-m|--match)/.test(option));
+  // A file that could not be loaded, or a process that died, is a failure even where no test says so.
+  if (exitCode !== 0 && !stoppedBy && !isEmptyMatch && !results.some(({ outcome }) => outcome === 'failed')) {
+    const title = `${name} › the file could not be run to its end`;
+    results.push({ title, outcome: 'failed', said: [`    AVA ended with ${exitCode}`] });
+    console.log(`✘ ${title}`);
+  }
+  return { file, seconds: (performance.now() - startedAt) / 1000, results };
+}
+
+/** Gives the files in which something failed their second chance, one after the other. */
+async function runAgain(first: readonly FileRun[]): Promise<readonly FileRun[]> {
+  const second: FileRun[] = [];
+  for (const { file, results } of first) {
+    if (stoppedBy) break;
+    if (NO_SECOND_CHANCE.some(folder => file.startsWith(folder))) continue;
+    if (!results.some(({ outcome }) => outcome === 'failed')) continue;
+    console.log(`\nOnce more, by itself: ${file}`);
+    second.push(await runFile(file));
+  }
+  return second;
+}
+
+/** Prints what failed, what was flaky, where the time went, and the count. @returns the exit code */
+function report(first: readonly FileRun[], second: readonly FileRun[]): number {
+  const flaky: TestResult[] = [];
+  const failed: TestResult[] = [];
+  let passed = 0;
+  let skipped = 0;
+  for (const { file, results } of first) {
+    const repeated = second.find(run => run.file === file)?.results;
+    const titles = new Set([...results, ...(repeated ?? [])].map(({ title }) => title));
+    for (const title of titles) {
+      const tries = [results, repeated ?? []].flatMap(each => each.filter(result => result.title === title));
+      const failure = tries.find(({ outcome }) => outcome === 'failed');
+      if (tries.every(({ outcome }) => outcome === 'skipped')) skipped += 1;
+      else if (failure && !tries.some(({ outcome }) => outcome === 'passed')) {
+        // A process that died once, and not again, has no result by this title the second time.
+        if (repeated && tries.length === 1 && !repeated.some(({ outcome }) => outcome === 'failed'))
+          flaky.push(failure);
+        else failed.push(failure);
+      } else {
+        passed += 1;
+        if (failure) flaky.push(failure);
+      }
+    }
+  }
+  if (failed.length > 0) console.log(`\nFailed:\n${failed.map(({ title }) => `  ✘ ${title}`).join('\n')}`);
+  for (const { title, said } of flaky) {
+    console.log(`\nflaky: ${title}\n  It passed by itself. The first time it said:`);
+    for (const line of said) console.log(line);
+  }
+  console.log('\nThe slowest files:');
+  for (const { file, seconds } of first.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST)) {
+    console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
+  }
+  if (skipped > 0) console.log(`\n${skipped} skipped`);
+  console.log(`\n${passed} passed, ${failed.length} failed`);
+  return failed.length > 0 || passed === 0 ? 1 : 0;
+}
+
+function nameOf(file: string): string {
+  return file
+    .replace(/^test\//, '')
+    .replace(/\.test\.ts$/, '')
+    .replaceAll('/', ' › ');
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (pid) process.kill(-pid, signal);
+  } catch (error) {
+    // All of them have ended.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

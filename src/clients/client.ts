@@ -39,5 +39,10 @@ export interface Client {
 
 /** Finds the client behind an identifier, among agents and resource servers. */
 export interface ClientDirectory {
+  /**
+   * The client as every process knows it when asked.
+   *
+   * @throws {StoreUnavailable} when what others have committed cannot be told
+   */
   findClient(clientId: string, nowMs: number): Promise<Client | undefined>;
 }

@@ -17,7 +17,6 @@ if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') {
 } else {
   const subject: ContractSubject = {
     name: 'MongoDB',
-    cutoffKnownWithinMs: 100,
     async newDatabase() {
       const uri = server?.freshUri() ?? '';
       await migrateMongo(uri);

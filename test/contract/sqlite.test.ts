@@ -7,7 +7,6 @@ import { type ContractSubject, testStoreContract } from './store-contract.ts';
 
 const subject: ContractSubject = {
   name: 'SQLite',
-  cutoffKnownWithinMs: 100,
   async newDatabase(t) {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-contract-'));
     t.teardown(() => rm(directory, { recursive: true, force: true }));

@@ -5,11 +5,12 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { REPORTER_ID } from '../../seed/demo-world.ts';
 import type { Sabotage } from './sabotaged-demo.ts';
 
 interface Play {
   readonly output: () => string;
-  /** Resolves when a line has been printed that contains the text. */
+  /** Resolves when the text has been printed: whole, so what is waited for ends with its line. */
   seen(text: string): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** Resolves to the exit code once the process has ended, after which its temporary directory is looked into. */
@@ -56,7 +57,7 @@ test('the demo fits 80 columns, and has colours on a terminal only', async t => 
 
 test('the demo shows neither a token nor a secret whole', async t => {
   const play = await startDemo(t, ['src/cli/demo/main.ts']);
-  await play.seen('Kill the agent');
+  await play.seen(`/agents/${REPORTER_ID}/kill\n`);
   t.notRegex(play.output(), /cs_at_[\w-]{30}/);
   // 256 bits in base64url: the length of a client secret.
   t.notRegex(play.output(), /(?<![\w-])[\w-]{43}(?![\w-])/);
@@ -82,8 +83,8 @@ for (const [sabotage, what, step] of SABOTAGES) {
 
 test('the four commands that the demo prints work as they are, and Ctrl-C ends it cleanly', async t => {
   const play = await startDemo(t, ['src/cli/demo/main.ts']);
-  await play.seen('Kill the agent');
-  await play.seen('/kill');
+  // The last line it prints: the lines before it have all come.
+  await play.seen(`/agents/${REPORTER_ID}/kill\n`);
   const commands = printedCommands(play.output());
   t.is(commands.length, 4);
   const [getToken, introspect, revoke, kill] = commands;
@@ -103,12 +104,18 @@ test('the four commands that the demo prints work as they are, and Ctrl-C ends i
 });
 
 test('the demo can be interrupted in the middle of its story', async t => {
-  const play = await startDemo(t, ['src/cli/demo/main.ts', '--once']);
-  await play.seen('Countersign:');
-  play.signal('SIGINT');
-  t.is(await play.ended(), 130);
-  t.notRegex(play.output(), /Every step did what it says/);
-  t.deepEqual(await play.leftovers(), []);
+  for (;;) {
+    const play = await startDemo(t, ['src/cli/demo/main.ts', '--once']);
+    await play.seen(`${STEPS[0]}\n`);
+    play.signal('SIGINT');
+    const exitCode = await play.ended();
+    t.deepEqual(await play.leftovers(), []);
+    // Where this process had to wait for its turn the story may have ended before the signal: then it is played again.
+    if (exitCode === 0 && play.output().includes('Every step did what it says')) continue;
+    t.is(exitCode, 130);
+    t.notRegex(play.output(), /Every step did what it says/);
+    return;
+  }
 });
 
 async function startDemo(

@@ -2,107 +2,144 @@
  * Kills the server without warning under load, again and again, and holds what comes back against a ledger of everything that
  * had been acknowledged (I1, I7, I10).
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import type { ExecutionContext } from 'ava';
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { storeTrail, verifyTrail } from '../../src/audit/index.ts';
 import { isLive } from '../../src/liveness.ts';
 import { type Deployment, populate, type World } from '../support/deployment.ts';
-import type { ServerProcess } from '../support/server-process.ts';
+import { EventCount } from '../support/event-count.ts';
+import { isGone, patient, type ServerProcess } from '../support/server-process.ts';
 import type { TestAgent } from '../support/start-app.ts';
+
+const SPARE_AGENTS = 8;
 
 export interface CrashOptions {
   readonly kills: number;
-  /** The longest that a round runs before the kill, in milliseconds. */
-  readonly maxRoundMs: number;
-  /** How long a process may take to start. */
-  readonly maxBootMs: number;
+  readonly seed: number;
   /** Callers at work at once. */
   readonly callers: number;
-  readonly seed: number;
+  /** A round is killed when it has acknowledged so much at most. */
+  readonly maxAcknowledged: number;
   /** Kills what lies below the server too, such as its database, and brings it back. */
   crashBelow?(): Promise<void>;
+  onRound?(round: number): void;
 }
 
 /** What callers were told, and must therefore be so for ever. */
-interface Ledger {
-  /** Tokens whose issue was answered, by value. */
-  readonly issued: Map<string, { readonly agent: string; readonly at: number }>;
+export interface Ledger {
+  /** Tokens whose issue was answered. */
+  readonly issued: Set<string>;
   /** Tokens whose revocation was answered. */
   readonly revoked: Set<string>;
   /** Tokens that may have been revoked: the request was sent, the answer never came. */
   readonly revocationUnknown: Set<string>;
   /** Agents whose kill was answered. */
   readonly killed: Set<string>;
-  readonly killUnknown: Set<string>;
+  /** Each answer that made something so. */
+  readonly acknowledged: EventCount;
+}
+
+/** When a round ends. */
+interface Round {
+  /** Killed when this much was acknowledged … */
+  readonly after: number;
+  /** … and, in half of the rounds, the agent's kill among it. */
+  readonly awaitsKill: boolean;
 }
 
 export interface CrashReport {
   readonly tokens: number;
   readonly revocations: number;
   readonly kills: number;
-  readonly bootP95Ms: number;
   readonly rows: number;
+  readonly firstBootMs: number;
+  /** From the start of each next process to its being ready. */
+  readonly recoveriesMs: readonly number[];
 }
 
-export async function crashUnderLoad(
-  t: ExecutionContext,
-  deployment: Deployment,
-  options: CrashOptions,
-): Promise<CrashReport> {
+/** @throws {AssertionError} when something acknowledged is lost, or something dead lives */
+export async function crashUnderLoad(deployment: Deployment, options: CrashOptions): Promise<CrashReport> {
+  const { kills, seed, callers, maxAcknowledged } = options;
   let server = await deployment.start();
-  const world = await populate(deployment, options.kills + 8);
-  const ledger: Ledger = {
-    issued: new Map(),
-    revoked: new Set(),
-    revocationUnknown: new Set(),
-    killed: new Set(),
-    killUnknown: new Set(),
-  };
-  const pauses = fc.sample(fc.integer({ min: 30, max: options.maxRoundMs }), {
-    numRuns: options.kills,
-    seed: options.seed,
+  const firstBootMs = server.bootMs;
+  const world = await populate(deployment, kills + SPARE_AGENTS);
+  const ledger = emptyLedger();
+  const anyRound: fc.Arbitrary<Round> = fc.record({
+    after: fc.integer({ min: 2, max: maxAcknowledged }),
+    awaitsKill: fc.boolean(),
   });
-  const boots: number[] = [];
+  const recoveriesMs: number[] = [];
 
-  for (const [round, pauseMs] of pauses.entries()) {
-    const admin = await adminToken(deployment, server);
-    const victim = world.agents[round] as TestAgent;
-    const stopping = { isTrue: false };
-    const callers = Array.from({ length: options.callers }, (_, caller) =>
-      callUntilDead(server, world, ledger, stopping, caller),
+  for (const [index, round] of fc.sample(anyRound, { numRuns: kills, seed }).entries()) {
+    await playRound(
+      deployment,
+      server,
+      world,
+      ledger,
+      { ...round, victim: world.agents[index] as TestAgent },
+      {
+        callers,
+        crash: async () => {
+          const ended = server.end('SIGKILL');
+          await options.crashBelow?.();
+          await ended;
+        },
+      },
     );
-    const killing = killOne(server, admin, victim.id, ledger, Math.floor(pauseMs / 2));
-    await delay(pauseMs);
-    const ended = server.end('SIGKILL');
-    await options.crashBelow?.();
-    await ended;
-    stopping.isTrue = true;
-    await Promise.all([...callers, killing]);
-
     server = await deployment.restart(server);
-    boots.push(server.bootMs);
-    t.true(server.bootMs < options.maxBootMs, `started in ${server.bootMs} ms`);
-    await holdToLedger(t, server, world, ledger, `round ${round}, seed ${options.seed}`);
+    recoveriesMs.push(server.bootMs);
+    await holdToLedger(server, world, ledger, `round ${index}, seed ${seed}`);
+    options.onRound?.(index + 1);
   }
 
-  const rows = await holdTrail(t, deployment, world, ledger);
+  const rows = await holdTrail(deployment, world, ledger);
   await server.end('SIGTERM');
-  boots.sort((a, b) => a - b);
   return {
     tokens: ledger.issued.size,
     revocations: ledger.revoked.size,
     kills: ledger.killed.size,
-    bootP95Ms: Math.round(boots[Math.floor(boots.length * 0.95)] ?? 0),
     rows,
+    firstBootMs: Math.round(firstBootMs),
+    recoveriesMs,
   };
 }
 
-async function adminToken({ admin }: Deployment, server: ServerProcess): Promise<string> {
-  const form = { grant_type: 'client_credentials', scope: 'kill' };
-  const answer = await server.post('/token', form, { basic: [admin.clientId, admin.secret] });
-  if (answer.status !== 200) throw new Error(`no administrator's token: ${answer.text}`);
-  return answer.json.access_token;
+export function emptyLedger(): Ledger {
+  return {
+    issued: new Set(),
+    revoked: new Set(),
+    revocationUnknown: new Set(),
+    killed: new Set(),
+    acknowledged: new EventCount(),
+  };
+}
+
+/** Callers at work, an agent killed among them, and the crash once the round has acknowledged what it was to. */
+async function playRound(
+  deployment: Deployment,
+  server: ServerProcess,
+  world: World,
+  ledger: Ledger,
+  { after, awaitsKill, victim }: Round & { readonly victim: TestAgent },
+  { callers, crash }: { readonly callers: number; readonly crash: () => Promise<void> },
+): Promise<void> {
+  const { acknowledged } = ledger;
+  const before = acknowledged.count;
+  const stopping = { isTrue: false };
+  const work = Promise.all(
+    Array.from({ length: callers }, (_, caller) => callUntilDead(server, world, ledger, stopping, caller)),
+  );
+  const killing = acknowledged
+    .reached(before + Math.floor(after / 2))
+    .then(() => killOne(deployment, server, victim.id, ledger));
+  // Callers end only when the server has gone, or with what they should not have been told.
+  await Promise.race([
+    Promise.all([acknowledged.reached(before + after), awaitsKill ? killing : undefined]),
+    work,
+  ]);
+  await crash();
+  stopping.isTrue = true;
+  await Promise.all([work, killing]);
 }
 
 /** Gets tokens and revokes every third of its own, noting what it was told, until the server is gone. */
@@ -113,85 +150,87 @@ async function callUntilDead(
   stopping: { readonly isTrue: boolean },
   caller: number,
 ): Promise<void> {
-  const spare = agents.slice(-8);
-  const agent = spare[caller % spare.length] as TestAgent;
+  const agent = agents.at(-1 - (caller % SPARE_AGENTS)) as TestAgent;
   const form = { grant_type: 'client_credentials', resource: resource.identifier };
-  for (let turn = 0; !stopping.isTrue; turn += 1) {
-    try {
-      const answer = await server.post('/token', form, { basic: agent.basic });
-      if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text}`);
+  try {
+    for (let turn = 0; !stopping.isTrue; turn += 1) {
+      const answer = await patient(server).post('/token', form, { basic: agent.basic });
+      assert.equal(answer.status, 200, answer.text);
       const token: string = answer.json.access_token;
-      ledger.issued.set(token, { agent: agent.id, at: Date.now() });
+      ledger.issued.add(token);
+      ledger.acknowledged.note();
       if (turn % 3 !== 0) continue;
       ledger.revocationUnknown.add(token);
       const revocation = await server.post('/revoke', { token }, { basic: agent.basic });
-      if (revocation.status === 200) ledger.revoked.add(token);
-    } catch (error) {
-      // The connection broke: the server is gone, and what it did last is unknown.
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-      return;
+      if (revocation.status !== 200) continue;
+      ledger.revoked.add(token);
+      ledger.acknowledged.note();
     }
+  } catch (error) {
+    // What it did last is unknown.
+    if (!isGone(error)) throw error;
   }
 }
 
-/** Gives one agent a token and kills it, at some moment of the round. */
 async function killOne(
+  deployment: Deployment,
   server: ServerProcess,
-  admin: string,
   agentId: string,
   ledger: Ledger,
-  afterMs: number,
 ): Promise<void> {
-  await delay(afterMs);
-  ledger.killUnknown.add(agentId);
   try {
-    const headers = { Authorization: `Bearer ${admin}` };
-    const answer = await server.call('POST', `/api/v1/agents/${agentId}/kill`, { headers });
-    if (answer.status === 200) ledger.killed.add(agentId);
+    const headers = await deployment.administer(server);
+    const answer = await patient(server).call('POST', `/api/v1/agents/${agentId}/kill`, { headers });
+    assert.equal(answer.status, 200, answer.text);
+    ledger.killed.add(agentId);
+    ledger.acknowledged.note();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    if (!isGone(error)) throw error;
   }
 }
 
 /** What was acknowledged holds: tokens live, revoked ones are dead, killed agents stay out. */
-async function holdToLedger(
-  t: ExecutionContext,
-  server: ServerProcess,
+export async function holdToLedger(
+  asked: Pick<ServerProcess, 'post' | 'call'>,
   { resource, agents }: World,
   ledger: Ledger,
   when: string,
 ): Promise<void> {
+  const server = patient(asked);
   const basic = [resource.id, resource.secret] as const;
   // Everything of the last round, and a sample of what came before.
-  const recent = [...ledger.issued.keys()].slice(-400);
+  const recent = [...ledger.issued].slice(-400);
   const revoked = [...ledger.revoked].slice(-200);
   await inParallel([...new Set([...recent, ...revoked])], 32, async token => {
-    const { active } = (await server.post('/introspect', { token }, { basic })).json;
-    if (ledger.revoked.has(token)) t.false(active, `a revoked token lives, ${when}`);
-    else if (!ledger.revocationUnknown.has(token)) t.true(active, `an acknowledged token is lost, ${when}`);
+    // There may be load meanwhile: what was revoked before it was asked is dead, what nobody has begun to revoke since is live.
+    const wasRevoked = ledger.revoked.has(token);
+    const answer = await server.post('/introspect', { token }, { basic });
+    const told = `${when}: ${answer.status} ${answer.text}`;
+    if (wasRevoked) assert.equal(answer.json.active, false, `a revoked token lives, ${told}`);
+    else if (!ledger.revocationUnknown.has(token))
+      assert.equal(answer.json.active, true, `an acknowledged token is lost, ${told}`);
   });
   const form = { grant_type: 'client_credentials', resource: resource.identifier };
   for (const agentId of ledger.killed) {
     const agent = agents.find(each => each.id === agentId) as TestAgent;
     const answer = await server.post('/token', form, { basic: agent.basic });
-    t.is(answer.status, 401, `a killed agent came back, ${when}`);
+    assert.equal(answer.status, 401, `a killed agent came back, ${when}`);
   }
 }
 
-/** Every token in the store has its row in the trail, every acknowledged act too, and the trail verifies. */
-async function holdTrail(
-  t: ExecutionContext,
-  deployment: Deployment,
-  { agents }: World,
-  ledger: Ledger,
-): Promise<number> {
+/**
+ * Every token in the store has its row in the trail, every acknowledged act too, and the trail verifies.
+ *
+ * @returns how many rows it has
+ */
+export async function holdTrail(deployment: Deployment, { agents }: World, ledger: Ledger): Promise<number> {
   return deployment.withStore(async ({ store }) => {
     const report = await verifyTrail(storeTrail(store));
-    t.deepEqual(
+    assert.deepEqual(
       report.lanes.filter(lane => lane.firstBad),
       [],
     );
-    t.true(report.isIntact);
+    assert.ok(report.isIntact);
     const issued = new Set<string>();
     const revoked = new Set<string>();
     const killed = new Set<string>();
@@ -208,12 +247,12 @@ async function holdTrail(
     for (const agent of agents) {
       for (const token of await store.listTokens(agent.id, 100_000)) {
         if (!isLive(token, store.epochs, Date.now())) continue;
-        t.true(issued.has(token.jti), 'a usable token without its audit row');
+        assert.ok(issued.has(token.jti), 'a usable token without its audit row');
       }
     }
-    t.true(issued.size >= ledger.issued.size);
-    t.true(revoked.size >= ledger.revoked.size);
-    for (const agentId of ledger.killed) t.true(killed.has(agentId), 'a kill without its audit row');
+    assert.ok(issued.size >= ledger.issued.size);
+    assert.ok(revoked.size >= ledger.revoked.size);
+    for (const agentId of ledger.killed) assert.ok(killed.has(agentId), 'a kill without its audit row');
     return rows;
   });
 }

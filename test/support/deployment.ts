@@ -6,13 +6,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { newId } from '../../src/ids.ts';
 import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { MongoServer } from './mongo-server.ts';
-import { freePort, type ServerProcess, startServerProcess } from './server-process.ts';
+import { freePort, patient, type ServerProcess, startServerProcess } from './server-process.ts';
 import {
   type App,
   addAgent,
@@ -21,6 +20,11 @@ import {
   type TestAgent,
   type TestResource,
 } from './start-app.ts';
+
+/** What ends with a test, or with a proof. */
+interface Teardowns {
+  teardown(work: () => unknown): void;
+}
 
 /** A kind of store that several processes can share. */
 export interface SharedStore {
@@ -37,12 +41,14 @@ export interface Deployment {
   start(): Promise<ServerProcess>;
   /** Starts a process on the port of one that has ended. */
   restart(ended: ServerProcess): Promise<ServerProcess>;
+  /** What an administrator's call carries: a token that this process issues now. */
+  administer(server: ServerProcess, scope?: string): Promise<{ readonly Authorization: string }>;
   /** Runs something with the store open in this process. */
   withStore<T>(work: (world: Pick<App, 'store' | 'now' | 'origin' | 'issuer'>) => Promise<T>): Promise<T>;
 }
 
 /** A fresh SQLite file that processes share. */
-export async function sharedSqlite(t: ExecutionContext): Promise<SharedStore> {
+export async function sharedSqlite(t: Teardowns): Promise<SharedStore> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-shared-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   const path = join(directory, 'countersign.sqlite');
@@ -53,7 +59,7 @@ export async function sharedSqlite(t: ExecutionContext): Promise<SharedStore> {
 }
 
 /** A fresh MongoDB database that processes share. */
-export async function sharedMongo(t: ExecutionContext, server: MongoServer): Promise<SharedStore> {
+export async function sharedMongo(t: Teardowns, server: MongoServer): Promise<SharedStore> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-shared-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   const uri = server.freshUri();
@@ -69,7 +75,7 @@ export async function sharedMongo(t: ExecutionContext, server: MongoServer): Pro
 }
 
 /** Prepares a deployment; no process runs yet. */
-export async function deploy(t: ExecutionContext, shared: SharedStore): Promise<Deployment> {
+export async function deploy(t: Teardowns, shared: SharedStore): Promise<Deployment> {
   const issuer = `http://localhost:${await freePort()}`;
   const admin = {
     clientId: newId('agt', Date.now()),
@@ -98,6 +104,12 @@ export async function deploy(t: ExecutionContext, shared: SharedStore): Promise<
       running.delete(ended);
       return startOn(ended.port);
     },
+    administer: async (server, scope = 'kill') => {
+      const form = { grant_type: 'client_credentials', scope };
+      const answer = await patient(server).post('/token', form, { basic: [admin.clientId, admin.secret] });
+      if (answer.status !== 200) throw new Error(`no administrator's token: ${answer.status} ${answer.text}`);
+      return { Authorization: `Bearer ${answer.json.access_token}` };
+    },
     withStore: async work => {
       const store = await shared.open();
       try {
@@ -111,6 +123,7 @@ export async function deploy(t: ExecutionContext, shared: SharedStore): Promise<
 }
 
 export interface World {
+  readonly ownerId: string;
   readonly resource: TestResource;
   readonly agents: readonly TestAgent[];
 }
@@ -123,6 +136,6 @@ export function populate(deployment: Deployment, agentCount: number): Promise<Wo
     const resource = await addResource(app);
     const agents: TestAgent[] = [];
     for (let index = 0; index < agentCount; index += 1) agents.push(await addAgent(app, owner, resource));
-    return { resource, agents };
+    return { ownerId: owner.id, resource, agents };
   });
 }

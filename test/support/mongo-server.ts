@@ -6,8 +6,9 @@
  * 3. the `mongod` that mongodb-memory-server downloads
  * 4. SecantusDB from PyPI, pinned, in a virtual environment under `node_modules/.cache`
  *
- * 2 to 4 run as a replica set of one node, with a data directory and a port of their own. `COUNTERSIGN_TEST_MONGODB=off` says
- * that the tests are meant to be left out; otherwise having none of the four is a failure.
+ * 2 to 4 run as a replica set of one node, with a data directory and a port of their own. A run of several files starts one for
+ * all of them, in which every test has a database of its own; who kills the server or makes it fail starts another. With
+ * `COUNTERSIGN_TEST_MONGODB=off` the tests are meant to be left out; otherwise having none of the four is a failure.
  *
  * Run as a program it fetches what the tests will need, so that they do not wait for it: `node test/support/mongo-server.ts`.
  */
@@ -28,7 +29,8 @@ const run = promisify(execFile);
 
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/countersign');
 const REQUIREMENTS = join(import.meta.dirname, 'secantusdb-requirements.txt');
-const START_TIMEOUT_MS = 60_000;
+/** Only keeps a server that does not start from being waited for for ever. */
+const START_TIMEOUT_MS = 15 * 60_000;
 /** Whether a download is possible is asked once in a run of the tests, which takes less than this. */
 const REMEMBER_FAILURE_MS = 30 * 60_000;
 const MONGOD_VERSION = '8.2.6';
@@ -74,18 +76,58 @@ interface Launch {
 
 let databases = 0;
 
+/** The server that a run of several files has in common: JSON of its port, its replica set and its name. */
+const OFFERED = 'COUNTERSIGN_TEST_MONGODB_OFFERED';
+
+interface OfferedServer {
+  readonly port: number;
+  readonly replicaSet: string;
+  readonly name: string;
+}
+
 /**
- * Starts a server, and says on stderr which.
+ * A server with fresh databases: the one that the run offers, or one of its own. Says on stderr which.
  *
+ * @param alone the test kills it or makes it fail, so nobody else may be on it
  * @returns undefined when the tests are meant to be left out
  * @throws with the list of what was tried when none can be had
  */
-export async function startMongoServer(): Promise<MongoServer | undefined> {
+export async function startMongoServer({ alone = false } = {}): Promise<MongoServer | undefined> {
   if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') return undefined;
   const uri = process.env['COUNTERSIGN_TEST_MONGODB_URI'];
+  const offered = process.env[OFFERED];
+  if (offered && !alone) return useOffered(JSON.parse(offered));
   const server = uri ? await useDeployment(uri) : await OwnServer.start(await findLaunch());
   process.stderr.write(`MongoDB tests run on ${server.name}\n`);
   return server;
+}
+
+/** Starts the server that all files of a run have in common, and offers it to them by the environment. */
+export async function offerMongoServer(): Promise<{ stop(): Promise<void> } | undefined> {
+  if (process.env['COUNTERSIGN_TEST_MONGODB_URI']) return undefined;
+  const server = await startMongoServer({ alone: true });
+  if (server instanceof OwnServer) process.env[OFFERED] = JSON.stringify(server.offer());
+  return server;
+}
+
+function useOffered({ port, replicaSet, name }: OfferedServer): MongoServer {
+  const shared = (): Promise<never> =>
+    Promise.reject(new Error('other tests are on this server too: start one with { alone: true }'));
+  return {
+    name,
+    isOurs: false,
+    freshUri: appName => freshUri(port, replicaSet, appName),
+    kill: shared,
+    restart: shared,
+    setFailPoint: shared,
+    stop: async () => undefined,
+  };
+}
+
+function freshUri(port: number, replicaSet: string, appName = 'countersign-tests'): string {
+  databases += 1;
+  const database = `countersign_${process.pid}_${databases}`;
+  return `mongodb://127.0.0.1:${port}/${database}?replicaSet=${replicaSet}&appName=${appName}`;
 }
 
 async function findLaunch(): Promise<Launch> {
@@ -176,7 +218,7 @@ async function installSecantus(): Promise<Launch> {
       await rm(directory, { recursive: true, force: true });
       await run('python3', ['-m', 'venv', directory]);
       const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS];
-      await run(join(directory, 'bin/python'), pip, { timeout: 300_000 });
+      await run(join(directory, 'bin/python'), pip);
       await writeFile(installed, wanted);
     });
   } catch (error) {
@@ -263,10 +305,12 @@ class OwnServer implements MongoServer {
     return this.#name;
   }
 
-  freshUri(appName = 'countersign-tests'): string {
-    databases += 1;
-    const database = `countersign_${process.pid}_${databases}`;
-    return `mongodb://127.0.0.1:${this.#port}/${database}?replicaSet=${this.#launch.replicaSet}&appName=${appName}`;
+  freshUri(appName?: string): string {
+    return freshUri(this.#port, this.#launch.replicaSet, appName);
+  }
+
+  offer(): OfferedServer {
+    return { port: this.#port, replicaSet: this.#launch.replicaSet, name: this.#name };
   }
 
   async kill(): Promise<void> {
@@ -327,7 +371,7 @@ class OwnServer implements MongoServer {
   async #admin<T>(work: (db: mongoose.mongo.Db) => Promise<T>): Promise<T> {
     const client = new MongoClient(`mongodb://127.0.0.1:${this.#port}/?directConnection=true`, {
       appName: 'countersign-test-support',
-      serverSelectionTimeoutMS: 10_000,
+      serverSelectionTimeoutMS: START_TIMEOUT_MS,
     });
     try {
       return await work(client.db('admin'));

@@ -2,11 +2,14 @@
  * The server as operators run it: `src/main.ts` in processes of its own, several on one store. They share one issuer, as behind
  * a load balancer, so requests name the issuer's host whichever process they go to.
  */
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer, FormParameters, PostOptions } from './start-app.ts';
 
 export interface ServerProcess {
@@ -22,6 +25,8 @@ export interface ServerProcess {
   /** Sends a signal and resolves when the process is gone, with its exit code; null after a signal it could not handle. */
   end(signal: NodeJS.Signals): Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
+  /** Stops the process where it is, and resolves when it stands still; `SIGCONT` lets it go on. */
+  freeze(): Promise<void>;
 }
 
 export interface CallOptions {
@@ -77,7 +82,8 @@ function asServerProcess(
   logs: readonly string[],
   { issuer, port, bootMs }: { issuer: string; port: number; bootMs: number },
 ): ServerProcess {
-  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  // Only with a timeout of its own does node:http heed how long the server keeps a connection, and leaves one that is about to close.
+  const agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: 15 * 60_000 });
   const call = (method: string, path: string, options: CallOptions = {}) =>
     send(agent, port, new URL(issuer).host, method, path, options);
   return {
@@ -97,6 +103,11 @@ function asServerProcess(
         body: typeof form === 'string' ? form : encodeForm(form),
       }),
     signal: signal => void child.kill(signal),
+    freeze: async () => {
+      child.kill('SIGSTOP');
+      // The third field of /proc/PID/stat, after a name in brackets.
+      while (!/\) T /.test(await readFile(`/proc/${child.pid}/stat`, 'utf8'))) await delay(5);
+    },
     end: async signal => {
       child.kill(signal);
       const code = await ended;
@@ -104,6 +115,29 @@ function asServerProcess(
       return code;
     },
   };
+}
+
+/**
+ * Asks again where a process says 503 because it cannot tell: starved of its processor it may not know for a moment what others cut
+ * off. Clients do the same, and what the answer then is, is what a test wants to know.
+ */
+export function patient(server: Pick<ServerProcess, 'post' | 'call'>): Pick<ServerProcess, 'post' | 'call'> {
+  const untilItCanTell = async (ask: () => Promise<Answer>): Promise<Answer> => {
+    for (;;) {
+      const answer = await ask();
+      if (answer.status !== 503) return answer;
+      await delay(50);
+    }
+  };
+  return {
+    post: (path, form, options) => untilItCanTell(() => server.post(path, form, options)),
+    call: (method, path, options) => untilItCanTell(() => server.call(method, path, options)),
+  };
+}
+
+/** Whether a request failed because the process it went to is no more. */
+export function isGone(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code !== undefined && !(error instanceof assert.AssertionError);
 }
 
 function encodeForm(parameters: Exclude<FormParameters, string>): string {
