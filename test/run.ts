@@ -22,6 +22,7 @@ const NO_SECOND_CHANCE = ['test/security/', 'test/contract/', 'test/proofs/'];
 /** Long ones begin first, so that none of them runs alone at the end. */
 const FIRST = ['test/contract/', 'test/proofs/', 'test/e2e/'];
 const STOP_PATIENCE_MS = 5_000;
+const WATCH_PARENT_MS = 1_000;
 const SLOWEST = 10;
 
 interface TestResult {
@@ -51,17 +52,12 @@ if (files.length === 0) {
 /** Each leads a process group of its own, with the servers and databases that its tests start. */
 const running = new Set<ChildProcess>();
 let stoppedBy: NodeJS.Signals | undefined;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    if (stoppedBy) return;
-    stoppedBy = signal;
-    console.log(`\n${signal}: ending ${running.size} runs`);
-    for (const ava of running) signalGroup(ava, 'SIGTERM');
-    setTimeout(() => {
-      for (const ava of running) signalGroup(ava, 'SIGKILL');
-    }, STOP_PATIENCE_MS).unref();
-  });
-}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
+// npm, when it is ended, ends the shell in between and not what that has started.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) stop('SIGHUP');
+}, WATCH_PARENT_MS).unref();
 
 // One file alone starts what it needs by itself.
 const mongo = files.length > 1 ? await offerMongoServer() : undefined;
@@ -80,6 +76,16 @@ try {
 // As a shell tells of it: a run that was ended has no count.
 if (stoppedBy) process.exit(stoppedBy === 'SIGINT' ? 130 : 143);
 process.exitCode = report(runs, again);
+
+function stop(signal: NodeJS.Signals): void {
+  if (stoppedBy) return;
+  stoppedBy = signal;
+  console.log(`\n${signal}: ending ${running.size} runs`);
+  for (const ava of running) signalGroup(ava, 'SIGTERM');
+  setTimeout(() => {
+    for (const ava of running) signalGroup(ava, 'SIGKILL');
+  }, STOP_PATIENCE_MS).unref();
+}
 
 function selectFiles(named: readonly string[]): string[] {
   const patterns = named.length === 0 ? ['test'] : named;
