@@ -11,6 +11,7 @@ import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { MongoServer } from './mongo-server.ts';
+import { patientStore } from './patience.ts';
 import { freePort, patient, type ServerProcess, startServerProcess } from './server-process.ts';
 import {
   type App,
@@ -111,7 +112,7 @@ export async function deploy(t: Teardowns, shared: SharedStore): Promise<Deploym
       return { Authorization: `Bearer ${answer.json.access_token}` };
     },
     withStore: async work => {
-      const store = await shared.open();
+      const store = patientStore(await shared.open());
       try {
         const origin = () => ({ requestId: newId('req', Date.now()), now: Date.now() });
         return await work({ store, now: Date.now, origin, issuer });
