@@ -8,6 +8,8 @@ export interface RefusalDetail {
   readonly permitted?: readonly string[];
   /** One sentence more, when the reason alone does not tell what to do. */
   readonly hint?: string;
+  /** When it is worth asking again, where that is known. */
+  readonly retryAfterSeconds?: number;
 }
 
 /**
@@ -19,11 +21,18 @@ export class Refused<Reason extends string = string> extends Error {
 
   readonly reason: Reason;
   readonly detail: RefusalDetail;
+  /** Who the caller says it is, unproved: for the reference of the answer, and never told. */
+  readonly claimedClient: string | undefined;
 
-  constructor(reason: Reason, detail: RefusalDetail = {}, options?: ErrorOptions) {
+  constructor(
+    reason: Reason,
+    detail: RefusalDetail = {},
+    options?: ErrorOptions & { readonly claimedClient?: string },
+  ) {
     super(reason, options);
     this.reason = reason;
     this.detail = detail;
+    this.claimedClient = options?.claimedClient;
   }
 }
 

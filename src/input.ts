@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Refused } from './errors.ts';
 import { SCOPE_TOKEN } from './oauth.ts';
+import { withoutSecrets } from './secret-text.ts';
 
 /**
  * What comes from outside, the same way through the API, the command line, files and seeds. Schemas are closed: an unknown
@@ -19,6 +20,8 @@ const MAX_SHOWN_PROBLEMS = 10;
  */
 const DECEPTIVE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const EDGE_SPACE = /^\s|\s$/u;
+/** As much of it as the dialects of JSON Schema's `pattern` agree on. */
+const PLAIN_TEXT = '^[^\\s\\x00-\\x1f\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f])?$';
 
 /** One line of text for people to read: as long as it is said to be, and nothing in it that cannot be seen. */
 export function plainText(maxCharacters: number): z.ZodType<string, string> {
@@ -27,7 +30,8 @@ export function plainText(maxCharacters: number): z.ZodType<string, string> {
     .string({ error })
     .min(1, { error })
     .max(maxCharacters, { error })
-    .refine(text => !DECEPTIVE.test(text) && !EDGE_SPACE.test(text), { error });
+    .refine(text => !DECEPTIVE.test(text) && !EDGE_SPACE.test(text), { error })
+    .meta({ description: error, pattern: PLAIN_TEXT });
 }
 
 /** An object with these fields and no other. */
@@ -43,12 +47,19 @@ export function closedObject<Shape extends z.ZodRawShape>(shape: Shape): z.ZodOb
 }
 
 /** An identifier of ours, see `ids.ts`. */
-export function idOf<Prefix extends 'agt' | 'usr' | 'res'>(prefix: Prefix): z.ZodType<`${Prefix}_${string}`> {
-  const pattern = new RegExp(`^${prefix}_[0-9a-f]{32}$`);
-  return z.custom<`${Prefix}_${string}`>(value => typeof value === 'string' && pattern.test(value), {
+export function idOf<Prefix extends 'agt' | 'usr' | 'res' | 'key'>(
+  prefix: Prefix,
+): z.ZodType<`${Prefix}_${string}`, string> {
+  return z.templateLiteral([`${prefix}_`, z.string().regex(/^[0-9a-f]{32}$/)], {
     error: `${prefix}_ and 32 hexadecimal digits in lower case`,
-  });
+  }) as z.ZodType<string, string> as z.ZodType<`${Prefix}_${string}`, string>;
 }
+
+/** A resource identifier to look for: whatever is registered is found, whatever is not finds nothing. */
+export const identifierFilter: z.ZodType<string, string> = (() => {
+  const error = 'a resource identifier of 1 to 2000 characters';
+  return z.string({ error }).min(1, { error }).max(2_000, { error });
+})();
 
 /** A scope token (RFC 6749 section 3.3). */
 export const scopeName: z.ZodType<string, string> = z
@@ -69,7 +80,8 @@ export function listOf<Item extends z.ZodType>(
     .array(item, { error })
     .min(limits.least ?? 0, { error })
     .max(limits.most, { error })
-    .refine(values => new Set(values.map(keyOf)).size === values.length, { error });
+    .refine(values => new Set(values.map(keyOf)).size === values.length, { error })
+    .meta({ uniqueItems: true });
 }
 
 /** The life of an access token, in seconds. */
@@ -103,9 +115,10 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
   });
 }
 
-/** Text from outside as it may be shown: cut, and with every deceptive character written as its code. */
+/** Text from outside as it may be shown: without what may be a secret, cut, and with every deceptive character as its code. */
 export function shown(text: string): string {
-  const cut = text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
+  const told = withoutSecrets(text);
+  const cut = told.length > MAX_SHOWN_CHARACTERS ? `${told.slice(0, MAX_SHOWN_CHARACTERS)}…` : told;
   return cut.replace(new RegExp(DECEPTIVE, 'gu'), c => `\\u{${c.codePointAt(0)?.toString(16)}}`);
 }
 

@@ -13,7 +13,7 @@ export const CLIENT_ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-typ
 export const CLIENT_AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 export type ClientAuthMethod = (typeof CLIENT_AUTH_METHODS)[number];
 
-/** RFC 6749 section 5.2, RFC 8707 section 2, RFC 7009 section 2.2.1: the error codes that the machine endpoints answer with. */
+/** RFC 6749 section 5.2, RFC 8707 section 2, RFC 7009 section 2.2.1, RFC 9449 section 12.2, RFC 7591 section 3.2.2: the error codes that the machine endpoints answer with. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -22,6 +22,10 @@ export type OAuthErrorCode =
   | 'unsupported_grant_type'
   | 'invalid_scope'
   | 'invalid_target'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
+  | 'invalid_redirect_uri'
+  | 'invalid_client_metadata'
   | 'temporarily_unavailable'
   | 'server_error';
 
@@ -37,3 +41,7 @@ export interface FormFields {
   get(name: string): string | undefined;
   getAll(name: string): readonly string[];
 }
+
+/** How people sign in, as `acr` says it: always by two factors; `phr` where one of them cannot be phished (RFC 9470, OpenID EAP ACR Values). */
+export const ACR_VALUES = ['urn:countersign:acr:mfa', 'phr'] as const;
+export type Acr = (typeof ACR_VALUES)[number];

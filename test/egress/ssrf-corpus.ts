@@ -1,0 +1,155 @@
+/** URLs that lead inside, in every notation known to have fooled somebody. `PORT` stands for the canary's. */
+
+/** IPv4 addresses that are not of the Internet. */
+export const INTERNAL_IPV4 = [
+  '127.0.0.1',
+  '127.255.255.254',
+  '0.0.0.0',
+  '10.0.0.1',
+  '100.64.0.1',
+  '169.254.169.254',
+  '169.254.170.2',
+  '172.16.0.1',
+  '172.31.255.255',
+  '192.0.0.192',
+  '192.168.1.1',
+  '198.18.0.1',
+  '224.0.0.1',
+  '240.0.0.1',
+  '255.255.255.255',
+  '100.100.100.200',
+  '168.63.129.16',
+];
+
+export const INTERNAL_IPV6 = [
+  '::',
+  '::1',
+  '0:0:0:0:0:0:0:1',
+  '::ffff:127.0.0.1',
+  '::ffff:7f00:1',
+  '::ffff:a9fe:a9fe',
+  '::127.0.0.1',
+  '::ffff:0:127.0.0.1',
+  '64:ff9b::7f00:1',
+  '64:ff9b::a9fe:a9fe',
+  '64:ff9b:1::7f00:1',
+  '2002:7f00:1::',
+  '2002:a9fe:a9fe::1',
+  '2001:0:7f00:1::1',
+  '2001:db8::1',
+  '2001:4860::5efe:7f00:1',
+  '2001:4860::200:5efe:7f00:1',
+  'fe80::1',
+  'fec0::1',
+  'fc00::1',
+  'fd00::1',
+  'fd00:ec2::254',
+  'fd20:ce::254',
+  'ff02::1',
+  '100::1',
+  '3fff::1',
+  '5f00::1',
+  '4000::1',
+];
+
+/** Names, with the addresses that name servers answer for them. */
+export const INTERNAL_NAMES: Readonly<Record<string, readonly string[]>> = {
+  localhost: ['127.0.0.1', '::1'],
+  'sub.localhost': ['127.0.0.1'],
+  'localhost.localdomain': ['127.0.0.1'],
+  'ip6-localhost': ['::1'],
+  'internal.attacker.example': ['127.0.0.1'],
+  'sixes.attacker.example': ['::1'],
+  'mapped.attacker.example': ['::ffff:127.0.0.1'],
+  'nat64.attacker.example': ['64:ff9b::7f00:1'],
+  'metadata.google.internal': ['169.254.169.254'],
+  'metadata.attacker.example': ['fd00:ec2::254'],
+  'half.attacker.example': ['93.184.216.34', '127.0.0.1'],
+  'half-turned.attacker.example': ['127.0.0.1', '93.184.216.34'],
+  'zone.attacker.example': ['fe80::1%lo'],
+  'nonsense.attacker.example': ['127.1', '0x7f000001'],
+  '127.0.0.1.nip.example': ['127.0.0.1'],
+  'xn--lcalhost-55a.example': ['127.0.0.1'],
+  'no-such.attacker.example': [],
+};
+
+export function ssrfUrls(): readonly string[] {
+  return [
+    ...INTERNAL_IPV4.flatMap(ipv4Notations).map(host => `https://${host}:PORT/jwks`),
+    ...INTERNAL_IPV6.flatMap(address => [`[${address}]`, `[${address.toUpperCase()}]`]).map(
+      host => `https://${host}:PORT/jwks`,
+    ),
+    ...Object.keys(INTERNAL_NAMES).flatMap(name => [
+      `https://${name}:PORT/jwks`,
+      `https://${name}.:PORT/jwks`,
+      `https://${name.toUpperCase()}:PORT/jwks`,
+      `https://93.184.216.34@${name}:PORT/jwks`,
+    ]),
+    ...ODD,
+  ];
+}
+
+function ipv4Notations(address: string): string[] {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
+  const number = ((a * 256 + b) * 256 + c) * 256 + d;
+  return [
+    address,
+    `${address}.`,
+    String(number),
+    `0x${number.toString(16)}`,
+    `0${number.toString(8)}`,
+    [a, b, c, d].map(part => `0${part.toString(8)}`).join('.'),
+    [a, b, c, d].map(part => `000000000${part.toString(8)}`).join('.'),
+    [a, b, c, d].map(part => `0x${part.toString(16)}`).join('.'),
+    `${a}.${(b * 256 + c) * 256 + d}`,
+    `${a}.${b}.${c * 256 + d}`,
+    `0x${a.toString(16)}.0${b.toString(8)}.${c * 256 + d}`,
+    // Digits and dots that IDNA maps to ASCII.
+    [...address].map(sign => (sign === '.' ? '。' : String.fromCodePoint(0xff10 + Number(sign)))).join(''),
+    [...address].map(sign => (sign === '.' ? '.' : String.fromCodePoint(0x1d7d8 + Number(sign)))).join(''),
+    address.replaceAll('.', '%2e'),
+  ];
+}
+
+const ODD = [
+  'http://127.0.0.1:PORT/jwks',
+  'HTTP://127.0.0.1:PORT/jwks',
+  'https:127.0.0.1:PORT/jwks',
+  'https:/127.0.0.1:PORT/jwks',
+  'https:\\\\127.0.0.1:PORT\\jwks',
+  'https://127.0.0.1:PORT\\@93.184.216.34/',
+  'https://93.184.216.34@127.0.0.1:PORT/',
+  'https://user:secret@127.0.0.1:PORT/',
+  'https://93.184.216.34#@127.0.0.1:PORT/',
+  'https://127.0.0.1:PORT#@93.184.216.34/',
+  'https://127.0.0.1:PORT/?@93.184.216.34/',
+  'https://127.0.0.1:PORT%23@93.184.216.34/',
+  'https://[fe80::1%25lo]:PORT/',
+  'https://[fe80::1%lo]:PORT/',
+  'https://[::1%25lo]:PORT/',
+  'https://127.0.0.1\t:PORT/',
+  'https://127.0.0.1\n:PORT/',
+  'https://\u00ad127.0.0.1:PORT/',
+  'https://127.0.0.1\u200b:PORT/',
+  'https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ:PORT/',
+  'https://loc\u00adalhost:PORT/',
+  'https://①②⑦.⓪.⓪.①:PORT/',
+  'https://127.0.0.1.:PORT/',
+  'https://0:PORT/',
+  'https://127.1:PORT/',
+  'https://0x7f.1:PORT/',
+  'https://0177.1:PORT/',
+  'https://017700000001:PORT/',
+  'https://2130706433:PORT/',
+  'ftp://127.0.0.1:PORT/',
+  'gopher://127.0.0.1:PORT/_GET',
+  'file:///etc/passwd',
+  'data:application/json,{"keys":[]}',
+  'unix:/var/run/docker.sock',
+  'javascript:1',
+  '//127.0.0.1:PORT/',
+  '127.0.0.1:PORT',
+  'https://',
+  'https:///127.0.0.1:PORT/',
+  '',
+];
