@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { credentialInput } from '../clients/index.ts';
+import { credentialOrNoneInput } from '../clients/api.ts';
 import { accessTokenTtlSeconds, closedObject, idOf, listOf, plainText, scopeName } from '../input.ts';
+import { MAX_REDIRECT_URIS, redirectUriInput } from './redirect-uri.ts';
 
 const MAX_RESOURCES = 50;
 const MAX_SCOPES = 200;
@@ -23,6 +24,25 @@ const instant = z.iso
   .transform(text => Date.parse(text))
   .refine(Number.isSafeInteger, { error: INSTANT });
 
+const dpop = z.literal('required', { error: 'required, or nothing' });
+
+const METADATA_HOST =
+  'a host name in lower case such as app.example, one below it as *.app.example, or * for all';
+const metadataHost = z
+  .string({ error: METADATA_HOST })
+  .max(253, { error: METADATA_HOST })
+  .regex(/^(?:\*|(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)$/, {
+    error: METADATA_HOST,
+  });
+
+const MAX_METADATA_HOSTS = 100;
+const application = closedObject({
+  redirectUris: listOf(redirectUriInput, { most: MAX_REDIRECT_URIS }).default([]),
+  metadataHosts: listOf(metadataHost, { least: 1, most: MAX_METADATA_HOSTS }).optional(),
+  selfRegistration: z.literal('open', { error: 'open, or nothing' }).optional(),
+  refreshTokens: z.literal('always', { error: 'always, or nothing' }).optional(),
+});
+
 /** A new agent. */
 export const agentInput = closedObject({
   /** Chosen by files and seeds, so that they can be applied twice. */
@@ -35,7 +55,9 @@ export const agentInput = closedObject({
   baseline: resourceScopes.default([]),
   defaultResource: identifier.optional(),
   accessTokenTtlSeconds: accessTokenTtlSeconds.optional(),
-  credential: credentialInput,
+  dpop: dpop.optional(),
+  application: application.optional(),
+  credential: credentialOrNoneInput,
 });
 
 /** What may be changed of an agent. Fields left out stay as they are; null takes the value away (RFC 7396). */
@@ -48,6 +70,8 @@ export const agentChanges = closedObject({
   baseline: resourceScopes.optional(),
   defaultResource: identifier.nullable().optional(),
   accessTokenTtlSeconds: accessTokenTtlSeconds.nullable().optional(),
+  dpop: dpop.nullable().optional(),
+  application: application.optional(),
 });
 
 export type AgentInput = z.input<typeof agentInput>;

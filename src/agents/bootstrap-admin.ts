@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ADMIN_SCOPES } from '../admin-shell.ts';
+import { ADMIN_SCOPES } from '../admin-call.ts';
 import {
   type AuditEvent,
   type CommitPort,
@@ -20,11 +20,14 @@ import {
   type ResourceStore,
 } from '../resources/index.ts';
 import type { Agent, ResourceScopes } from './agent.ts';
+import { AGENT_FACETS } from './agent-facets.ts';
 import type { AgentChange, AgentStore } from './agent-store.ts';
+import { retireAgent } from './kill-agent.ts';
 
 /** The person who stands behind the bootstrap client until somebody with a name takes over. */
 export const BOOTSTRAP_OPERATOR_ID = `usr_${'0'.repeat(32)}` as const;
 
+const BOOTSTRAP_PURPOSE = 'Sets up everything else, until a person administers this server';
 const ADMIN_TOKEN_TTL_SECONDS = 300;
 /** As many processes as can start at one moment and each be first with something. */
 const MAX_ATTEMPTS = 20;
@@ -56,31 +59,33 @@ interface Step {
  *
  * One unit of commit, and safe when several processes start at once.
  *
+ * @param bootstrap undefined once people administer the server: then no such client is made or changed
  * @returns whether the client was made by this call
  * @throws {Error} when the configured client is an agent that authenticates in another way
  */
 export async function ensureAdminApi(
   deps: BootstrapAdminDeps,
   issuer: string,
-  bootstrap: BootstrapAdmin,
+  bootstrap: BootstrapAdmin | undefined,
   origin: Origin,
-): Promise<{ readonly clientId: string; readonly created: boolean }> {
+): Promise<{ readonly created: boolean }> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     await deps.freshness.fresh();
     const [resource, person, agent] = await Promise.all([
       deps.resources.findResource(ADMIN_API_RESOURCE_ID),
       deps.people.findPerson(BOOTSTRAP_OPERATOR_ID),
-      deps.agents.findAgent(bootstrap.clientId),
+      bootstrap && deps.agents.findAgent(bootstrap.clientId),
     ]);
     const identifier = adminApiIdentifier(issuer);
     const steps = [
       stepForResource(resource, identifier, origin),
       person ? undefined : stepForPerson(origin),
-      agent
-        ? stepForKnownAgent(agent, bootstrap, resource?.identifier, identifier, origin)
-        : stepForNewAgent(bootstrap, identifier, origin),
+      bootstrap &&
+        (agent
+          ? stepForKnownAgent(agent, bootstrap, resource?.identifier, identifier, origin)
+          : stepForNewAgent(bootstrap, identifier, origin)),
     ].filter(step => step !== undefined);
-    const done = { clientId: bootstrap.clientId, created: agent === undefined };
+    const done = { created: bootstrap !== undefined && agent === undefined };
     if (steps.length === 0) return done;
     const outcome = await deps.store.commit({
       changes: steps.map(step => step.change),
@@ -89,6 +94,25 @@ export async function ensureAdminApi(
     if (outcome.committed) return done;
   }
   throw new StoreUnavailable('the admin API could not be set up: other processes kept changing it');
+}
+
+/**
+ * Retires the clients that the server was set up with: people administer it from now on. Whoever else the bootstrap operator owns by
+ * then stays.
+ */
+export async function retireBootstrapClients(
+  deps: { readonly agents: AgentStore; readonly freshness: Freshness },
+  origin: Origin,
+): Promise<void> {
+  const facets = [AGENT_FACETS.owner(BOOTSTRAP_OPERATOR_ID)];
+  let after: string | undefined;
+  do {
+    const page = await deps.agents.listAgents({ limit: 100, facets, ...(after !== undefined && { after }) });
+    for (const agent of page.items) {
+      if (agent.purpose === BOOTSTRAP_PURPOSE) await retireAgent(deps, agent.id, origin);
+    }
+    after = page.next;
+  } while (after !== undefined);
 }
 
 function stepForResource(
@@ -153,7 +177,7 @@ function stepForNewAgent(bootstrap: BootstrapAdmin, identifier: string, origin: 
   const record: Agent = {
     ...newRecord(bootstrap.clientId, origin.now),
     name: 'Bootstrap administrator',
-    purpose: 'Sets up everything else; retire it once people administer this server',
+    purpose: BOOTSTRAP_PURPOSE,
     ownerId: BOOTSTRAP_OPERATOR_ID,
     status: 'active',
     envelope: everything,

@@ -2,7 +2,7 @@ import type { Freshness, Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import type { PersonStore } from '../people/index.ts';
 import { ADMIN_API_RESOURCE_ID, type ResourceStore, withoutTrailingSlash } from '../resources/index.ts';
-import { type Agent, type ResourceScopes, scopesAt } from './agent.ts';
+import { type Agent, type Application, type ResourceScopes, scopesAt } from './agent.ts';
 import type { AgentStore } from './agent-store.ts';
 
 export type AgentRefusal =
@@ -17,6 +17,7 @@ export type AgentRefusal =
   | 'baseline-beyond-envelope'
   | 'default-resource-beyond-envelope'
   | 'expiry-in-the-past'
+  | 'application-not-possible'
   | 'admin-scope-not-held';
 
 export interface AgentDeps {
@@ -52,6 +53,7 @@ export async function checkAgent(
       permitted: [`later than ${new Date(origin.now).toISOString()}`],
     });
   }
+  assertApplication(before, after);
   const envelope = await resolveEnvelope(deps, before, after.envelope);
   const baseline = withinEnvelope(envelope, after.baseline);
   const agent: Agent = {
@@ -94,6 +96,45 @@ export async function assertMayGrant(
       sent: beyond.join(' '),
       permitted: held,
       hint: `scopes of ${adminApi.identifier} are given only by those who hold them`,
+    });
+  }
+}
+
+/** What an agent is, it is from the start: one that has acted for itself does not begin to act for people, nor the other way round. */
+function assertApplication(before: Agent | undefined, after: Agent): void {
+  if (!before && after.credential.method === 'none' && !after.application) {
+    throw new Refused<AgentRefusal>('application-not-possible', {
+      parameter: 'credential',
+      sent: 'none',
+      permitted: ['client_secret', 'private_key_jwt'],
+      hint: 'only an application, which has redirect URIs, may be without a credential',
+    });
+  }
+  if (before && (before.application === undefined) !== (after.application === undefined)) {
+    throw new Refused<AgentRefusal>('application-not-possible', {
+      parameter: 'application',
+      hint: 'register another agent that is one from the start',
+    });
+  }
+  if (after.application) assertOneKind(after.application, after.credential.method);
+}
+
+/** An application is one, or it stands for those that describe themselves: then it has nothing to prove itself with. */
+function assertOneKind(application: Application, method: string): void {
+  const isTemplate = application.metadataHosts !== undefined || application.selfRegistration !== undefined;
+  if (isTemplate === application.redirectUris.length > 0) {
+    throw new Refused<AgentRefusal>('application-not-possible', {
+      parameter: 'application',
+      permitted: ['redirectUris', 'metadataHosts and selfRegistration'],
+      hint: 'either it has redirect URIs, or it admits applications that bring their own',
+    });
+  }
+  if (isTemplate && method !== 'none') {
+    throw new Refused<AgentRefusal>('application-not-possible', {
+      parameter: 'credential',
+      sent: method,
+      permitted: ['none'],
+      hint: 'those that it admits prove themselves, or are public clients',
     });
   }
 }

@@ -20,7 +20,7 @@ export async function createAgent(
   origin: Origin,
 ): Promise<{ readonly agent: Agent; readonly secret?: string }> {
   const parsed = parseInput(agentInput, input);
-  const { credential, secret } = makeCredential(parsed.credential);
+  const { credential, secret } = makeCredential(parsed.credential, origin.now);
   await deps.freshness.fresh();
   const agent = await checkAgent(
     deps,
@@ -42,6 +42,8 @@ export async function createAgent(
       ...(parsed.accessTokenTtlSeconds !== undefined && {
         accessTokenTtlSeconds: parsed.accessTokenTtlSeconds,
       }),
+      ...(parsed.dpop !== undefined && { dpop: parsed.dpop }),
+      ...(parsed.application !== undefined && { application: parsed.application }),
       credential,
     },
     origin,
@@ -60,6 +62,7 @@ export async function createAgent(
           baseline: describeScopes(agent.baseline),
           expiresAt: agent.expiresAt ?? null,
           authMethod: credential.method,
+          ...describeApplication(agent),
         },
       },
       ...(secret === undefined ? [] : [{ type: 'agent.secret-issued', ...about } as const]),
@@ -69,6 +72,17 @@ export async function createAgent(
     throw new Refused<AgentRefusal>('agent-exists', { parameter: 'id', sent: agent.id });
   }
   return { agent, ...(secret !== undefined && { secret }) };
+}
+
+/** How an application is reached, for the trail. */
+function describeApplication({ application }: Agent) {
+  if (!application) return {};
+  const { redirectUris, metadataHosts, selfRegistration } = application;
+  return {
+    ...(redirectUris.length > 0 && { redirectUris }),
+    ...(metadataHosts && { metadataHosts }),
+    ...(selfRegistration && { selfRegistration }),
+  };
 }
 
 /** An envelope or a baseline in words for the trail: one line for each resource server. */

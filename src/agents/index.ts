@@ -14,10 +14,21 @@ export {
   type BootstrapAdmin,
   type BootstrapAdminDeps,
   ensureAdminApi,
+  retireBootstrapClients,
 } from './bootstrap-admin.ts';
 export { type AgentDeps, type AgentRefusal, getAgent } from './check-agent.ts';
 export { createAgent } from './create-agent.ts';
 export { issueAgentSecret } from './issue-agent-secret.ts';
-export { killAgent, restoreAgent, retireAgent } from './kill-agent.ts';
+export { killAgent, restoreAgent, retireAgent, revokeAgentTokens } from './kill-agent.ts';
+export { type AgentListQuery, listAgents } from './list-agents.ts';
+export { MAX_REDIRECT_URIS, redirectUriInput } from './redirect-uri.ts';
+export { revokeAgentSecret } from './revoke-agent-secret.ts';
 export { type AgentView, agentRoutes } from './routes.ts';
 export { narrowsAgent, updateAgent } from './update-agent.ts';
+export {
+  type ApplicationRefusal,
+  agentIdOf,
+  type UsedApplication,
+  useApplication,
+  withinApplication,
+} from './use-application.ts';

@@ -24,7 +24,7 @@ export async function issueAgentSecret(
     async current => {
       assertNotRetired(current);
       await assertMayGrant(deps, undefined, current, origin);
-      const { credential, secret } = addSecret(current.credential);
+      const { credential, secret } = addSecret(current.credential, origin.now);
       issued = secret;
       return {
         record: { ...current, credential },

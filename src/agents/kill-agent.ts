@@ -17,6 +17,18 @@ export function killAgent(deps: StandingDeps, id: string, origin: Origin): Promi
 }
 
 /**
+ * Ends everything that an agent holds, and lets it go on: it can get new tokens at once.
+ *
+ * @throws {Refused<AgentRefusal>} `agent-unknown`
+ */
+export function revokeAgentTokens(deps: StandingDeps, id: string, origin: Origin): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.tokens-revoked', origin, current => ({
+    ...current,
+    epoch: current.epoch + 1,
+  }));
+}
+
+/**
  * Ends an agent for good, as a kill does and without a way back. Retiring a retired agent changes nothing.
  *
  * @throws {Refused<AgentRefusal>} `agent-unknown`

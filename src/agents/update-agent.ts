@@ -63,7 +63,7 @@ export async function updateAgent(
  * Whether a token issued before a change could be more than one issued after it, or answer to someone else. Pure.
  *
  * True when a scope or a resource server leaves the envelope or the baseline, the cap on lifetimes gets shorter, the end comes
- * earlier, or the owner changes.
+ * earlier, the owner changes, its tokens have to be bound to a key from now on, or a redirect URI or a way to be admitted is gone.
  */
 export function narrowsAgent(before: Agent, after: Agent): boolean {
   return (
@@ -71,8 +71,16 @@ export function narrowsAgent(before: Agent, after: Agent): boolean {
     leaves(before.baseline, after.baseline) ||
     isEarlier(after.accessTokenTtlSeconds, before.accessTokenTtlSeconds) ||
     isEarlier(after.expiresAt, before.expiresAt) ||
-    before.ownerId !== after.ownerId
+    before.ownerId !== after.ownerId ||
+    (before.dpop !== 'required' && after.dpop === 'required') ||
+    isGone(before.application?.redirectUris, after.application?.redirectUris) ||
+    isGone(before.application?.metadataHosts, after.application?.metadataHosts) ||
+    (before.application?.selfRegistration === 'open' && after.application?.selfRegistration !== 'open')
   );
+}
+
+function isGone(before: readonly string[] = [], after: readonly string[] = []): boolean {
+  return before.some(one => !after.includes(one));
 }
 
 function leaves(before: readonly ResourceScopes[], after: readonly ResourceScopes[]): boolean {

@@ -9,6 +9,7 @@ import {
   verifyClientAssertion,
 } from './client-assertion.ts';
 import { isRegisteredSecret } from './client-secret.ts';
+import type { PublishedKeys } from './published-keys.ts';
 
 /** Refusals that say nothing about any client: the request itself is wrong. */
 export type CredentialFormRefusal = 'several-auth-methods' | 'credentials-malformed';
@@ -21,12 +22,14 @@ export type ClientAuthRefusal =
   | 'wrong-auth-method'
   | 'client-not-enabled'
   | 'assertion-replayed'
+  | 'client-keys-unavailable'
   | AssertionRefusal;
 
 /** A single-use value that the caller's credential spends; part of the unit that acts on the request. */
 export interface SpentCredential {
   readonly kind: 'use-once';
   readonly value: string;
+  readonly usableFrom: number;
   readonly expiresAt: number;
 }
 
@@ -37,10 +40,21 @@ export interface AuthenticatedClient {
 }
 
 export interface AuthenticateClientDeps {
+  /** Public clients are taken for who they say they are (RFC 7009 section 2.1): where what they present is what counts. */
+  readonly admitsPublic?: boolean;
   readonly clients: ClientDirectory;
+  readonly publishedKeys: PublishedKeys;
   readonly issuer: string;
   /** Takes the record of a refusal; alike ones are counted, so that nobody can fill the disk. */
   readonly refusals: { note(event: AuditEvent): Promise<void> };
+  readonly limits: {
+    /**
+     * Counts a failed authentication; rejected, in the place of its own refusal, when there have been too many.
+     *
+     * @param clientId as it was claimed; empty where nothing was
+     */
+    noteFailure(clientId: string, origin: Origin): Promise<void>;
+  };
 }
 
 type Presented =
@@ -68,19 +82,24 @@ export async function authenticateClient(
   const presented = readCredentials(authorization, form);
   const client =
     presented.clientId === '' ? undefined : await deps.clients.findClient(presented.clientId, origin.now);
-  const proof = proveClient(presented, client, deps.issuer, origin.now);
+  let proof = proveClient(deps, presented, client, origin);
+  if (typeof proof === 'string' && client?.enabled && mayNeedNewKeys(proof, client)) {
+    await deps.publishedKeys.renewed(client.credential.jwksUri, client, origin);
+    proof = proveClient(deps, presented, client, origin);
+  }
   if (typeof proof === 'string') return refuseClient(deps, presented.clientId, proof, origin);
   return { client: proof.client, spent: proof.spent };
 }
 
 /** The use of an assertion, the same at every endpoint: what was used at one fails at all others (I1). */
-export function spendAssertion(clientId: string, { jti, expiresAt }: VerifiedAssertion): SpentCredential {
-  return { kind: 'use-once', value: `client-assertion ${clientId} ${jti}`, expiresAt };
+export function spendAssertion(clientId: string, assertion: VerifiedAssertion): SpentCredential {
+  const { jti, usableFrom, expiresAt } = assertion;
+  return { kind: 'use-once', value: `client-assertion ${clientId} ${jti}`, usableFrom, expiresAt };
 }
 
 /** Records that a caller could not prove itself, then throws. */
 async function refuseClient(
-  deps: Pick<AuthenticateClientDeps, 'refusals'>,
+  deps: Pick<AuthenticateClientDeps, 'refusals' | 'limits'>,
   clientId: string,
   reason: ClientAuthRefusal,
   origin: Origin,
@@ -92,7 +111,8 @@ async function refuseClient(
     ...eventOrigin(origin),
     ...(clientId !== '' && { client: clientId }),
   });
-  throw new Refused<ClientAuthRefusal>(reason);
+  await deps.limits.noteFailure(clientId, origin);
+  throw new Refused<ClientAuthRefusal>(reason, {}, { claimedClient: clientId });
 }
 
 /**
@@ -102,7 +122,7 @@ async function refuseClient(
  * @throws always
  */
 export async function refuseConflict(
-  deps: Pick<AuthenticateClientDeps, 'refusals'>,
+  deps: Pick<AuthenticateClientDeps, 'refusals' | 'limits'>,
   clientId: string,
   conflict: Conflict,
   origin: Origin,
@@ -111,15 +131,33 @@ export async function refuseConflict(
   throw new StoreUnavailable(`unexpected conflict: ${conflict}`);
 }
 
+/** Whether a client's proof could fail for want of a key that it has published since. */
+function mayNeedNewKeys(
+  refusal: ClientAuthRefusal,
+  client: Client,
+): client is Client & { readonly credential: { readonly jwksUri: string } } {
+  return (
+    'jwksUri' in client.credential &&
+    (refusal === 'client-keys-unavailable' ||
+      refusal === 'assertion-algorithm-not-registered' ||
+      refusal === 'assertion-signature-wrong')
+  );
+}
+
 function proveClient(
+  {
+    issuer,
+    publishedKeys,
+    admitsPublic,
+  }: Pick<AuthenticateClientDeps, 'issuer' | 'publishedKeys' | 'admitsPublic'>,
   presented: Presented,
   client: Client | undefined,
-  issuer: string,
-  now: number,
+  origin: Origin,
 ): AuthenticatedClient | ClientAuthRefusal {
   switch (presented.method) {
     case 'none':
-      return 'no-credentials';
+      if (!admitsPublic || client?.credential.method !== 'none') return 'no-credentials';
+      return client.enabled ? { client, spent: [] } : 'client-not-enabled';
     case 'client_secret': {
       const digests =
         client?.credential.method === 'client_secret' ? client.credential.secretDigests : undefined;
@@ -130,16 +168,18 @@ function proveClient(
       return client.enabled ? { client, spent: [] } : 'client-not-enabled';
     }
     case 'private_key_jwt': {
-      const keys = client?.credential.method === 'private_key_jwt' ? client.credential.keys : undefined;
+      const credential = client?.credential.method === 'private_key_jwt' ? client.credential : undefined;
+      const keys = client && credential && publishedKeys.inHand(credential, client, origin);
       const verified = verifyClientAssertion(
         presented.assertion,
         presented.clientId,
         keys ?? [],
         issuer,
-        now,
+        origin.now,
       );
       if (!client) return 'unknown-client';
-      if (!keys) return 'wrong-auth-method';
+      if (!credential) return 'wrong-auth-method';
+      if (!keys) return 'client-keys-unavailable';
       if (typeof verified === 'string') return verified;
       if (!client.enabled) return 'client-not-enabled';
       return { client, spent: [spendAssertion(client.clientId, verified)] };

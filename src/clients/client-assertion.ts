@@ -1,6 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, constants as rsa, verify } from 'node:crypto';
 import type { JWK } from 'jose';
 import { z } from 'zod';
+import { signatureToDer } from '../ecdsa-signature.ts';
 import { ASSERTION_ALG_NAMES, type AssertionAlg } from './client.ts';
 
 /** Why an assertion proves nothing. The caller hears `invalid_client` for each; the audit trail hears which. */
@@ -19,6 +20,8 @@ export type AssertionRefusal =
 /** An assertion that was signed by the client and is good for one use until `expiresAt`. */
 export interface VerifiedAssertion {
   readonly jti: string;
+  /** The earliest instant at which it would have been accepted, in milliseconds since the epoch. */
+  readonly usableFrom: number;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
@@ -109,14 +112,16 @@ export function verifyClientAssertion(
   if (exp > now + MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS) return 'assertion-lifetime-too-long';
   if (iat !== undefined && exp - iat > MAX_LIFETIME_SECONDS) return 'assertion-lifetime-too-long';
   if (Math.max(iat ?? 0, nbf ?? 0) > now + CLOCK_SKEW_SECONDS) return 'assertion-from-the-future';
-  return { jti, expiresAt: exp * 1000 };
+  const usableFrom = Math.max(exp - MAX_LIFETIME_SECONDS, iat ?? 0) - CLOCK_SKEW_SECONDS;
+  return { jti, usableFrom: usableFrom * 1000, expiresAt: exp * 1000 };
 }
 
 /** node:crypto with a prepared key: verifying costs half of what it costs through WebCrypto, and this is a hot path. */
-function verifySignature(alg: AssertionAlg, data: Buffer, key: KeyObject, signature: Buffer): boolean {
+export function verifySignature(alg: AssertionAlg, data: Buffer, key: KeyObject, signature: Buffer): boolean {
   switch (alg) {
     case 'ES256':
-      return signature.length === 64 && verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+      // A bare key: with options beside it the same verification costs a third more.
+      return signature.length === 64 && verify('sha256', data, key, signatureToDer(signature));
     case 'EdDSA':
       return verify(null, data, key, signature);
     case 'PS256':
@@ -138,7 +143,7 @@ function toKeyObject(jwk: JWK): KeyObject {
   return key;
 }
 
-function parseSegment(segment: string | undefined): Record<string, unknown> | undefined {
+export function parseSegment(segment: string | undefined): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(segment ?? '', 'base64url').toString());
     return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -7,12 +7,21 @@ export type ClientCredential =
       readonly method: 'client_secret';
       /** SHA-256 of each secret that is accepted, base64url. Secrets are 256 random bits, so a plain digest suffices. */
       readonly secretDigests: readonly string[];
+      /** When each was made, in the same order, in milliseconds since the epoch; absent where it is not known. */
+      readonly secretsMadeAt?: readonly (number | null)[];
     }
   | {
       readonly method: 'private_key_jwt';
       /** Public keys. Each names its `alg`; an assertion signed with any other algorithm is refused (RFC 8725 section 3.1). */
       readonly keys: readonly JWK[];
-    };
+    }
+  | {
+      readonly method: 'private_key_jwt';
+      /** Where the client publishes its public keys (RFC 7591 section 2, `jwks_uri`). */
+      readonly jwksUri: string;
+    }
+  /** A public client (RFC 6749 section 2.1): it proves nothing, and gets nothing but what a person lets it have. */
+  | { readonly method: 'none' };
 
 /** The algorithms a client may sign its assertions with. */
 const ASSERTION_ALGS = ['ES256', 'EdDSA', 'PS256'] as const;
@@ -35,6 +44,8 @@ export interface Client {
   readonly enabled: boolean;
   /** Where the browser may be sent back to after authorization; none for a client that never needs one. */
   readonly redirectUris?: readonly string[];
+  /** It gets a refresh token without asking for one. */
+  readonly refreshTokens?: 'always' | undefined;
 }
 
 /** Finds the client behind an identifier, among agents and resource servers. */

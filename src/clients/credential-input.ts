@@ -1,98 +1,57 @@
-import { createPublicKey } from 'node:crypto';
-import type { JWK } from 'jose';
 import { z } from 'zod';
-import { Refused } from '../errors.ts';
+import { isPlainHttps } from '../egress/plain-https.ts';
 import { closedObject, listOf } from '../input.ts';
-import type { AssertionAlg, ClientCredential } from './client.ts';
+import type { ClientCredential } from './client.ts';
 import { digestSecret, newClientSecret } from './client-secret.ts';
-
-/** The client was registered with public keys: it has no secret that could be replaced. */
-export type CredentialRefusal = 'credential-takes-no-secret';
+import { publicKey } from './public-key.ts';
+import { credentialOf, secretsOf } from './registered-secrets.ts';
 
 /** While a secret is being replaced, the one before is accepted too. */
 const MAX_SECRETS = 2;
 const MAX_KEYS = 5;
-const MIN_RSA_BITS = 2_048;
-/** Larger ones cost the server more for each request than they are worth. */
-const MAX_RSA_BITS = 4_096;
+const MAX_URI_CHARACTERS = 500;
 
-/** RFC 7518 section 6: the members that only a private or symmetric key has. */
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+const JWKS_URI = `an https URL in its canonical spelling, without user name or fragment, of at most ${MAX_URI_CHARACTERS} characters`;
+const KEYS_OR_URI = 'either keys or jwksUri';
 
-/** Said by anyone who is about to publish it as a key, not used by us (RFC 7517 section 4). */
-const commonMembers = {
-  kid: z
-    .string({ error: 'text' })
-    .min(1, { error: 'text' })
-    .max(256, { error: 'at most 256 characters' })
-    .optional(),
-  use: z.literal('sig').optional(),
-  key_ops: z.array(z.literal('verify')).max(1).optional(),
-  ext: z.boolean().optional(),
-};
-
-const coordinate = z
-  .string({ error: '32 bytes in base64url' })
-  .regex(/^[A-Za-z0-9_-]{43}$/, { error: '32 bytes in base64url' });
-
-const publicKey = z
-  .discriminatedUnion(
-    'kty',
-    [
-      keyObject({
-        kty: z.literal('EC'),
-        crv: z.literal('P-256'),
-        x: coordinate,
-        y: coordinate,
-        alg: z.literal('ES256').default('ES256'),
-        ...commonMembers,
-      }),
-      keyObject({
-        kty: z.literal('OKP'),
-        crv: z.literal('Ed25519'),
-        x: coordinate,
-        // Either name of the one algorithm of this curve (RFC 9864); one is stored.
-        alg: z
-          .enum(['EdDSA', 'Ed25519'])
-          .transform(() => 'EdDSA' as const)
-          .default('EdDSA'),
-        ...commonMembers,
-      }),
-      keyObject({
-        kty: z.literal('RSA'),
-        n: z
-          .string({ error: 'the modulus in base64url' })
-          .max(1_024, { error: 'the modulus in base64url' })
-          .regex(/^[A-Za-z0-9_-]+$/, { error: 'the modulus in base64url' }),
-        e: z.literal('AQAB'),
-        alg: z.literal('PS256').default('PS256'),
-        ...commonMembers,
-      }),
-    ],
-    { error: 'a public key (JWK): EC P-256, OKP Ed25519, or RSA' },
-  )
-  .transform((key, context): JWK & { alg: AssertionAlg } => {
-    // What else was said of the key is of no use here, and what is stored is only what is used.
-    const { use: _use, key_ops: _operations, ext: _extractable, kid, ...members } = key;
-    const why = whyUnusable(members);
-    if (why !== undefined) {
-      context.issues.push({ code: 'custom', message: why, input: undefined });
-      return z.NEVER;
-    }
-    return kid === undefined ? members : { ...members, kid };
+/** Where a client publishes its keys (RFC 7591 section 2, `jwks_uri`). */
+export const jwksUriInput: z.ZodType<string, string> = z
+  .string({ error: JWKS_URI })
+  .max(MAX_URI_CHARACTERS, { error: JWKS_URI })
+  .refine(text => URL.canParse(text) && new URL(text).href === text && isPlainHttps(new URL(text)), {
+    error: JWKS_URI,
   });
 
-/** How a client will prove itself: with a secret that we make, or with the private halves of these keys. */
+/**
+ * How a client will prove itself: with a secret that we make, or with the private halves of keys that are given here or
+ * fetched from where the client publishes them.
+ */
 export const credentialInput = z.discriminatedUnion(
   'method',
   [
     closedObject({ method: z.literal('client_secret') }),
     closedObject({
       method: z.literal('private_key_jwt'),
-      keys: listOf(publicKey, { least: 1, most: MAX_KEYS }, key => key.kid ?? key),
+      keys: listOf(publicKey, { least: 1, most: MAX_KEYS }, key => key.kid ?? key).optional(),
+      jwksUri: jwksUriInput.optional(),
+    }).refine(({ keys, jwksUri }) => (keys === undefined) !== (jwksUri === undefined), {
+      error: KEYS_OR_URI,
     }),
   ],
-  { error: '{"method": "client_secret"} or {"method": "private_key_jwt", "keys": […]}' },
+  {
+    error:
+      '{"method": "client_secret"}, {"method": "private_key_jwt", "keys": […]} or {"method": "private_key_jwt", "jwksUri": "https://…"}',
+  },
+);
+
+/** As above, or none at all: for applications that run where no secret can be kept. */
+export const credentialOrNoneInput = z.discriminatedUnion(
+  'method',
+  [...credentialInput.options, closedObject({ method: z.literal('none') })],
+  {
+    error:
+      '{"method": "client_secret"}, {"method": "private_key_jwt", "keys": […]}, {"method": "private_key_jwt", "jwksUri": "https://…"} or {"method": "none"}',
+  },
 );
 
 export type CredentialInput = z.input<typeof credentialInput>;
@@ -103,49 +62,35 @@ export interface MadeCredential {
   readonly secret?: string;
 }
 
-/** Makes what is stored of a credential, and the secret where there is one. */
-export function makeCredential(input: z.output<typeof credentialInput>): MadeCredential {
-  if (input.method === 'private_key_jwt') return { credential: input };
+/**
+ * Makes what is stored of a credential, and the secret where there is one.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function makeCredential(input: z.output<typeof credentialOrNoneInput>, now: number): MadeCredential {
+  if (input.method === 'none') return { credential: input };
+  if (input.method === 'private_key_jwt') {
+    const { method, keys = [], jwksUri } = input;
+    return { credential: jwksUri === undefined ? { method, keys } : { method, jwksUri } };
+  }
   const secret = newClientSecret();
-  return { credential: { method: 'client_secret', secretDigests: [digestSecret(secret)] }, secret };
+  const secretDigests = [digestSecret(secret)];
+  return { credential: { method: 'client_secret', secretDigests, secretsMadeAt: [now] }, secret };
 }
 
 /**
  * Makes a new secret beside the newest of those before; older ones stop working.
  *
+ * @param now milliseconds since the epoch
  * @throws {Refused<CredentialRefusal>}
  */
-export function addSecret(credential: ClientCredential): Required<MadeCredential> {
-  if (credential.method !== 'client_secret') {
-    throw new Refused<CredentialRefusal>('credential-takes-no-secret', {
-      hint: 'it authenticates with private_key_jwt',
-    });
-  }
+export function addSecret(credential: ClientCredential, now: number): Required<MadeCredential> {
   const secret = newClientSecret();
-  const secretDigests = [digestSecret(secret), ...credential.secretDigests].slice(0, MAX_SECRETS);
-  return { credential: { method: 'client_secret', secretDigests }, secret };
-}
-
-function keyObject<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
-  return z.strictObject(shape, {
-    error: issue => {
-      if (issue.code !== 'unrecognized_keys') return undefined;
-      return issue.keys?.some(member => PRIVATE_MEMBERS.includes(member))
-        ? 'public members only: this is a private key, which must never leave its holder; make a new pair and send its public half'
-        : `members: ${Object.keys(shape).join(', ')}`;
-    },
-  });
-}
-
-/** @returns what is permitted instead; undefined when the key can be used */
-function whyUnusable(jwk: JWK): string | undefined {
-  try {
-    const key = createPublicKey({ key: jwk, format: 'jwk' });
-    const bits = key.asymmetricKeyDetails?.modulusLength;
-    if (bits !== undefined && (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS))
-      return `an RSA key of ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits`;
-    return undefined;
-  } catch {
-    return 'a public key that is one: these numbers are not a point on its curve, or not a key';
-  }
+  const before = secretsOf(credential);
+  return {
+    credential: credentialOf(
+      [{ digest: digestSecret(secret), madeAt: now }, ...before].slice(0, MAX_SECRETS),
+    ),
+    secret,
+  };
 }

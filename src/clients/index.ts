@@ -1,5 +1,7 @@
 /**
- * How a caller proves itself: client secrets and signed assertions (`private_key_jwt`), once for all machine endpoints.
+ * How a caller proves itself: client secrets and signed assertions (`private_key_jwt`), once for all machine endpoints. The keys
+ * of an assertion are registered with the client, or fetched from where it publishes them. DPoP proofs (RFC 9449) bind a token to
+ * a key besides.
  *
  * Not here: who the caller is. Agents and resource servers own their credentials; a `ClientDirectory` finds them.
  */
@@ -27,9 +29,15 @@ export { digestSecret, isRegisteredSecret, newClientSecret } from './client-secr
 export {
   addSecret,
   type CredentialInput,
-  type CredentialRefusal,
   credentialInput,
+  jwksUriInput,
   type MadeCredential,
   makeCredential,
 } from './credential-input.ts';
-export { type CredentialView, viewCredential } from './credential-view.ts';
+export { type CredentialView, viewCredential, viewSecrets } from './credential-view.ts';
+export { DpopNonces } from './dpop-nonces.ts';
+export type { DpopProofRefusal, VerifiedDpopProof } from './dpop-proof.ts';
+export { parseKeySet } from './parse-key-set.ts';
+export { PublishedKeys } from './published-keys.ts';
+export { type DpopDeps, receiveDpopProof } from './receive-dpop-proof.ts';
+export { type CredentialRefusal, secretId, secretsOf, withoutSecret } from './registered-secrets.ts';

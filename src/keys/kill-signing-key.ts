@@ -1,51 +1,69 @@
-import { eventOrigin, type Origin } from '../audit/index.ts';
-import { Refused, StoreUnavailable } from '../errors.ts';
-import { makeSigningKey, type SigningKeyDeps } from './create-signing-key.ts';
-import type { SigningKey } from './signing-key.ts';
+import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import { Refused } from '../errors.ts';
+import { changeSigningKeys, type SigningKeyDeps } from './change-signing-keys.ts';
+import { makeSigningKey } from './create-signing-key.ts';
+import { activate, keepSigning } from './retire-signing-key.ts';
+import { type SigningKey, statusAt, withoutPrivateKey } from './signing-key.ts';
 
-export type SigningKeyRefusal = 'key-unknown';
-
-const MAX_ATTEMPTS = 20;
+export type KillRefusal = 'key-unknown';
 
 /**
- * Withdraws a signing key: it is gone from the JWKS, and every token that it signed is dead, in one write. A new key takes its
- * place in the same write where no other one is active. Killing a killed key changes nothing.
+ * Withdraws a signing key: it is gone from the JWKS, and every token that it signed is dead, in one write. Where no other key
+ * signs, one does in the same write: a successor that is published already, or a new one. Killing a killed key changes nothing.
  *
- * @throws {Refused<SigningKeyRefusal>}
+ * @throws {Refused<KillRefusal>}
  */
-export async function killSigningKey(deps: SigningKeyDeps, id: string, origin: Origin): Promise<SigningKey> {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    await deps.freshness.fresh();
-    const keys = await deps.keys.listSigningKeys();
-    const current = keys.find(key => key.id === id);
-    if (!current) throw new Refused<SigningKeyRefusal>('key-unknown', { parameter: 'id', sent: id });
-    if (current.status === 'killed') return current;
-    const record: SigningKey = {
-      ...current,
-      status: 'killed',
-      version: current.version + 1,
-      epoch: current.epoch + 1,
-      updatedAt: Math.max(origin.now, current.updatedAt),
-    };
-    const isReplaced = keys.some(key => key.id !== id && key.alg === current.alg && key.status === 'active');
-    const successor = isReplaced ? undefined : makeSigningKey(deps.sealing, current.alg, origin);
-    const outcome = await deps.keys.commit({
-      changes: [
-        { kind: 'replace', collection: 'signing-key', record, ifVersion: current.version },
-        ...(successor ? [{ kind: 'insert', collection: 'signing-key', record: successor.key } as const] : []),
-      ],
-      events: [
-        {
-          type: 'key.killed',
-          outcome: 'done',
-          ...eventOrigin(origin),
-          target: id,
-          detail: { epoch: record.epoch },
-        },
-        ...(successor ? [successor.event] : []),
-      ],
-    });
-    if (outcome.committed) return record;
-  }
-  throw new StoreUnavailable('the signing key was changed again and again while it was being killed');
+export async function killSigningKey(
+  deps: Pick<SigningKeyDeps, 'keys' | 'sealing' | 'freshness'>,
+  id: string,
+  origin: Origin,
+): Promise<SigningKey> {
+  const { now } = origin;
+  return changeSigningKeys(
+    deps,
+    keys => {
+      const current = keys.find(key => key.id === id);
+      if (!current) throw new Refused<KillRefusal>('key-unknown', { parameter: 'id', sent: id });
+      if (current.status === 'killed') return { events: [], result: () => current };
+      const killed: SigningKey = {
+        ...withoutPrivateKey(current),
+        status: 'killed',
+        epoch: current.epoch + 1,
+      };
+      const event = (type: AuditEvent['type'], target: string, detail: AuditEvent['detail']): AuditEvent => ({
+        type,
+        outcome: 'done',
+        ...eventOrigin(origin),
+        target,
+        ...(detail && { detail }),
+      });
+      const events = [event('key.killed', id, { epoch: killed.epoch })];
+      const replaced: SigningKey[] = [killed];
+      const added: SigningKey[] = [];
+
+      const others = keys.filter(key => key.id !== id && key.alg === current.alg);
+      if (statusAt(current, now) === 'published') {
+        const kept = others.flatMap(key => keepSigning(key, current, now));
+        replaced.push(...kept);
+        events.push(...kept.map(key => event('key.rotation-ended', key.id, { successor: id })));
+      } else if (!others.some(key => statusAt(key, now) === 'active')) {
+        const pending = others.find(key => statusAt(key, now) === 'published');
+        if (pending) {
+          replaced.push(activate(pending, now));
+          events.push(event('key.activated', pending.id, undefined));
+        } else {
+          const successor = makeSigningKey(deps.sealing, current.alg, origin);
+          added.push(successor.key);
+          events.push(successor.event);
+        }
+      }
+      return {
+        replaced,
+        added,
+        events,
+        result: written => written.find(key => key.id === id) ?? killed,
+      };
+    },
+    now,
+  );
 }

@@ -1,10 +1,13 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { JWK } from 'jose';
+import type { Clock } from '../clock.ts';
+import { signatureFromDer, signatureToDer } from '../ecdsa-signature.ts';
 import { StoreUnavailable } from '../errors.ts';
 import type { SigningAlg } from '../oauth.ts';
-import { signatureFromDer } from './ecdsa-signature.ts';
-import type { SealingKey } from './sealing.ts';
-import type { SigningKey } from './signing-key.ts';
+
+import { SealBroken, type SealingKey } from './sealing.ts';
+import { isPublished, nextChangeAt, type SigningKey, statusAt } from './signing-key.ts';
 import type { SigningKeyStore } from './signing-key-store.ts';
 
 /** The public keys as a document (RFC 7517 section 5). */
@@ -15,8 +18,10 @@ export interface PublicKeySet {
 interface ReadyKey {
   readonly record: SigningKey;
   readonly publicKey: KeyObject;
-  /** Present for keys that sign now. */
+  /** Absent where it was destroyed, or cannot be unsealed here. */
   readonly privateKey: KeyObject | undefined;
+  /** Encoded, by the type of JWT: the same for each that the key signs. */
+  readonly headers: Map<string, string>;
 }
 
 /**
@@ -26,32 +31,49 @@ interface ReadyKey {
 export class SigningKeyring {
   readonly #store: Pick<SigningKeyStore, 'listSigningKeys'>;
   readonly #sealing: SealingKey;
+  readonly #now: Clock;
+  readonly #onSealed: (error: SealBroken) => void;
   #source: readonly SigningKey[] | undefined;
+  /** When keys become something else by themselves. */
+  #changesAt = 0;
   #byId = new Map<string, ReadyKey>();
   #active = new Map<SigningAlg, ReadyKey>();
   #publicKeys: PublicKeySet = { keys: [] };
 
-  constructor(store: Pick<SigningKeyStore, 'listSigningKeys'>, sealing: SealingKey) {
+  /** @param onSealed told once of a key whose key-encryption key is not configured here: it verifies, but does not sign */
+  constructor(
+    store: Pick<SigningKeyStore, 'listSigningKeys'>,
+    sealing: SealingKey,
+    now: Clock,
+    onSealed: (error: SealBroken) => void = () => undefined,
+  ) {
     this.#store = store;
     this.#sealing = sealing;
+    this.#now = now;
+    this.#onSealed = onSealed;
   }
 
-  /** Takes over what has changed in the store. Cheap when nothing has: the store keeps the list in memory. */
+  /**
+   * Takes over what has changed in the store, and what keys have become since. Cheap when nothing has changed: the store keeps
+   * the list in memory.
+   */
   async refresh(): Promise<void> {
     const source = await this.#store.listSigningKeys();
-    if (source === this.#source) return;
-    const living = source.filter(key => key.status !== 'killed');
-    this.#byId = new Map(
-      living.map(record => [record.id, this.#byId.get(record.id) ?? this.#prepare(record)]),
-    );
+    const now = this.#now();
+    if (source === this.#source && now < this.#changesAt) return;
+    const published = source.filter(key => isPublished(statusAt(key, now)));
+    this.#byId = new Map(published.map(record => [record.id, this.#prepare(record)]));
     this.#active = new Map();
     // Oldest first, so that all processes sign with the same one where two are active.
-    for (const record of living) {
-      const ready = this.#byId.get(record.id);
-      if (ready && record.status === 'active' && !this.#active.has(record.alg))
-        this.#active.set(record.alg, ready);
+    for (const ready of this.#byId.values()) {
+      const { alg } = ready.record;
+      const isReady = ready.privateKey !== undefined && statusAt(ready.record, now) === 'active';
+      if (isReady && !this.#active.has(alg)) this.#active.set(alg, ready);
     }
-    this.#publicKeys = { keys: living.map(({ publicJwk }) => publicJwk) };
+    const keys = published.map(({ publicJwk }) => publicJwk);
+    // One object until it changes: the document is made from it once.
+    if (!isDeepStrictEqual(keys, this.#publicKeys.keys)) this.#publicKeys = { keys };
+    this.#changesAt = Math.min(...source.map(key => nextChangeAt(key, now)));
     this.#source = source;
   }
 
@@ -74,7 +96,8 @@ export class SigningKeyring {
     const key = this.#byId.get(keyId);
     if (!key?.privateKey) throw new StoreUnavailable(`the signing key ${keyId} signs no longer`);
     const { alg } = key.record;
-    const header = encode({ alg, typ: type, kid: keyId });
+    const header = key.headers.get(type) ?? encode({ alg, typ: type, kid: keyId });
+    key.headers.set(type, header);
     const input = `${header}.${encode(claims)}`;
     const data = Buffer.from(input);
     // A bare key: with options beside it the same signature costs twice as much.
@@ -104,16 +127,33 @@ export class SigningKeyring {
     if (signature.length !== 64 || signature.toString('base64url') !== signatureText) return undefined;
     const isRight =
       alg === 'ES256'
-        ? verify('sha256', data, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, signature)
+        ? verify('sha256', data, key.publicKey, signatureToDer(signature))
         : verify(null, data, key.publicKey, signature);
     return isRight ? decode(claimsText) : undefined;
   }
 
+  /** What was unsealed once stays in memory while the key is published: a token decided before a switch is signed after it. */
   #prepare(record: SigningKey): ReadyKey {
-    const publicKey = createPublicKey({ key: record.publicJwk as { kty: string }, format: 'jwk' });
-    if (record.status === 'retired') return { record, publicKey, privateKey: undefined };
-    const der = this.#sealing.unseal(record.sealedPrivateKey, record.id);
-    return { record, publicKey, privateKey: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }) };
+    const known = this.#byId.get(record.id);
+    if (known?.privateKey) return { ...known, record };
+    const publicKey =
+      known?.publicKey ?? createPublicKey({ key: record.publicJwk as { kty: string }, format: 'jwk' });
+    const headers = known?.headers ?? new Map();
+    return { record, publicKey, privateKey: this.#unseal(record, known?.record), headers };
+  }
+
+  #unseal(record: SigningKey, before: SigningKey | undefined): KeyObject | undefined {
+    const { sealedPrivateKey: sealed } = record;
+    if (sealed === undefined) return undefined;
+    try {
+      const der = this.#sealing.unseal(sealed, record.id);
+      return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+    } catch (error) {
+      // Another process may have a newer key-encryption key: what it signs has to verify here all the same.
+      if (!(error instanceof SealBroken)) throw error;
+      if (before?.sealedPrivateKey !== sealed) this.#onSealed(error);
+      return undefined;
+    }
   }
 }
 

@@ -29,7 +29,7 @@ export async function createResource(
   origin: Origin,
 ): Promise<{ readonly resource: Resource; readonly secret?: string }> {
   const { id, credential: credentialInput, ...described } = parseInput(resourceInput, input);
-  const { credential, secret } = makeCredential(credentialInput);
+  const { credential, secret } = makeCredential(credentialInput, origin.now);
   const resource: Resource = {
     id: id ?? newId('res', origin.now),
     version: 1,

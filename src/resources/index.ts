@@ -21,5 +21,6 @@ export {
   resourceInput,
 } from './resource-input.ts';
 export type { ResourceChange, ResourceStore } from './resource-store.ts';
+export { revokeResourceSecret } from './revoke-resource-secret.ts';
 export { type ResourceView, resourceRoutes } from './routes.ts';
 export { narrowsResource, updateResource } from './update-resource.ts';

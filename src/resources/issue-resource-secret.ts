@@ -22,7 +22,7 @@ export async function issueResourceSecret(
     'resource',
     () => getResource(deps.resources, id),
     current => {
-      const { credential, secret } = addSecret(current.credential);
+      const { credential, secret } = addSecret(current.credential, origin.now);
       issued = secret;
       return {
         record: { ...current, credential },

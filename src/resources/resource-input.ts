@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { credentialInput } from '../clients/index.ts';
+import { credentialInput } from '../clients/api.ts';
 import { accessTokenTtlSeconds, closedObject, idOf, listOf, plainText, scopeName } from '../input.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
 import { RISKS } from './resource.ts';

@@ -1,66 +1,81 @@
-import Router from '@koa/router';
-import type { AdminAnswer, AdminShell } from '../admin-shell.ts';
-import type { ManagedRecord } from '../audit/index.ts';
-import { type CredentialView, viewCredential } from '../clients/index.ts';
-import { mapPage, pageQuery, pageRequest } from '../paging.ts';
+import type { z } from 'zod';
+import type { Immutable, QueryOf } from '../admin-call.ts';
+import type { AdminShell } from '../admin-shell.ts';
+import { viewCredential, viewSecrets } from '../clients/index.ts';
+import { mapPage, pageRequest } from '../paging.ts';
+import { resourceCalls, type shownResource } from './api.ts';
 import { createResource, getResource, type ResourceDeps } from './create-resource.ts';
 import { issueResourceSecret } from './issue-resource-secret.ts';
 import { killResource, restoreResource } from './kill-resource.ts';
 import type { Resource } from './resource.ts';
+import { RESOURCE_FACETS } from './resource-facets.ts';
+import { revokeResourceSecret } from './revoke-resource-secret.ts';
 import { updateResource } from './update-resource.ts';
 
-/** What is shown of a resource server. Instants are RFC 3339. */
-export interface ResourceView
-  extends Omit<Resource, Exclude<keyof ManagedRecord, 'id' | 'version'> | 'credential'> {
-  readonly credential: CredentialView;
-  readonly createdAt: string;
-  readonly updatedAt: string;
+/** What is shown of a resource server. */
+export type ResourceView = Immutable<z.output<typeof shownResource>>;
+
+/** Binds the calls about resource servers. */
+export function resourceRoutes(deps: ResourceDeps, shell: AdminShell): void {
+  shell.route(resourceCalls.createResource, async ({ body, origin, keeping }) => {
+    const resources = keeping(deps.resources, ([made]: readonly Resource[]) => {
+      const resource = made as Resource;
+      return { ...answerAgain(resource), location: `/resources/${resource.id}` };
+    });
+    const { resource, secret } = await createResource({ ...deps, resources }, body, origin);
+    return { ...answer(resource, secret), location: `/resources/${resource.id}` };
+  });
+  shell.route(resourceCalls.listResources, async ({ query }) => ({
+    body: mapPage(await deps.resources.listResources(pageRequest(query, facetsOf(query))), viewResource),
+  }));
+  shell.route(resourceCalls.getResource, async ({ params }) =>
+    answer(await getResource(deps.resources, params.id)),
+  );
+  shell.route(resourceCalls.updateResource, async ({ params, ifVersion, body, origin }) =>
+    answer(await updateResource(deps, params.id, ifVersion, body, origin)),
+  );
+  shell.route(resourceCalls.issueResourceSecret, async ({ params, origin, keeping }) => {
+    const resources = keeping(deps.resources, ([changed]: readonly Resource[]) =>
+      answerAgain(changed as Resource),
+    );
+    const { resource, secret } = await issueResourceSecret({ ...deps, resources }, params.id, origin);
+    return answer(resource, secret);
+  });
+  shell.route(resourceCalls.listResourceSecrets, async ({ params }) => ({
+    body: viewSecrets((await getResource(deps.resources, params.id)).credential),
+  }));
+  shell.route(resourceCalls.revokeResourceSecret, async ({ params, origin }) =>
+    answer(await revokeResourceSecret(deps, params.id, params.secret, origin)),
+  );
+  shell.route(resourceCalls.killResource, async ({ params, origin }) =>
+    answer(await killResource(deps, params.id, origin)),
+  );
+  shell.route(resourceCalls.restoreResource, async ({ params, origin }) =>
+    answer(await restoreResource(deps, params.id, origin)),
+  );
 }
 
-/** Resource servers in the admin API. */
-export function resourceRoutes(deps: ResourceDeps, shell: AdminShell, prefix: string): Router {
-  const router = new Router({ sensitive: true, strict: true, prefix });
-
-  const list = shell.endpoint(
-    'read',
-    async ({ query }) => ({
-      body: mapPage(await deps.resources.listResources(pageRequest(query)), viewResource),
-    }),
-    pageQuery,
-  );
-  const create = shell.endpoint('agents', async ({ origin, readJson }) => {
-    const { resource, secret } = await createResource(deps, await readJson(), origin);
-    return { ...answer(resource, secret), status: 201, location: `resources/${resource.id}` };
-  });
-  const read = shell.endpoint('read', async ({ id }) => answer(await getResource(deps.resources, id)));
-  const update = shell.endpoint('agents', async ({ id, ifVersion, origin, readJson }) =>
-    answer(await updateResource(deps, id, ifVersion(), await readJson(), origin)),
-  );
-  const kill = shell.endpoint('kill', async ({ id, origin }) => answer(await killResource(deps, id, origin)));
-  const restore = shell.endpoint('agents', async ({ id, origin }) =>
-    answer(await restoreResource(deps, id, origin)),
-  );
-  const issueSecret = shell.endpoint('agents', async ({ id, origin }) => {
-    const { resource, secret } = await issueResourceSecret(deps, id, origin);
-    return { ...answer(resource, secret), status: 201 };
-  });
-
-  router.get('/resources', list);
-  router.post('/resources', create);
-  router.get('/resources/:id', read);
-  router.patch('/resources/:id', update);
-  router.post('/resources/:id/kill', kill);
-  router.post('/resources/:id/restore', restore);
-  router.post('/resources/:id/secrets', issueSecret);
-  return router;
+/** What is looked for, the rarest first. */
+function facetsOf({ identifier, status }: QueryOf<typeof resourceCalls.listResources>) {
+  return [
+    identifier === undefined ? undefined : RESOURCE_FACETS.identifier(identifier),
+    status === undefined ? undefined : RESOURCE_FACETS.status(status),
+  ];
 }
 
 /** @param secret shown this once */
-function answer(resource: Resource, secret?: string): AdminAnswer {
+function answer(resource: Resource, secret?: string) {
   return {
     body: { ...viewResource(resource), ...(secret !== undefined && { secret }) },
     version: resource.version,
   };
+}
+
+/** The answer to a request that has been answered before. */
+function answerAgain(resource: Resource) {
+  const { body, version } = answer(resource);
+  const hasSecret = resource.credential.method === 'client_secret';
+  return { body: { ...body, ...(hasSecret && { secretShownBefore: true as const }) }, version };
 }
 
 function viewResource(resource: Resource): ResourceView {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { toSeconds } from '../clock.ts';
 import { fillRandom, writeTimePrefix } from '../ids.ts';
 import type { TokenId } from './token.ts';
 
@@ -35,6 +36,11 @@ export function newJwtId(nowMs: number): TokenId {
 export function opaqueTokenId(value: string): TokenId | undefined {
   if (!OPAQUE.test(value)) return undefined;
   return tokenIdOf(Buffer.from(value.slice(PREFIX.length), 'base64url'), value);
+}
+
+/** When a token was issued, in seconds since the epoch: it stands in its identifier. */
+export function issuedAtOf(jti: TokenId): number {
+  return toSeconds(Buffer.from(jti.slice('tok_'.length), 'base64url').readUIntBE(0, TIME_BYTES));
 }
 
 export function isTokenId(text: string): text is TokenId {

@@ -1,23 +1,23 @@
 import { type Agent, agentStatus, scopesAt } from '../agents/index.ts';
 import { toSeconds } from '../clock.ts';
+import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
 import type { RefusalDetail } from '../errors.ts';
 import { type Handle, handle } from '../liveness.ts';
 import { SCOPE_TOKEN } from '../oauth.ts';
 import type { Person } from '../people/index.ts';
 import type { Resource } from '../resources/index.ts';
 
-/** The deployment's own handle: a cutoff of it ends every token there is. */
-export const DEPLOYMENT = 'deployment';
-
 /** No token that can be verified without asking us outlives this (I7). */
 export const MAX_JWT_TTL_SECONDS = 300;
 
 export type IssueRefusal =
+  | 'deployment-quarantined'
   | 'agent-suspended'
   | 'agent-retired'
   | 'agent-expired'
   | 'owner-unknown'
   | 'owner-disabled'
+  | 'dpop-required'
   | 'resource-missing'
   | 'resource-not-permitted'
   | 'resource-disabled'
@@ -31,6 +31,8 @@ export type IssueRefusal =
 export interface IssueQuestion {
   /** The authenticated client's agent. */
   readonly agent: Agent;
+  /** For whom it acts; itself where absent. */
+  readonly delegation?: Delegated | undefined;
   readonly owner: Person | undefined;
   /** The `resource` parameter as it was sent; undefined where none was. */
   readonly requestedResource: string | undefined;
@@ -43,8 +45,18 @@ export interface IssueQuestion {
   readonly deploymentEpoch: number;
   /** The key that would sign, for a resource server that wants JWTs. */
   readonly signingKey: { readonly id: string; readonly epoch: number } | undefined;
+  /** The thumbprint of the key that the request has proved (RFC 9449); undefined without a proof. */
+  readonly proofKey: string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
+}
+
+/** That an agent acts for a person, and what that rests on. */
+export interface Delegated {
+  /** The person: `sub` of the token. */
+  readonly subject: string;
+  /** What the token dies with, besides everything that a token of the agent dies with. */
+  readonly lineage: readonly Handle[];
 }
 
 export type IssueDecision =
@@ -81,10 +93,21 @@ export type IssueDecision =
 export function decideIssue(question: IssueQuestion): IssueDecision {
   const { agent, owner, resource, now } = question;
 
+  if (isQuarantineEpoch(question.deploymentEpoch)) return refuse('deployment-quarantined');
   const status = agentStatus(agent, now);
   if (status !== 'active') return refuse(`agent-${status}`);
+  const issuedAt = toSeconds(now);
+  const agentEnd = agent.expiresAt === undefined ? Number.POSITIVE_INFINITY : toSeconds(agent.expiresAt);
+  // Tokens live for whole seconds. Nobody is asked to countersign for one that could not live at all.
+  if (agentEnd <= issuedAt) return refuse('agent-expired');
   if (!owner) return refuse('owner-unknown');
   if (owner.status !== 'active') return refuse('owner-disabled');
+  if (agent.dpop === 'required' && question.proofKey === undefined) {
+    return refuse('dpop-required', {
+      parameter: 'DPoP',
+      permitted: ['a header with a DPoP proof (RFC 9449)'],
+    });
+  }
 
   const permittedResources = agent.envelope.map(entry => entry.resource);
   if (question.requestedResource === undefined && agent.defaultResource === undefined) {
@@ -101,6 +124,8 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   if (resource.status !== 'active') {
     return refuse('resource-disabled', { parameter: 'resource', sent: resource.identifier });
   }
+  const isJwt = resource.tokenFormat.kind === 'jwt';
+  if (isJwt && !question.signingKey) return refuse('no-signing-key');
 
   const catalogue = resource.scopes.map(scope => scope.name);
   const envelope = scopesAt(agent.envelope, resource.identifier).filter(scope => catalogue.includes(scope));
@@ -137,18 +162,13 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
     return { outcome: 'needs-approval', resource, beyondBaseline, detail };
   }
 
-  const isJwt = resource.tokenFormat.kind === 'jwt';
-  if (isJwt && !question.signingKey) return refuse('no-signing-key');
-
-  const issuedAt = toSeconds(now);
   const expiresAt = Math.min(
     issuedAt + question.maxTtlSeconds,
     issuedAt + resource.accessTokenTtlSeconds,
     issuedAt + (agent.accessTokenTtlSeconds ?? Number.POSITIVE_INFINITY),
     isJwt ? issuedAt + MAX_JWT_TTL_SECONDS : Number.POSITIVE_INFINITY,
-    agent.expiresAt === undefined ? Number.POSITIVE_INFINITY : toSeconds(agent.expiresAt),
+    agentEnd,
   );
-  if (expiresAt <= issuedAt) return refuse('agent-expired');
 
   const lineage = [
     handle(agent.id, agent.epoch),
@@ -157,8 +177,16 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
     handle(DEPLOYMENT, question.deploymentEpoch),
   ];
   if (isJwt && question.signingKey) lineage.push(handle(question.signingKey.id, question.signingKey.epoch));
+  if (question.delegation) lineage.push(...question.delegation.lineage);
 
-  const granted = { subject: agent.id, resource, scopes, issuedAt, expiresAt, lineage };
+  const granted = {
+    subject: question.delegation?.subject ?? agent.id,
+    resource,
+    scopes,
+    issuedAt,
+    expiresAt,
+    lineage,
+  };
   return {
     outcome: 'issue',
     ...granted,

@@ -4,18 +4,43 @@
  * A request for a token passes client authentication, one pure decision (`decide-issue.ts`), and one commit of token and audit
  * row, and only then is answered. Introspection is one read and one evaluation of liveness. Revocation is one cutoff.
  */
-export { isTokenId } from './access-token-value.ts';
+export { issuedAtOf, isTokenId } from './access-token-value.ts';
+export { type TokenAdminDeps, type TokenRefusal, tokenRoutes } from './admin-routes.ts';
 export {
-  DEPLOYMENT,
   decideIssue,
   type IssueDecision,
   type IssueQuestion,
   type IssueRefusal,
+  MAX_JWT_TTL_SECONDS,
 } from './decide-issue.ts';
-export { findLiveToken, INACTIVE, type TokenLookupDeps } from './introspect-token.ts';
-export type { IssueTokenRefusal, TokenResponse } from './issue-token.ts';
+export { endGrant } from './end-grant.ts';
+export {
+  findLiveToken,
+  INACTIVE,
+  type IntrospectionFigures,
+  locateToken,
+  type TokenLookupDeps,
+} from './introspect-token.ts';
+export {
+  type GrantRefusal,
+  grantHandleId,
+  type IssuedForPerson,
+  isGrantAlive,
+  issueForPerson,
+  newGrantId,
+  type TokenForPerson,
+} from './issue-for-person.ts';
+export {
+  type AskedToken,
+  type DecideRequestDeps,
+  decideRequest,
+  type IssueTokenRefusal,
+  type RequestDecision,
+  type TokenResponse,
+} from './issue-token.ts';
 export { cutOffToken } from './revoke-token.ts';
 export { type MachineEndpointDeps, type MachineEndpointRefusal, machineRoutes } from './routes.ts';
 export { AccessTokenSigner } from './sign-access-token.ts';
+export { INTROSPECTION_SIGNING_ALG } from './sign-introspection.ts';
 export type { TokenId, TokenRecord } from './token.ts';
 export type { TokenChange, TokenStore } from './token-store.ts';

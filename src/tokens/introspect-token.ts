@@ -14,6 +14,22 @@ export interface TokenLookupDeps {
   readonly signer: AccessTokenSigner;
 }
 
+/** What introspections came to since the start. */
+export interface IntrospectionFigures {
+  active: number;
+  /** Of dead and unknown tokens. */
+  inactive: number;
+  /** Of live tokens, by somebody else than their audience. */
+  foreign: number;
+}
+
+export interface IntrospectTokenDeps
+  extends TokenLookupDeps,
+    Pick<AuthenticateClientDeps, 'refusals' | 'limits'> {
+  /** Counted here. */
+  readonly introspections: IntrospectionFigures;
+}
+
 /**
  * Where a presented value would be stored.
  *
@@ -40,7 +56,7 @@ export async function findLiveToken(
  * @returns the JSON text of the response
  */
 export async function introspectToken(
-  deps: TokenLookupDeps & Pick<AuthenticateClientDeps, 'refusals'>,
+  deps: IntrospectTokenDeps,
   authenticated: AuthenticatedClient,
   value: string,
   origin: Origin,
@@ -51,8 +67,15 @@ export async function introspectToken(
     if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   }
   const token = await findLiveToken(deps, value, origin.now);
-  if (!token) return INACTIVE;
-  if (client.kind === 'resource' && token.resourceId === client.principalId) return token.answer;
+  if (!token) {
+    deps.introspections.inactive += 1;
+    return INACTIVE;
+  }
+  if (client.kind === 'resource' && token.resourceId === client.principalId) {
+    deps.introspections.active += 1;
+    return token.answer;
+  }
+  deps.introspections.foreign += 1;
 
   await deps.refusals.note({
     type: 'token.introspection-refused',

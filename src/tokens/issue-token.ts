@@ -1,12 +1,20 @@
 import type { Agent, AgentStore } from '../agents/index.ts';
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
-import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
-import { Refused } from '../errors.ts';
+import { type AuditEvent, type Conflict, eventOrigin, type Origin, untrustedText } from '../audit/index.ts';
+import {
+  type AuthenticateClientDeps,
+  type AuthenticatedClient,
+  type DpopProofRefusal,
+  refuseConflict,
+  type SpentCredential,
+  type VerifiedDpopProof,
+} from '../clients/index.ts';
+import { DEPLOYMENT } from '../deployment-epoch.ts';
+import { type RefusalDetail, Refused } from '../errors.ts';
 import { handle, lineageOf } from '../liveness.ts';
 import type { PersonStore } from '../people/index.ts';
 import type { Resource, ResourceStore } from '../resources/index.ts';
 import { newJwtId, newOpaqueToken } from './access-token-value.ts';
-import { DEPLOYMENT, decideIssue, type IssueDecision, type IssueRefusal } from './decide-issue.ts';
+import { type Delegated, decideIssue, type IssueDecision, type IssueRefusal } from './decide-issue.ts';
 import type { AccessTokenSigner } from './sign-access-token.ts';
 import type { TokenId } from './token.ts';
 import type { TokenStore } from './token-store.ts';
@@ -24,6 +32,7 @@ export interface IssueTokenDeps {
   readonly resources: Pick<ResourceStore, 'findResourceByIdentifier'>;
   readonly signer: AccessTokenSigner;
   readonly refusals: AuthenticateClientDeps['refusals'];
+  readonly limits: AuthenticateClientDeps['limits'];
   readonly issuer: string;
   readonly maxTtlSeconds: number;
 }
@@ -32,12 +41,14 @@ export interface TokenRequest {
   /** Every `resource` parameter (RFC 8707 section 2). */
   readonly resources: readonly string[];
   readonly scope: string | undefined;
+  /** Binds the token to the key that it proves (RFC 9449 section 5); undefined for a bearer token. */
+  readonly proof: VerifiedDpopProof | undefined;
 }
 
 /** RFC 6749 section 5.1. */
 export interface TokenResponse {
   readonly access_token: string;
-  readonly token_type: 'Bearer';
+  readonly token_type: 'Bearer' | 'DPoP';
   readonly expires_in: number;
   readonly scope: string;
 }
@@ -49,7 +60,7 @@ export interface TokenResponse {
  * assertion: an assertion is used up by being presented, whatever came of it.
  *
  * @throws {Refused<IssueTokenRefusal>} recorded in the trail
- * @throws {Refused<'assertion-replayed'>} by way of `refuseConflict`
+ * @throws {Refused<'assertion-replayed' | 'dpop-proof-replayed'>} recorded too
  */
 export async function issueClientCredentialsToken(
   deps: IssueTokenDeps,
@@ -60,17 +71,11 @@ export async function issueClientCredentialsToken(
   const { client } = authenticated;
   await deps.tokens.fresh();
   const agent = client.kind === 'agent' ? await deps.agents.findAgent(client.principalId) : undefined;
-  if (!agent) return refuse(deps, authenticated, 'client-may-not-ask', {}, request, origin);
-  if (request.resources.length > 1) {
-    const detail = {
-      parameter: 'resource',
-      sent: request.resources.join(' '),
-      hint: 'a token has exactly one audience: send one resource',
-    };
-    return refuse(deps, authenticated, 'several-resources', detail, request, origin);
-  }
-
-  const { decision, resource } = await decideFor(deps, agent, request, origin.now);
+  // An application gets nothing for itself: it acts for people, who let it.
+  if (!agent || agent.application)
+    return refuse(deps, authenticated, 'client-may-not-ask', {}, request, origin);
+  const asked = { resources: request.resources, scope: request.scope, proofKey: request.proof?.jkt };
+  const { decision, resource } = await decideRequest(deps, agent, asked, origin.now);
   if (decision.outcome === 'refuse') {
     return refuse(deps, authenticated, decision.reason, decision.detail, request, origin, resource);
   }
@@ -87,12 +92,14 @@ export async function issueClientCredentialsToken(
     scope,
     iat: decision.issuedAt,
     exp: decision.expiresAt,
+    ...(request.proof && { cnf: { jkt: request.proof.jkt } }),
   };
+  const tokenType = request.proof ? 'DPoP' : 'Bearer';
   const { value, jti } = mintToken(deps, decision, claims, origin.now);
 
   const outcome = await deps.tokens.commit({
     changes: [
-      ...authenticated.spent,
+      ...spentBy(authenticated, request),
       {
         kind: 'insert-token',
         token: {
@@ -102,7 +109,7 @@ export async function issueClientCredentialsToken(
           issuedAt: decision.issuedAt,
           expiresAt: decision.expiresAt,
           lineage: lineageOf([handle(jti, 0), ...decision.lineage]),
-          answer: JSON.stringify({ active: true, token_type: 'Bearer', ...claims, jti }),
+          answer: JSON.stringify({ active: true, token_type: tokenType, ...claims, jti }),
         },
       },
     ],
@@ -121,25 +128,63 @@ export async function issueClientCredentialsToken(
       },
     ],
   });
-  if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
+  if (!outcome.committed) return refuseReplay(deps, authenticated, request, outcome.conflict, origin);
   deps.agents.noteUse(agent.id, origin.now);
   return {
     access_token: value,
-    token_type: 'Bearer',
+    token_type: tokenType,
     expires_in: decision.expiresAt - decision.issuedAt,
     scope,
   };
 }
 
-type IssueGranted = Extract<IssueDecision, { outcome: 'issue' }>;
+export type IssueGranted = Extract<IssueDecision, { outcome: 'issue' }>;
 
-async function decideFor(
-  deps: IssueTokenDeps,
+/** What is read to decide on a request. */
+export interface DecideRequestDeps {
+  readonly tokens: Pick<TokenStore, 'epochs'>;
+  readonly people: Pick<PersonStore, 'findPerson'>;
+  readonly resources: Pick<ResourceStore, 'findResourceByIdentifier'>;
+  readonly signer: Pick<AccessTokenSigner, 'activeKey'>;
+  readonly maxTtlSeconds: number;
+}
+
+/** A request as far as it is decided on; see `TokenRequest`. */
+export interface AskedToken {
+  readonly resources: readonly string[];
+  readonly scope: string | undefined;
+  /** The thumbprint of the key that it proves. */
+  readonly proofKey: string | undefined;
+}
+
+export type RequestDecision =
+  | Exclude<IssueDecision, { readonly outcome: 'refuse' }>
+  | {
+      readonly outcome: 'refuse';
+      readonly reason: IssueRefusal | 'several-resources';
+      readonly detail: RefusalDetail;
+    };
+
+/**
+ * Reads what the decision rests on, and decides. Nothing is changed by it, so that a request can be decided on without being made.
+ * The caller sees to it that the process is up to date.
+ */
+export async function decideRequest(
+  deps: DecideRequestDeps,
   agent: Agent,
-  request: TokenRequest,
+  asked: AskedToken,
   now: number,
-): Promise<{ decision: IssueDecision; resource: Resource | undefined }> {
-  const requestedResource = request.resources[0];
+  delegation?: Delegated,
+): Promise<{ readonly decision: RequestDecision; readonly resource: Resource | undefined }> {
+  if (asked.resources.length > 1) {
+    const detail = {
+      parameter: 'resource',
+      sent: asked.resources.join(' '),
+      hint: 'a token has exactly one audience: send one resource',
+    };
+    return { decision: { outcome: 'refuse', reason: 'several-resources', detail }, resource: undefined };
+  }
+  const requestedResource = asked.resources[0];
   const identifier = requestedResource ?? agent.defaultResource;
   const [owner, resource] = await Promise.all([
     deps.people.findPerson(agent.ownerId),
@@ -147,23 +192,26 @@ async function decideFor(
   ]);
   const decision = decideIssue({
     agent,
+    delegation,
     owner,
     requestedResource,
     resource,
-    requestedScope: request.scope,
+    requestedScope: asked.scope,
     maxTtlSeconds: deps.maxTtlSeconds,
     deploymentEpoch: deps.tokens.epochs.raisedTo(DEPLOYMENT),
     signingKey:
       resource?.tokenFormat.kind === 'jwt'
         ? await deps.signer.activeKey(resource.tokenFormat.alg)
         : undefined,
+    proofKey: asked.proofKey,
     now,
   });
   return { decision, resource };
 }
 
-function mintToken(
-  deps: IssueTokenDeps,
+/** Makes the value of a token, by which it is stored or signed. */
+export function mintToken(
+  deps: Pick<IssueTokenDeps, 'signer'>,
   decision: IssueGranted,
   claims: Readonly<Record<string, unknown>>,
   now: number,
@@ -194,13 +242,51 @@ async function refuse(
     ...(resource && { resource: resource.identifier }),
     detail: {
       grant: 'client_credentials',
-      ...(request.scope !== undefined && { requestedScope: request.scope.slice(0, 1_000) }),
+      ...(request.scope !== undefined && { requestedScope: untrustedText(request.scope, 1_000) }),
       ...(request.resources.length > 0 && {
-        requestedResources: request.resources.slice(0, 4).map(r => r.slice(0, 500)),
+        requestedResources: request.resources.slice(0, 4).map(each => untrustedText(each, 500)),
       }),
     },
   };
-  const outcome = await deps.tokens.commit({ changes: authenticated.spent, events: [event] });
-  if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
+  const outcome = await deps.tokens.commit({ changes: spentBy(authenticated, request), events: [event] });
+  if (!outcome.committed) return refuseReplay(deps, authenticated, request, outcome.conflict, origin);
   throw new Refused<IssueTokenRefusal>(reason, detail);
+}
+
+/** The single-use values that a request presents: used up whatever comes of it. */
+function spentBy({ spent }: AuthenticatedClient, { proof }: TokenRequest): readonly SpentCredential[] {
+  return proof ? [...spent, proof.spent] : spent;
+}
+
+/**
+ * What a failed commit means: the assertion, or the proof, had been used before. Which of the two, shows by using up the
+ * assertion alone, as it has to be anyway.
+ *
+ * @throws always
+ */
+async function refuseReplay(
+  deps: IssueTokenDeps,
+  authenticated: AuthenticatedClient,
+  { proof }: TokenRequest,
+  conflict: Conflict,
+  origin: Origin,
+): Promise<never> {
+  const { client, spent } = authenticated;
+  if (!proof || conflict !== 'already-used') return refuseConflict(deps, client.clientId, conflict, origin);
+  const reason: DpopProofRefusal = 'dpop-proof-replayed';
+  const outcome = await deps.tokens.commit({
+    changes: spent,
+    events: [
+      {
+        type: 'client.dpop-refused',
+        outcome: 'refused',
+        reason,
+        ...eventOrigin(origin),
+        client: client.clientId,
+        subject: client.principalId,
+      },
+    ],
+  });
+  if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
+  throw new Refused<DpopProofRefusal>(reason);
 }

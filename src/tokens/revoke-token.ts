@@ -12,42 +12,69 @@ export function cutOffToken(token: TokenRecord, origin: Origin): { change: Token
     event: {
       type: 'token.revoked',
       outcome: 'done',
-      ...eventOrigin(origin),
       client: token.clientId,
+      ...principalsOf(token),
       jti: token.jti,
+      // Last: where an administrator revokes it, who asked is not who held it.
+      ...eventOrigin(origin),
     },
   };
 }
 
+function principalsOf(token: TokenRecord): Required<Pick<AuditEvent, 'subject' | 'actor'>> {
+  const { sub } = JSON.parse(token.answer) as { readonly sub: string };
+  return { subject: sub, actor: [token.clientId] };
+}
+
+/** Whose refresh token a value is, and the grant that dies with it (RFC 7009 section 2.1). */
+export interface HeldGrant {
+  readonly clientId: string;
+  readonly grantId: string;
+}
+
+export interface RevokeTokenDeps
+  extends TokenLookupDeps,
+    Pick<AuthenticateClientDeps, 'refusals' | 'limits'> {
+  /** Finds the grant of a refresh token, used up or not. */
+  findHeldGrant(value: string): Promise<HeldGrant | undefined>;
+  /** Ends a grant, with everything that was issued under it. */
+  endGrant(grantId: string, reason: 'revoked', origin: Origin): Promise<void>;
+}
+
 /**
- * Revokes a token (RFC 7009) for the client it was issued to. Unknown, dead and foreign tokens get the same answer and change
- * nothing; trying to revoke a foreign one is recorded.
+ * Revokes a token (RFC 7009) for the client it was issued to; a refresh token takes everything under its grant along. Unknown, dead and
+ * foreign tokens get the same answer and change nothing; trying to revoke a foreign one is recorded.
  */
 export async function revokeToken(
-  deps: TokenLookupDeps & Pick<AuthenticateClientDeps, 'refusals'>,
+  deps: RevokeTokenDeps,
   authenticated: AuthenticatedClient,
   value: string,
   origin: Origin,
 ): Promise<void> {
   const { client, spent } = authenticated;
   const token = await findLiveToken(deps, value, origin.now);
+  const held = token ? undefined : await deps.findHeldGrant(value);
   const changes: TokenChange[] = [...spent];
   const events: AuditEvent[] = [];
-  if (token?.clientId === client.clientId) {
+  const isTheirs = (token ?? held)?.clientId === client.clientId;
+  if (token && isTheirs) {
     const { change, event } = cutOffToken(token, origin);
     changes.push(change);
     events.push(event);
-  } else if (token) {
+  } else if ((token || held) && !isTheirs) {
     events.push({
       type: 'token.revocation-refused',
       outcome: 'refused',
       reason: 'foreign-token',
       ...eventOrigin(origin),
       client: client.clientId,
-      jti: token.jti,
+      subject: client.principalId,
+      ...(token && { jti: token.jti }),
     });
   }
-  if (changes.length === 0 && events.length === 0) return;
-  const outcome = await deps.tokens.commit({ changes, events });
-  if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
+  if (changes.length > 0 || events.length > 0) {
+    const outcome = await deps.tokens.commit({ changes, events });
+    if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
+  }
+  if (held && isTheirs) await deps.endGrant(held.grantId, 'revoked', origin);
 }

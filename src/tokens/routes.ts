@@ -1,20 +1,54 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Origin } from '../audit/index.ts';
-import { type AuthenticateClientDeps, authenticateClient } from '../clients/index.ts';
+import {
+  type AuthenticateClientDeps,
+  authenticateClient,
+  type ClientDirectory,
+  type DpopDeps,
+  receiveDpopProof,
+} from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { type FormFields, GRANT_TYPES } from '../oauth.ts';
-import { introspectToken, type TokenLookupDeps } from './introspect-token.ts';
+import { answerJson } from '../ready-answer.ts';
+import { type IntrospectTokenDeps, introspectToken } from './introspect-token.ts';
 import { type IssueTokenDeps, issueClientCredentialsToken } from './issue-token.ts';
-import { revokeToken } from './revoke-token.ts';
+import { answerPreflight, pagesOf } from './pages-of-clients.ts';
+import { type RevokeTokenDeps, revokeToken } from './revoke-token.ts';
+import { prefersSigned, SIGNED_INTROSPECTION, signIntrospection } from './sign-introspection.ts';
+import { spendProof } from './spend-proof.ts';
 
-export type MachineEndpointRefusal = 'token-missing' | 'grant-type-missing' | 'grant-type-not-supported';
+export type MachineEndpointRefusal =
+  | 'token-missing'
+  | 'grant-type-missing'
+  | 'grant-type-not-supported'
+  | 'proof-key-differs';
 
-export interface MachineEndpointDeps extends AuthenticateClientDeps, IssueTokenDeps, TokenLookupDeps {
+export interface MachineEndpointDeps
+  extends AuthenticateClientDeps,
+    IssueTokenDeps,
+    IntrospectTokenDeps,
+    RevokeTokenDeps {
+  /** Finds applications of people too, however they are described. */
+  readonly applications: ClientDirectory;
+  readonly dpop: DpopDeps;
+  readonly limits: AuthenticateClientDeps['limits'] & {
+    /** Before a token is decided on: nothing where it may be, otherwise a promise of the refusal. */
+    takeToken(clientId: string, origin: Origin): Promise<never> | undefined;
+  };
   /** Grant types that are answered after us. */
   readonly otherGrantTypes: readonly string[];
-  /** Reads a form-encoded body; refuses duplicates, other media types and bodies over the cap. */
-  readForm(ctx: Context): Promise<FormFields>;
+  /** Told of the key that was proved with a request which is answered after us. */
+  onKeyProved(ctx: Context, jkt: string): void;
+  /**
+   * Reads a form-encoded body; refuses duplicates, other media types and bodies over the cap.
+   *
+   * @param admits whether a page of another origin may send this; none may where absent
+   */
+  readForm(
+    ctx: Context,
+    admits?: (origin: string, form: FormFields) => Promise<boolean>,
+  ): Promise<FormFields>;
 }
 
 /**
@@ -24,13 +58,24 @@ export interface MachineEndpointDeps extends AuthenticateClientDeps, IssueTokenD
 export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router<{ origin: Origin }> {
   const router = new Router<{ origin: Origin }>({ sensitive: true, strict: true, prefix });
 
+  const tokenUrl = `${deps.issuer}/token`;
+
+  const publicClients: AuthenticateClientDeps = { ...deps, clients: deps.applications, admitsPublic: true };
+  const readFromPages = (ctx: Context) => deps.readForm(ctx, pagesOf(deps.applications, ctx));
+
+  for (const path of ['/token', '/revoke']) router.options(path, answerPreflight);
+
   router.post('/token', async (ctx, next) => {
-    const form = await deps.readForm(ctx);
+    const form = await readFromPages(ctx);
     const grantType = form.get('grant_type');
     if (grantType === undefined)
       throw new Refused<MachineEndpointRefusal>('grant-type-missing', { parameter: 'grant_type' });
     if (grantType !== GRANT_TYPES.clientCredentials) {
-      if (deps.otherGrantTypes.includes(grantType)) return next();
+      if (deps.otherGrantTypes.includes(grantType)) {
+        const key = await spendProof(deps, ctx, tokenUrl, ctx.state.origin);
+        if (key !== undefined) deps.onKeyProved(ctx, key);
+        return next();
+      }
       throw new Refused<MachineEndpointRefusal>('grant-type-not-supported', {
         parameter: 'grant_type',
         sent: grantType,
@@ -38,22 +83,43 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
       });
     }
     const { origin } = ctx.state;
+    // Before the client is authenticated: to be asked for a nonce uses up no assertion.
+    const proof =
+      ctx.headers['dpop'] === undefined
+        ? undefined
+        : await receiveDpopProof(deps.dpop, ctx, { url: tokenUrl }, origin);
     const authenticated = await authenticateClient(deps, ctx.headers.authorization, form, origin);
-    const request = { resources: form.getAll('resource'), scope: form.get('scope') };
+    // The assertion and the proof are not used up: to write that down is what a limit saves, and nothing was granted for them.
+    const limited = deps.limits.takeToken(authenticated.client.clientId, origin);
+    if (limited) await limited;
+    const request = { resources: form.getAll('resource'), scope: form.get('scope'), proof };
     answerJson(ctx, JSON.stringify(await issueClientCredentialsToken(deps, authenticated, request, origin)));
+  });
+
+  router.post('/par', async (ctx, next) => {
+    if (ctx.headers['dpop'] === undefined) return next();
+    const form = await deps.readForm(ctx);
+    const key = await spendProof(deps, ctx, `${deps.issuer}/par`, ctx.state.origin);
+    if (key !== undefined) nameKey(ctx, form, key);
+    return next();
   });
 
   router.post('/introspect', async ctx => {
     const form = await deps.readForm(ctx);
     const { origin } = ctx.state;
     const authenticated = await authenticateClient(deps, ctx.headers.authorization, form, origin);
-    answerJson(ctx, await introspectToken(deps, authenticated, requiredToken(form), origin));
+    const answer = await introspectToken(deps, authenticated, requiredToken(form), origin);
+    if (!prefersSigned(ctx)) return answerJson(ctx, answer);
+    const { clientId } = authenticated.client;
+    ctx.set('Cache-Control', 'no-store');
+    ctx.type = SIGNED_INTROSPECTION;
+    ctx.body = await signIntrospection(deps.signer, deps.issuer, clientId, answer, origin.now);
   });
 
   router.post('/revoke', async ctx => {
-    const form = await deps.readForm(ctx);
+    const form = await readFromPages(ctx);
     const { origin } = ctx.state;
-    const authenticated = await authenticateClient(deps, ctx.headers.authorization, form, origin);
+    const authenticated = await authenticateClient(publicClients, ctx.headers.authorization, form, origin);
     await revokeToken(deps, authenticated, requiredToken(form), origin);
     answerJson(ctx, '{}');
   });
@@ -61,14 +127,23 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
   return router;
 }
 
+/** A proof that comes with a pushed request says what `dpop_jkt` would say: they must not differ (RFC 9449 section 10.1). */
+function nameKey(ctx: Context, form: FormFields, key: string): void {
+  const named = form.get('dpop_jkt');
+  if (named !== undefined && named !== key) {
+    throw new Refused<MachineEndpointRefusal>('proof-key-differs', {
+      parameter: 'dpop_jkt',
+      sent: named,
+      permitted: [key],
+    });
+  }
+  if (named === undefined) {
+    ctx.state['body'] = Buffer.concat([ctx.state['body'] as Buffer, Buffer.from(`&dpop_jkt=${key}`)]);
+  }
+}
+
 function requiredToken(form: FormFields): string {
   const token = form.get('token');
   if (token === undefined) throw new Refused<MachineEndpointRefusal>('token-missing', { parameter: 'token' });
   return token;
-}
-
-function answerJson(ctx: Context, json: string): void {
-  ctx.set('Cache-Control', 'no-store');
-  ctx.type = 'application/json';
-  ctx.body = json;
 }

@@ -32,6 +32,11 @@ export class AccessTokenSigner {
     return this.#keyring.signJwt(keyId, ACCESS_TOKEN_TYPE, claims);
   }
 
+  /** Signs a JWT that is no access token: its type says what else it is, and `verify` does not know it. */
+  signAs(type: 'token-introspection+jwt', keyId: string, claims: Readonly<Record<string, unknown>>): string {
+    return this.#keyring.signJwt(keyId, type, claims);
+  }
+
   /**
    * The `jti` of a JWT access token of this issuer with a right signature. Whether it lives is for the store and `isLive` to
    * say: every token is recorded, whatever it looks like.

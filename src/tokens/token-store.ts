@@ -14,12 +14,15 @@ export type TokenChange =
       readonly forgetAt: number;
     }
   /**
-   * Uses up a single-use value: an assertion's `jti`, a DPoP proof's. Conflict: `already-used`. Remembered until `expiresAt`.
+   * Uses up a single-use value: an assertion's `jti`, a DPoP proof's. Conflict: `already-used`, also where it may have been used
+   * before the last restore from a backup. Remembered until `expiresAt`.
    */
   | {
       readonly kind: 'use-once';
       /** What the value is single-use for, with everything that makes it unique; stored as a digest. */
       readonly value: string;
+      /** The earliest instant at which it would have been accepted, in milliseconds since the epoch. */
+      readonly usableFrom: number;
       /** Milliseconds since the epoch. */
       readonly expiresAt: number;
     };
@@ -32,8 +35,12 @@ export interface TokenStore extends CommitPort<TokenChange> {
    * @throws {StoreUnavailable} also when the store cannot tell whether it knows every cutoff of the last second (I7)
    */
   findToken(jti: TokenId): Promise<TokenRecord | undefined>;
-  /** The tokens issued to one client that have not expired, newest first. */
-  listTokens(clientId: string, limit: number): Promise<readonly TokenRecord[]>;
+  /**
+   * The tokens issued to one client that have not expired, newest first.
+   *
+   * @param after the last token of the page before; from the newest where absent
+   */
+  listTokens(clientId: string, limit: number, after?: TokenId): Promise<readonly TokenRecord[]>;
   readonly epochs: Epochs;
   /**
    * Resolves when this process knows every change to agents, people, resource servers and keys, and every cutoff, that was

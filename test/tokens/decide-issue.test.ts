@@ -1,107 +1,30 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Agent } from '../../src/agents/index.ts';
-import type { Person } from '../../src/people/index.ts';
-import type { Resource } from '../../src/resources/index.ts';
 import { decideIssue, type IssueQuestion } from '../../src/tokens/index.ts';
-
-const NOW = 1_800_000_000_000;
-const SCOPES = ['read', 'write', 'delete', 'admin'] as const;
-const RESOURCES = ['https://a.example/mcp', 'https://b.example/mcp'] as const;
-
-const record = { version: 1, createdAt: 0, updatedAt: 0 };
-/** Mostly the good value: a question needs many of them at once before a token comes of it. */
-const mostly = <T>(good: T, ...others: T[]) =>
-  fc.oneof(
-    { weight: 9, arbitrary: fc.constant(good) },
-    ...others.map(other => ({ weight: 1, arbitrary: fc.constant(other) })),
-  );
-const anyScopes: fc.Arbitrary<(typeof SCOPES)[number][]> = fc.oneof(
-  fc.constant<(typeof SCOPES)[number][]>([...SCOPES]),
-  fc.subarray([...SCOPES]),
-);
-const anyGrant = fc.uniqueArray(fc.record({ resource: mostly<string>(...RESOURCES), scopes: anyScopes }), {
-  selector: entry => entry.resource,
-});
-const anySeconds = fc.integer({ min: 30, max: 3_600 });
-
-const anyResource: fc.Arbitrary<Resource> = fc
-  .record({
-    identifier: mostly<string>(...RESOURCES),
-    scopes: anyScopes,
-    isJwt: fc.boolean(),
-    ttl: anySeconds,
-    status: mostly<'active' | 'disabled'>('active', 'disabled'),
-    epoch: fc.nat({ max: 3 }),
-  })
-  .map(({ identifier, scopes, isJwt, ttl, status, epoch }) => ({
-    ...record,
-    id: 'res_1',
-    identifier,
-    name: 'a resource',
-    scopes: scopes.map(name => ({ name, sentence: name, risk: 'low' })),
-    tokenFormat: isJwt ? { kind: 'jwt', alg: 'ES256' } : { kind: 'opaque' },
-    accessTokenTtlSeconds: ttl,
-    status,
-    epoch,
-    credential: { method: 'client_secret', secretDigests: [] },
-  }));
-
-const anyAgent: fc.Arbitrary<Agent> = fc
-  .record(
-    {
-      status: mostly<Agent['status']>('active', 'suspended', 'retired'),
-      envelope: anyGrant,
-      baseline: anyGrant,
-      epoch: fc.nat({ max: 3 }),
-      expiresAt: fc.integer({ min: NOW - 5_000, max: NOW + 400_000 }),
-      accessTokenTtlSeconds: anySeconds,
-      defaultResource: fc.constantFrom(...RESOURCES),
-    },
-    { requiredKeys: ['status', 'envelope', 'baseline', 'epoch'] },
-  )
-  .map(fields => ({
-    ...record,
-    ...fields,
-    id: 'agt_1',
-    name: 'an agent',
-    ownerId: 'usr_1',
-    credential: { method: 'client_secret', secretDigests: [] },
-  }));
-
-const anyOwner: fc.Arbitrary<Person> = fc
-  .record({ status: mostly<'active' | 'disabled'>('active', 'disabled'), epoch: fc.nat({ max: 3 }) })
-  .map(fields => ({ ...record, ...fields, id: 'usr_1', name: 'an owner', roles: [] }));
-
-const anyQuestion: fc.Arbitrary<IssueQuestion> = fc.record({
-  agent: anyAgent,
-  owner: fc.option(anyOwner, { nil: undefined, freq: 9 }),
-  requestedResource: fc.option(fc.constantFrom(...RESOURCES, 'https://unknown.example'), { nil: undefined }),
-  resource: fc.option(anyResource, { nil: undefined, freq: 9 }),
-  requestedScope: fc.option(
-    fc.oneof(
-      fc.subarray([...SCOPES, 'unheard-of'], { minLength: 1 }).map(scopes => scopes.join(' ')),
-      fc.constantFrom('', ' ', 'read  write', 'read\t', 'read "'),
-    ),
-    { nil: undefined },
-  ),
-  maxTtlSeconds: anySeconds,
-  deploymentEpoch: fc.nat({ max: 3 }),
-  signingKey: fc.option(fc.constant({ id: 'key_1', epoch: 0 }), { nil: undefined }),
-  now: fc.constant(NOW),
-});
+import {
+  anyAgent,
+  anyOwner,
+  anyQuestion,
+  anyResource,
+  NOW,
+  RESOURCES,
+  SCOPES,
+} from '../support/issue-questions.ts';
 
 /** What may be issued at all, said as directly as possible: a set for each limit, and what is asked must be in all of them. */
 function mayIssue(question: IssueQuestion): boolean {
   const { agent, owner, resource } = question;
   if (agent.status !== 'active' || (agent.expiresAt ?? Number.POSITIVE_INFINITY) < NOW + 1_000) return false;
   if (owner?.status !== 'active' || resource?.status !== 'active') return false;
+  if (agent.dpop === 'required' && question.proofKey === undefined) return false;
   if (question.requestedResource === undefined && agent.defaultResource === undefined) return false;
   const at = (grant: Agent['envelope']) =>
     grant.find(entry => entry.resource === resource.identifier)?.scopes ?? [];
   const limits = [at(agent.envelope), at(agent.baseline), resource.scopes.map(scope => scope.name)];
   const everywhere = SCOPES.filter(scope => limits.every(limit => limit.includes(scope)));
   const asked = question.requestedScope?.split(' ') ?? everywhere;
+  if (question.deploymentEpoch % 2 === 1) return false;
   const isSigned = resource.tokenFormat.kind === 'opaque' || question.signingKey !== undefined;
   return isSigned && asked.length > 0 && asked.every(scope => (everywhere as string[]).includes(scope));
 }
@@ -153,7 +76,7 @@ test('what is beyond the baseline and within the envelope is told apart: a human
   const [resource] = fc.sample(anyResource, { numRuns: 1, seed: 1 });
   const [owner] = fc.sample(anyOwner, { numRuns: 1, seed: 1 });
   if (!agent || !resource || !owner) return t.fail();
-  const { expiresAt: _, ...unbounded } = agent;
+  const { expiresAt: _end, dpop: _policy, ...unbounded } = agent;
   const question: IssueQuestion = {
     agent: {
       ...unbounded,
@@ -174,6 +97,7 @@ test('what is beyond the baseline and within the envelope is told apart: a human
     maxTtlSeconds: 300,
     deploymentEpoch: 0,
     signingKey: undefined,
+    proofKey: undefined,
     now: NOW,
   };
   const decision = decideIssue(question);

@@ -1,32 +1,35 @@
-import test from 'ava';
 import { killAgent } from '../../src/agents/index.ts';
 import { addAgent, addPerson, addResource, getToken, introspect, startApp } from '../support/start-app.ts';
+import { onEachStore } from '../support/stores.ts';
 
-test('an agent gets a token, its audience verifies it, it is revoked, and it is dead', async t => {
-  const app = await startApp(t);
-  const resource = await addResource(app);
-  const agent = await addAgent(app, await addPerson(app), resource);
+onEachStore(
+  'an agent gets a token, its audience verifies it, it is revoked, and it is dead',
+  async (t, store) => {
+    const app = await startApp(t, { env: store });
+    const resource = await addResource(app);
+    const agent = await addAgent(app, await addPerson(app), resource);
 
-  const token = await getToken(app, agent, resource);
-  const live = await introspect(app, resource, token);
-  t.is(live.status, 200);
-  t.like(live.json, {
-    active: true,
-    sub: agent.id,
-    client_id: agent.id,
-    aud: resource.identifier,
-    scope: 'read',
-  });
-  t.is(live.json.exp - live.json.iat, 300);
+    const token = await getToken(app, agent, resource);
+    const live = await introspect(app, resource, token);
+    t.is(live.status, 200);
+    t.like(live.json, {
+      active: true,
+      sub: agent.id,
+      client_id: agent.id,
+      aud: resource.identifier,
+      scope: 'read',
+    });
+    t.is(live.json.exp - live.json.iat, 300);
 
-  const revoked = await app.post('/revoke', { token }, { basic: agent.basic });
-  t.is(revoked.status, 200);
-  t.is(revoked.text, '{}');
-  t.is((await introspect(app, resource, token)).text, '{"active":false}');
-});
+    const revoked = await app.post('/revoke', { token }, { basic: agent.basic });
+    t.is(revoked.status, 200);
+    t.is(revoked.text, '{}');
+    t.is((await introspect(app, resource, token)).text, '{"active":false}');
+  },
+);
 
-test('a killed agent is dead at the next introspection and cannot come back', async t => {
-  const app = await startApp(t);
+onEachStore('a killed agent is dead at the next introspection and cannot come back', async (t, store) => {
+  const app = await startApp(t, { env: store });
   const resource = await addResource(app);
   const agent = await addAgent(app, await addPerson(app), resource);
   const token = await getToken(app, agent, resource);

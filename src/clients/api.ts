@@ -1,0 +1,57 @@
+/** Credentials in the admin API: how they are given and how they are shown. Free of server code, as every `api.ts`. */
+import { z } from 'zod';
+import { shownInstant } from '../admin-call.ts';
+import { closedObject } from '../input.ts';
+
+export { credentialInput, credentialOrNoneInput } from './credential-input.ts';
+
+/** A public key as it is shown: these members and no other, so that a private one cannot slip through. */
+const shownKey = closedObject({
+  kty: z.string().optional(),
+  crv: z.string().optional(),
+  x: z.string().optional(),
+  y: z.string().optional(),
+  n: z.string().optional(),
+  e: z.string().optional(),
+  alg: z.string().optional(),
+  kid: z.string().optional(),
+}).meta({ id: 'PublicKey', description: 'A public key (RFC 7517).' });
+
+/** How many secrets are accepted, or the public keys or where they are. Never a digest. */
+export const shownCredential = z
+  .union([
+    closedObject({
+      method: z.literal('client_secret'),
+      secrets: z.int().describe('How many are accepted: two while one takes the place of the other.'),
+    }),
+    closedObject({ method: z.literal('private_key_jwt'), keys: z.array(shownKey) }),
+    closedObject({ method: z.literal('private_key_jwt'), jwksUri: z.string() }),
+    closedObject({ method: z.literal('none') }),
+  ])
+  .meta({ id: 'Credential', description: 'How a client proves itself.' });
+
+/** The secret of a client, where the answer is the one that shows it. */
+export const shownSecret = z.string().describe('Shown this once, and stored nowhere: keep it.');
+
+/** In the place of the secret, where the answer that showed it is given again. */
+export const shownSecretBefore = z
+  .literal(true)
+  .describe(
+    'The request was answered before, and that answer showed the secret, which is stored nowhere. Where it was lost, end it (it is the newest in the list of secrets) and make another.',
+  );
+
+/** What a secret is called. */
+export const secretIdInput = z
+  .string()
+  .regex(/^sec_[\w-]{12}$/, { error: 'the `id` of one of its secrets' })
+  .describe('What the secret is called.');
+
+/** The secrets that are accepted, newest first. */
+export const shownSecrets = closedObject({
+  items: z.array(
+    closedObject({
+      id: z.string().describe('What the secret is called. Nothing leads from it to the secret.'),
+      createdAt: shownInstant.optional().describe('Absent where it was given by configuration.'),
+    }).meta({ id: 'Secret' }),
+  ),
+}).meta({ id: 'Secrets' });

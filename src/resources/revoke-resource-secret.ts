@@ -1,0 +1,39 @@
+import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { withoutSecret } from '../clients/index.ts';
+import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
+import type { Resource } from './resource.ts';
+
+/**
+ * Ends one secret of a resource server at once.
+ *
+ * @param secretId as it is listed
+ * @throws {Refused<ResourceRefusal | CredentialRefusal>}
+ */
+export function revokeResourceSecret(
+  deps: ResourceDeps,
+  id: string,
+  secretId: string,
+  origin: Origin,
+): Promise<Resource> {
+  assertNotProtected(id);
+  return reviseRecord(
+    deps.resources,
+    deps.freshness,
+    'resource',
+    () => getResource(deps.resources, id),
+    current => ({
+      record: { ...current, credential: withoutSecret(current.credential, secretId) },
+      events: [
+        {
+          type: 'resource.secret-revoked',
+          outcome: 'done',
+          ...eventOrigin(origin),
+          resource: current.identifier,
+          target: id,
+          detail: { secret: secretId },
+        },
+      ],
+    }),
+    origin.now,
+  );
+}
