@@ -1,5 +1,6 @@
 import type { CommitOutcome, Unit } from '../audit/index.ts';
 import { StoreUnavailable } from '../errors.ts';
+import { CommitFigures, inSpan } from '../observability/index.ts';
 
 type Waiting<Change> = {
   readonly unit: Unit<Change>;
@@ -9,16 +10,24 @@ type Waiting<Change> = {
 
 /** Units in one batch: more would only make the first ones wait. */
 const MAX_BATCH = 256;
+/** With fewer at work there is hardly anything to share, and nobody is made to wait for it. */
+const MANY_AT_WORK = 8;
+const GATHERED_SHARE = 0.95;
+const LONGEST_GATHERING_MS = 2;
 
 /**
  * Gathers the units that wait, commits them at once, then answers: one fsync or one majority write for many requests. One batch
  * is under way while the next one gathers, and units commit in the order in which they came.
  */
 export class CommitQueue<Change> {
+  readonly figures = new CommitFigures();
   readonly #applyBatch: (units: readonly Unit<Change>[]) => Promise<readonly CommitOutcome[]>;
   #waiting: Waiting<Change>[] = [];
   #running: Promise<void> | undefined;
   #isClosed = false;
+  /** How many must wait for the next batch to begin at once. */
+  #enough = Number.POSITIVE_INFINITY;
+  #onEnough: () => void = () => undefined;
 
   /**
    * @param applyBatch commits a batch and tells the outcome of each unit, in order; a rejection means that it is unknown
@@ -30,9 +39,15 @@ export class CommitQueue<Change> {
 
   commit(unit: Unit<Change>): Promise<CommitOutcome> {
     if (this.#isClosed) return Promise.reject(new StoreUnavailable('the store is closed'));
+    return inSpan('commit', {}, () => this.#add(unit), describeOutcome);
+  }
+
+  #add(unit: Unit<Change>): Promise<CommitOutcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ unit, resolve, reject });
+      this.figures.waiting += 1;
       this.#running ??= this.#run();
+      if (this.#waiting.length >= this.#enough) this.#onEnough();
     });
   }
 
@@ -43,26 +58,64 @@ export class CommitQueue<Change> {
   }
 
   async #run(): Promise<void> {
+    this.figures.underWaySince = performance.now();
     // Let the rest of this turn's requests join the first batch.
     await new Promise(resolve => setImmediate(resolve));
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, MAX_BATCH);
       this.#waiting = this.#waiting.slice(MAX_BATCH);
+      const startedAt = performance.now();
+      this.figures.waiting = this.#waiting.length;
+      this.figures.underWaySince = startedAt;
       try {
         const outcomes = await this.#applyBatch(batch.map(({ unit }) => unit));
-        for (const [index, { resolve, reject }] of batch.entries()) {
-          const outcome = outcomes[index];
-          if (outcome) resolve(outcome);
-          else reject(new StoreUnavailable('a unit was not settled'));
-        }
+        this.figures.durations.observe(performance.now() - startedAt);
+        this.figures.batchUnits.observe(batch.length);
+        for (const [index, waiting] of batch.entries()) this.#settle(waiting, outcomes[index]);
       } catch (error) {
+        this.figures.failedBatches += 1;
         const unavailable =
           error instanceof StoreUnavailable
             ? error
             : new StoreUnavailable('a commit failed', { cause: error });
         for (const { reject } of batch) reject(unavailable);
       }
+      await this.#gather(batch.length + this.#waiting.length);
     }
+    this.figures.underWaySince = undefined;
     this.#running = undefined;
   }
+
+  /**
+   * Lets the next batch grow where many are at work: those who have just been answered are about to come back, and what a batch
+   * costs is shared by all in it. Without this they fall into two halves, and each waits for the other's commit.
+   *
+   * @param atWork how many units were under way or waiting when the last batch was done
+   */
+  async #gather(atWork: number): Promise<void> {
+    const enough = Math.min(Math.ceil(atWork * GATHERED_SHARE), MAX_BATCH);
+    if (atWork < MANY_AT_WORK || this.#waiting.length >= enough || this.#isClosed) return;
+    await new Promise<void>(resolve => {
+      const longest = setTimeout(resolve, LONGEST_GATHERING_MS);
+      this.#enough = enough;
+      this.#onEnough = () => {
+        clearTimeout(longest);
+        resolve();
+      };
+    });
+    this.#enough = Number.POSITIVE_INFINITY;
+  }
+
+  #settle({ unit, resolve, reject }: Waiting<Change>, outcome: CommitOutcome | undefined): void {
+    if (!outcome) {
+      reject(new StoreUnavailable('a unit was not settled'));
+      return;
+    }
+    if (outcome.committed) this.figures.countEvents(unit.events);
+    else this.figures.countConflict(outcome.conflict);
+    resolve(outcome);
+  }
 }
+
+const describeOutcome = (outcome: CommitOutcome): Record<string, string> =>
+  outcome.committed ? {} : { 'countersign.conflict': outcome.conflict };

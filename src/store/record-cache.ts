@@ -5,12 +5,14 @@ import { LRUCache } from 'lru-cache';
  * what does not exist.
  */
 export class RecordCache<R extends object> {
-  readonly #records: LRUCache<string, R>;
+  readonly #max: number;
+  /** Made for the first record: it lays out room for all of them. */
+  #records: LRUCache<string, R> | undefined;
   #invalidations = 0;
 
   /** @param max how many records at most; the least recently used go first */
   constructor(max = 20_000) {
-    this.#records = new LRUCache({ max });
+    this.#max = max;
   }
 
   /**
@@ -18,23 +20,26 @@ export class RecordCache<R extends object> {
    * it, so its result is used but not kept.
    */
   async find(key: string, load: () => Promise<R | undefined>): Promise<R | undefined> {
-    const known = this.#records.get(key);
+    const known = this.#records?.get(key);
     if (known) return known;
     const invalidations = this.#invalidations;
     const loaded = await load();
-    if (loaded && invalidations === this.#invalidations) this.#records.set(key, loaded);
+    if (loaded && invalidations === this.#invalidations) {
+      this.#records ??= new LRUCache({ max: this.#max });
+      this.#records.set(key, loaded);
+    }
     return loaded;
   }
 
   /** Forgets one record. */
   invalidate(key: string): void {
     this.#invalidations += 1;
-    this.#records.delete(key);
+    this.#records?.delete(key);
   }
 
   /** Forgets everything, when it is unknown what has changed. */
   clear(): void {
     this.#invalidations += 1;
-    this.#records.clear();
+    this.#records?.clear();
   }
 }

@@ -1,15 +1,31 @@
 import type { AgentChange, AgentStore } from '../agents/index.ts';
-import type { AuditStore, CommitPort } from '../audit/index.ts';
+import type { AuditStore, CommitPort, MoveCuts, RetentionStore } from '../audit/index.ts';
+import type { KeepAnswer, KeptAnswerStore } from '../idempotency/index.ts';
 import type { SigningKeyChange, SigningKeyStore } from '../keys/index.ts';
-import type { PersonChange, PersonStore } from '../people/index.ts';
+import type { AttemptStore } from '../limits/index.ts';
+import type { StoreFigures } from '../observability/index.ts';
+import type {
+  CredentialChange,
+  CredentialStore,
+  PassChange,
+  PassStore,
+  PersonChange,
+  PersonStore,
+} from '../people/index.ts';
 import type { EngineChange, EngineStore } from '../provider/engine-store.ts';
+import type { DeploymentChange, DeploymentStore } from '../recovery/deployment.ts';
 import type { ResourceChange, ResourceStore } from '../resources/index.ts';
 import type { TokenChange, TokenStore } from '../tokens/index.ts';
 
 /** Everything that a unit of commit may change. */
 export type Change =
   | AgentChange
+  | CredentialChange
+  | DeploymentChange
   | EngineChange
+  | KeepAnswer
+  | MoveCuts
+  | PassChange
   | PersonChange
   | ResourceChange
   | SigningKeyChange
@@ -21,9 +37,15 @@ export type Change =
  */
 export interface Store
   extends AgentStore,
+    AttemptStore,
+    CredentialStore,
+    DeploymentStore,
     EngineStore,
+    KeptAnswerStore,
+    PassStore,
     PersonStore,
     ResourceStore,
+    RetentionStore,
     SigningKeyStore,
     TokenStore,
     AuditStore,
@@ -33,7 +55,10 @@ export interface Store
   /** In words for a log: which database, where, which version. Never with credentials. */
   readonly description: string;
 
-  /** Deletes expired tokens and engine records, used single-use values and forgotten cutoffs, a small batch at a time. @returns rows deleted */
+  /** Of its own work, for metrics and probes. */
+  readonly figures: StoreFigures;
+
+  /** Deletes expired tokens, passes and engine records, used single-use values and forgotten cutoffs, a small batch at a time. @returns rows deleted */
   sweep(): Promise<number>;
 
   /** Finishes the commits under way, then closes. Later calls are rejected with `StoreUnavailable`. */

@@ -2,6 +2,7 @@ import test from 'ava';
 import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { type MongoServer, startMongoServer } from '../support/mongo-server.ts';
 import { testEngineRecords } from './engine-records.ts';
+import { testPasses } from './passes.ts';
 import { type ContractSubject, testStoreContract } from './store-contract.ts';
 
 let server: MongoServer | undefined;
@@ -25,4 +26,5 @@ if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') {
   };
   testStoreContract(subject);
   testEngineRecords(subject);
+  testPasses(subject);
 }

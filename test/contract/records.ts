@@ -4,7 +4,8 @@ import type { AuditEvent } from '../../src/audit/index.ts';
 import { newId } from '../../src/ids.ts';
 import type { SigningKey } from '../../src/keys/index.ts';
 import { handle, lineageOf } from '../../src/liveness.ts';
-import type { Person } from '../../src/people/index.ts';
+import { credentialIdOf, type Person, type PersonCredential } from '../../src/people/index.ts';
+import { NO_ATTEMPTS } from '../../src/people/person-credential.ts';
 import type { Resource } from '../../src/resources/index.ts';
 import type { Change } from '../../src/store/store.ts';
 import { newOpaqueToken } from '../../src/tokens/access-token-value.ts';
@@ -77,8 +78,8 @@ export function tokenRecord(
   overrides: Partial<TokenRecord> = {},
   agent: { readonly id: string; readonly epoch: number } = { id: 'agt_1', epoch: 0 },
 ): TokenRecord {
-  const { jti } = newOpaqueToken(Date.now());
-  const issuedAt = Math.floor(Date.now() / 1000);
+  const issuedAt = overrides.issuedAt ?? Math.floor(Date.now() / 1000);
+  const { jti } = newOpaqueToken(issuedAt * 1000);
   return {
     jti,
     clientId: agent.id,
@@ -100,9 +101,25 @@ export function insertToken(token: TokenRecord): Change {
 }
 
 export function useOnce(value: string, expiresAt = Date.now() + 300_000): Change {
-  return { kind: 'use-once', value, expiresAt };
+  return { kind: 'use-once', value, usableFrom: Date.now(), expiresAt };
 }
 
 export function cutOff(id: string, epoch = 1, forgetAt = Date.now() + 600_000): Change {
   return { kind: 'cut-off', id, epoch, forgetAt };
+}
+
+export function credentialRecord(personId: `usr_${string}`): PersonCredential {
+  return {
+    id: credentialIdOf(personId),
+    version: 1,
+    epoch: 0,
+    createdAt: Date.now(),
+    updatedAt: Date.now(),
+    personId,
+    password: '$argon2id$v=19$…',
+    totp: { sealedSeed: 'sealed', lastStep: 7, since: 1 },
+    passkeys: [],
+    attempts: NO_ATTEMPTS,
+    vouchedBy: [],
+  };
 }

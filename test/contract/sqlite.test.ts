@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import { testEngineRecords } from './engine-records.ts';
+import { testPasses } from './passes.ts';
 import { type ContractSubject, testStoreContract } from './store-contract.ts';
 
 const subject: ContractSubject = {
@@ -17,3 +18,4 @@ const subject: ContractSubject = {
 
 testStoreContract(subject);
 testEngineRecords(subject);
+testPasses(subject);

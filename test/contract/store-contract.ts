@@ -6,12 +6,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import test, { type ExecutionContext } from 'ava';
+import { agentFacets } from '../../src/agents/agent-facets.ts';
+import type { Agent } from '../../src/agents/index.ts';
 import { chainHash, emptyLane } from '../../src/audit/index.ts';
 import { StoreUnavailable } from '../../src/errors.ts';
 import { newId } from '../../src/ids.ts';
 import { isLive } from '../../src/liveness.ts';
+import type { PageRequest } from '../../src/paging.ts';
 import type { Store, StoreOptions } from '../../src/store/store.ts';
 import { patientStore } from '../support/patience.ts';
+import type { TokenRecord } from '../../src/tokens/index.ts';
 import {
   agentRecord,
   cutOff,
@@ -119,6 +123,36 @@ export function testStoreContract(subject: ContractSubject): void {
     }
   });
 
+  serial('every signing key is listed, however many there are', async t => {
+    const store = await oneStore(t);
+    const keys = Array.from({ length: 2_001 }, () => keyRecord()).sort((a, b) => (a.id < b.id ? -1 : 1));
+    await store.commit({
+      changes: keys.map(record => ({ kind: 'insert', collection: 'signing-key', record })),
+      events: [],
+    });
+    t.deepEqual(
+      (await store.listSigningKeys()).map(({ id }) => id),
+      keys.map(({ id }) => id),
+    );
+  });
+
+  serial('a refusal is found by its request, and what was done is not', async t => {
+    const [one, other] = await twoStores(t);
+    const refused = event({ outcome: 'refused', reason: 'wrong', requestId: 'req_refused' });
+    // What a caller sent stands in the detail, and is not mistaken for the event.
+    const sent = { scope: '"outcome":"refused","requestId":"req_forged"' };
+    const done = event({ requestId: 'req_done', detail: sent });
+    await one.commit({ changes: [], events: [done, refused, event({ requestId: 'req_refused' })] });
+    const found = await other.findRefusals('req_refused');
+    t.deepEqual(
+      found.map(row => JSON.parse(row.body).event.outcome),
+      ['refused'],
+    );
+    for (const requestId of ['req_done', 'req_forged', 'req_', '']) {
+      t.deepEqual(await other.findRefusals(requestId), [], requestId);
+    }
+  });
+
   serial('what was absent is found once it has been added', async t => {
     const [one, other] = await twoStores(t);
     const agent = agentRecord();
@@ -129,6 +163,49 @@ export function testStoreContract(subject: ContractSubject): void {
     });
     await other.fresh();
     t.deepEqual(await other.findAgent(agent.id), agent);
+  });
+
+  serial('an answer is kept with what it tells of, or neither is; an expired one gives way', async t => {
+    const [one, other] = await twoStores(t);
+    const now = Date.now();
+    const kept = (answer: string, expiresAt = now + 1_000) => {
+      return { id: 'key-1', requestDigest: 'request', expiresAt, answer };
+    };
+    const keep = (store: Store, answer: string, record = agentRecord(), at = now, expiresAt?: number) =>
+      store.commit({
+        changes: [
+          { kind: 'keep-answer', kept: kept(answer, expiresAt), now: at },
+          { kind: 'insert', collection: 'agent', record },
+        ],
+        events: [event({ target: record.id })],
+      });
+    const taken = agentRecord({ id: 'agt_taken' });
+    await one.commit({ changes: [{ kind: 'insert', collection: 'agent', record: taken }], events: [] });
+    t.deepEqual(await keep(one, 'lost', taken), { committed: false, conflict: 'already-exists' });
+    t.is(await one.findKeptAnswer('key-1'), undefined);
+
+    const outcomes = await Promise.all(
+      Array.from({ length: RACERS }, (_, n) =>
+        keep(n % 2 === 0 ? one : other, `${n}`, agentRecord({ id: `agt_${n}` })),
+      ),
+    );
+    const won = outcomes.findIndex(({ committed }) => committed);
+    t.is(outcomes.filter(({ committed }) => committed).length, 1);
+    t.deepEqual(
+      outcomes.find(({ committed }) => !committed),
+      { committed: false, conflict: 'already-used' },
+    );
+    for (const store of [one, other]) {
+      t.deepEqual(await store.findKeptAnswer('key-1'), kept(`${won}`));
+      t.is((await store.listAgents({ limit: 200 })).items.length, 2);
+    }
+    t.deepEqual(await keep(one, 'early', agentRecord(), now + 999), {
+      committed: false,
+      conflict: 'already-used',
+    });
+    t.true((await keep(one, 'later', agentRecord(), now + 1_000, now + 2_000)).committed);
+    t.deepEqual(await other.findKeptAnswer('key-1'), kept('later', now + 2_000));
+    t.is(await other.findKeptAnswer('key-2'), undefined);
   });
 
   serial('lists go from page to page in order of identifier', async t => {
@@ -151,13 +228,98 @@ export function testStoreContract(subject: ContractSubject): void {
     t.deepEqual(await store.listPeople({ limit: 2 }), { items: [] });
   });
 
+  serial(
+    'lists of agents are what the filters say, in the order that was asked for, page by page',
+    async t => {
+      const database = await subject.newDatabase(t);
+      const first = await database.open({ now: Date.now, lane: newId('lane', Date.now()) });
+      const start = 1_700_000_000_000;
+      const agents = Array.from({ length: 60 }, (_, n) =>
+        agentRecord({
+          id: `agt_${String(n).padStart(4, '0')}`,
+          name: ['Refunder', 'refund Ωmega', 'Ärger', 'Bot', 'REFUSER 😀', 'Réf'][n % 6] as string,
+          ownerId: `usr_${n % 4}`,
+          status: (['active', 'suspended', 'retired'] as const)[n % 3] ?? 'active',
+          envelope: [
+            { resource: `https://${n % 5}.example/mcp`, scopes: ['read'] },
+            ...(n % 2 === 0 ? [{ resource: 'https://even.example/', scopes: ['read'] }] : []),
+          ],
+          createdAt: start + (n % 7) * 1_000,
+          ...(n % 10 === 0 && { expiresAt: start }),
+        }),
+      );
+      const inserted = agents.map(record => ({ kind: 'insert', collection: 'agent', record }) as const);
+      await first.commit({ changes: inserted, events: [event()] });
+      // Another owner, another standing, another name: it is found under what it is, and no longer under what it was.
+      const [moved] = agents;
+      if (!moved) return;
+      agents[0] = { ...moved, name: 'Zed', ownerId: 'usr_9', status: 'suspended', version: 2 };
+      await first.commit({
+        changes: [{ kind: 'replace', collection: 'agent', record: agents[0], ifVersion: 1 }],
+        events: [event()],
+      });
+      const usedAt = new Map(
+        agents.filter((_, n) => n % 3 === 1).map(({ id }, n) => [id, start + 10_000 + n * 700]),
+      );
+      for (const [id, at] of usedAt) first.noteUse(id, at);
+      await first.close();
+      const store = await openStore(t, database);
+
+      const idleSince = ({ id, createdAt }: (typeof agents)[number]) => usedAt.get(id) ?? createdAt;
+      const facetLists = [
+        ...[[], ['owner usr_1'], ['owner usr_9'], ['owner usr_0'], ['status suspended'], ['expires']],
+        ...[['resource https://even.example'], ['resource https://3.example/mcp', 'status active']],
+        ...[['owner usr_2', 'resource https://even.example', 'status retired'], ['owner usr_77']],
+      ];
+      // By code points, as both databases order text.
+      const compare = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+      const byId = (a: { id: string }, b: { id: string }) => compare(a.id, b.id);
+      const nameKey = ({ name }: { name: string }) => name.toLowerCase();
+      const orders: [Partial<PageRequest>, (a: Agent, b: Agent) => number, (agent: Agent) => boolean][] = [
+        [{}, byId, () => true],
+        [{ order: '-id' }, (a, b) => byId(b, a), () => true],
+        [{ order: 'name' }, (a, b) => compare(nameKey(a), nameKey(b)) || byId(a, b), () => true],
+        ...['ref', 'r', 'ärg', 'refuser 😀', 'no'].map((namePrefix): (typeof orders)[number] => [
+          { order: 'name', namePrefix },
+          (a, b) => compare(nameKey(a), nameKey(b)) || byId(a, b),
+          agent => nameKey(agent).startsWith(namePrefix),
+        ]),
+        ...[undefined, start + 13_000, start].map((lastUsedBefore): (typeof orders)[number] => [
+          { order: 'lastUsed', ...(lastUsedBefore && { lastUsedBefore }) },
+          (a, b) => idleSince(a) - idleSince(b) || byId(a, b),
+          agent => idleSince(agent) < (lastUsedBefore ?? Number.POSITIVE_INFINITY),
+        ]),
+      ];
+      for (const facets of facetLists) {
+        for (const [request, order, isMeant] of orders) {
+          const expected = agents
+            .filter(agent => facets.every(facet => agentFacets(agent).includes(facet)) && isMeant(agent))
+            .sort(order);
+          const found: string[] = [];
+          let after: string | undefined;
+          do {
+            const page = await store.listAgents({ limit: 7, facets, ...request, ...(after && { after }) });
+            found.push(...page.items.map(({ id }) => id));
+            after = page.next;
+          } while (after !== undefined);
+          t.deepEqual(
+            found,
+            expected.map(({ id }) => id),
+            JSON.stringify({ facets, ...request }),
+          );
+        }
+      }
+      const never = agents.find(({ id }) => !usedAt.has(id));
+      t.is(await store.findLastUse(never?.id ?? ''), undefined);
+    },
+  );
+
   serial('the tokens of a client are listed newest first, without expired ones', async t => {
     const store = await oneStore(t);
     const now = Math.floor(Date.now() / 1000);
     const tokens = Array.from({ length: 4 }, (_, n) =>
       tokenRecord({ clientId: 'agt_1', issuedAt: now - 400 + n * 100, expiresAt: now - 100 + n * 100 }),
     );
-    // Made in the order in which they are committed: some stores order by when a token's identifier was made.
     for (const token of [...tokens, tokenRecord({ clientId: 'agt_2' })]) {
       await store.commit({ changes: [insertToken(token)], events: [event()] });
     }
@@ -165,6 +327,26 @@ export function testStoreContract(subject: ContractSubject): void {
     t.deepEqual(await store.listTokens('agt_1', 10), newest);
     t.deepEqual(await store.listTokens('agt_1', 1), newest.slice(0, 1));
     t.deepEqual(await store.listTokens('agt_3', 10), []);
+  });
+
+  serial('the tokens of a client come page after page, also those of one second', async t => {
+    const store = await oneStore(t);
+    const now = Math.floor(Date.now() / 1000);
+    const tokens = Array.from({ length: 9 }, (_, n) =>
+      tokenRecord({ clientId: 'agt_1', issuedAt: now - Math.floor(n / 4), expiresAt: now + 100 }),
+    );
+    for (const token of tokens) await store.commit({ changes: [insertToken(token)], events: [event()] });
+    const seen: TokenRecord[] = [];
+    for (;;) {
+      const page = await store.listTokens('agt_1', 2, seen.at(-1)?.jti);
+      if (page.length === 0) break;
+      seen.push(...page);
+    }
+    t.is(new Set(seen.map(({ jti }) => jti)).size, 9);
+    t.deepEqual(
+      seen.map(({ issuedAt }) => issuedAt),
+      tokens.map(({ issuedAt }) => issuedAt).toSorted((a, b) => b - a),
+    );
   });
 
   serial('I1: of 64 racers in two processes, one uses up a single-use value', async t => {

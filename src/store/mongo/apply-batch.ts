@@ -2,23 +2,31 @@ import { hash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import mongoose, { type ClientSession } from 'mongoose';
 import {
+  type AuditEvent,
   type AuditRow,
   type CommitOutcome,
   type Conflict,
   chainEvent,
   emptyLane,
+  facetsOfEvent,
   type LaneHead,
+  type MoveCuts,
+  refusedRequestOf,
   type Unit,
 } from '../../audit/index.ts';
 import { StoreUnavailable } from '../../errors.ts';
+import type { KeepAnswer } from '../../idempotency/index.ts';
+import type { PassChange } from '../../people/index.ts';
 import type { EngineChange } from '../../provider/engine-store.ts';
 import { withoutTrailingSlash } from '../../resources/index.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
+import { fileRecord, isFiled } from '../record-facets.ts';
 import type { Change } from '../store.ts';
 import {
   type AuditDocument,
   type Database,
   DURABLE,
+  decisionKey,
   type FeedDocument,
   laneKey,
   type RecordDocument,
@@ -27,10 +35,13 @@ import {
   type UsedOnceDocument,
 } from './database.ts';
 import { applyEngineChange } from './engine-records.ts';
+import { applyPassChange } from './passes.ts';
 import { trustedFilter } from './read.ts';
 
 /** How long a changed record is announced: far longer than any token that carries its old epoch can live. */
 const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
+/** The deployment's own epoch is never forgotten: it says whether anything may be granted. The year 9999. */
+const FOREVER_MS = 253_402_300_799_000;
 /** A batch that is not committed by then is given up: whoever waits for it has waited long enough. */
 const GIVE_UP_AFTER_MS = 5_000;
 const RETRY_PAUSE_MS = 20;
@@ -38,6 +49,7 @@ const DUPLICATE_KEY = 11_000;
 
 const { MongoError, MongoErrorLabel } = mongoose.mongo;
 
+type RecoveryChange = Extract<Change, { kind: 'decide' | 'void-pending' | 'adopt-audit' | 'move-cuts' }>;
 type RecordChange = Extract<Change, { kind: 'insert' | 'replace' }>;
 
 /** Where a lane stands: in its chain, and in its announcements. */
@@ -52,6 +64,9 @@ interface Writes {
   readonly tokens: TokenDocument[];
   readonly records: RecordChange[];
   readonly engine: EngineChange[];
+  readonly passes: PassChange[];
+  readonly keptAnswers: KeepAnswer[];
+  readonly recovery: RecoveryChange[];
   readonly feed: FeedDocument[];
   readonly audit: AuditDocument[];
   /** Where the lane stands once they are committed. */
@@ -230,6 +245,9 @@ export class BatchApplier {
     const tokens: TokenDocument[] = [];
     const records: RecordChange[] = [];
     const engine: EngineChange[] = [];
+    const passes: PassChange[] = [];
+    const keptAnswers: KeepAnswer[] = [];
+    const recovery: RecoveryChange[] = [];
     const feed: FeedDocument[] = [];
     const audit: AuditDocument[] = [];
     let { head, feedSeq } = this.#position;
@@ -259,25 +277,57 @@ export class BatchApplier {
           case 'insert':
           case 'replace':
             records.push(change);
-            announce(change.record.id, change.record.epoch, now + RECORD_ANNOUNCED_MS);
+            announce(change.record.id, change.record.epoch, announcedUntil(change.collection, now));
+            break;
+          case 'keep-answer':
+            keptAnswers.push(change);
+            break;
+          case 'decide':
+          case 'void-pending':
+          case 'adopt-audit':
+          case 'move-cuts':
+            recovery.push(change);
             break;
           case 'engine-put':
           case 'engine-consume':
           case 'engine-destroy':
           case 'engine-revoke-grant':
             engine.push(change);
+            break;
+          case 'issue-pass':
+          case 'renew-pass':
+          case 'take-pass':
+          case 'end-passes':
+            passes.push(change);
         }
       }
       for (const event of events) {
         const row: AuditRow = chainEvent(head, event);
-        audit.push({ _id: laneKey(row.lane, row.seq), ...row, committedAt: now });
+        audit.push({
+          _id: laneKey(row.lane, row.seq),
+          ...row,
+          committedAt: now,
+          ...searchedFields(event),
+        });
         head = { lane: row.lane, seq: row.seq, hash: row.hash };
       }
     }
-    return { usedOnce, tokens, records, engine, feed, audit, after: { head, feedSeq } };
+    return {
+      usedOnce,
+      tokens,
+      records,
+      engine,
+      passes,
+      keptAnswers,
+      recovery,
+      feed,
+      audit,
+      after: { head, feedSeq },
+    };
   }
 
-  async #write({ usedOnce, tokens, records, engine, feed, audit, after }: Writes): Promise<void> {
+  async #write(writes: Writes): Promise<void> {
+    const { usedOnce, tokens, records, engine, passes, keptAnswers, recovery, feed, audit, after } = writes;
     const session = this.#session;
     const options = { session, ordered: true, lean: true } as const;
     if (usedOnce.length > 0) {
@@ -288,11 +338,18 @@ export class BatchApplier {
     if (tokens.length > 0) {
       await this.#database.token.insertMany(tokens, options).catch(conflictFrom('already-exists', tokens));
     }
+    // Before the records: who comes second is told of the first, and not of what it has made.
+    for (const change of keptAnswers) await this.#keepAnswer(change);
     for (const change of records) await this.#writeRecord(change);
     for (const change of engine) {
       const conflict = await applyEngineChange(this.#database.engineRecord, session, change);
       if (conflict) throw new UnitConflict(conflict);
     }
+    for (const change of passes) {
+      const conflict = await applyPassChange(this.#database.pass, session, change);
+      if (conflict) throw new UnitConflict(conflict);
+    }
+    for (const change of recovery) await this.#writeRecovery(change);
     if (feed.length > 0) {
       await this.#database.feed.insertMany(feed, options);
       await this.#database.feedHead.updateOne(
@@ -304,6 +361,84 @@ export class BatchApplier {
     if (audit.length > 0) await this.#database.audit.insertMany(audit, options);
   }
 
+  async #writeRecovery(change: RecoveryChange): Promise<void> {
+    const session = this.#session;
+    switch (change.kind) {
+      case 'decide':
+        await this.#database.decision
+          .insertMany(
+            [
+              {
+                _id: decisionKey(change.epoch, change.id),
+                id: String(change.id),
+                decision: String(change.decision),
+              },
+            ],
+            { session, lean: true },
+          )
+          .catch(conflictFrom('already-exists', undefined));
+        return;
+      case 'void-pending':
+        await this.#database.engineRecord.deleteMany({}, { session });
+        await this.#database.pass.deleteMany({}, { session });
+        return;
+      case 'move-cuts':
+        await this.#moveCuts(change);
+        return;
+      case 'adopt-audit':
+        await this.#database.audit.bulkWrite(
+          change.rows.map(({ lane, seq, body, hash, at }) => ({
+            updateOne: {
+              filter: { _id: laneKey(lane, seq) },
+              update: {
+                $setOnInsert: {
+                  lane: String(lane),
+                  seq: Number(seq),
+                  body: String(body),
+                  hash: String(hash),
+                  committedAt: Number(at),
+                  ...searchedFields(String(body)),
+                },
+              },
+              upsert: true,
+            },
+          })),
+          { session, ordered: true },
+        );
+    }
+  }
+
+  async #moveCuts({ version, cuts }: MoveCuts): Promise<void> {
+    const options = { session: this.#session, upsert: true };
+    for (const { lane, seq, hash: rowHash } of [{ lane: '', seq: version, hash: '' }, ...cuts]) {
+      // Where one has come as far, none matches, and its key is taken.
+      await this.#database.auditCut
+        .updateOne(
+          trustedFilter({ _id: String(lane), seq: { $lt: Number(seq) } }),
+          { $set: { seq: Number(seq), hash: String(rowHash) } },
+          options,
+        )
+        .catch(conflictFrom('version-changed', undefined));
+    }
+  }
+
+  /** Takes the place of an expired answer; where one is kept that has not expired, its key is taken. */
+  async #keepAnswer({ kept, now }: KeepAnswer): Promise<void> {
+    await this.#database.keptAnswer
+      .updateOne(
+        trustedFilter({ _id: String(kept.id), expiresAt: { $lte: new Date(now) } }),
+        {
+          $set: {
+            requestDigest: String(kept.requestDigest),
+            expiresAt: new Date(kept.expiresAt),
+            answer: String(kept.answer),
+          },
+        },
+        { session: this.#session, upsert: true },
+      )
+      .catch(conflictFrom('already-used', undefined));
+  }
+
   async #writeRecord(change: RecordChange): Promise<void> {
     const { model, document } = this.#toRecordDocument(change);
     const session = this.#session;
@@ -311,6 +446,13 @@ export class BatchApplier {
       await model
         .insertMany([document], { session, lean: true })
         .catch(conflictFrom('already-exists', undefined));
+      if (change.collection === 'agent') {
+        await this.#database.agentUse.updateOne(
+          { _id: document._id },
+          { $setOnInsert: { idleSince: Number(change.record.createdAt) } },
+          { session, upsert: true },
+        );
+      }
       return;
     }
     const replaced = await model
@@ -322,7 +464,12 @@ export class BatchApplier {
   /** The fields that are searched or must be unique; everything else of a record is in its payload. */
   #toRecordDocument(change: RecordChange): { model: RecordModel; document: RecordDocument } {
     const { id, version } = change.record;
-    const document = { _id: String(id), version: Number(version), payload: JSON.stringify(change.record) };
+    const document = {
+      _id: String(id),
+      version: Number(version),
+      payload: JSON.stringify(change.record),
+      ...(isFiled(change.collection) && fileRecord(change.collection, change.record)),
+    };
     switch (change.collection) {
       case 'agent':
         return { model: this.#database.agent, document: { ...document, ownerId: change.record.ownerId } };
@@ -331,12 +478,16 @@ export class BatchApplier {
         const key = email === undefined ? {} : { emailKey: email.toLowerCase() };
         return { model: this.#database.person, document: { ...document, ...key } };
       }
+      case 'person-credential':
+        return { model: this.#database.personCredential, document };
       case 'resource': {
         const identifierKey = withoutTrailingSlash(change.record.identifier);
         return { model: this.#database.resource, document: { ...document, identifierKey } };
       }
       case 'signing-key':
         return { model: this.#database.signingKey, document };
+      case 'deployment':
+        return { model: this.#database.deployment, document };
     }
   }
 
@@ -389,6 +540,21 @@ function runsAlone(unit: Unit<Change>): boolean {
   return unit.changes.some(
     change => change.kind !== 'use-once' && change.kind !== 'insert-token' && change.kind !== 'cut-off',
   );
+}
+
+/** Until when a changed record is announced, in milliseconds since the epoch. */
+function announcedUntil(collection: string, nowMs: number): number {
+  return collection === 'deployment' ? FOREVER_MS : nowMs + RECORD_ANNOUNCED_MS;
+}
+
+/** By what a row is found again. */
+function searchedFields(event: AuditEvent | string): Pick<AuditDocument, 'refusedRequest' | 'facets'> {
+  const refusedRequest = refusedRequestOf(event);
+  const facets = facetsOfEvent(event);
+  return {
+    ...(refusedRequest !== undefined && { refusedRequest }),
+    ...(facets.length > 0 && { facets }),
+  };
 }
 
 function digestOf(value: string): string {

@@ -8,6 +8,9 @@ export interface RecordDocument {
   readonly emailKey?: string;
   readonly identifierKey?: string;
   readonly ownerId?: string;
+  /** By what it is found and ordered, see record-facets.ts. */
+  readonly facets?: readonly string[];
+  readonly nameKey?: string;
 }
 
 export interface TokenDocument {
@@ -20,6 +23,21 @@ export interface TokenDocument {
   /** A date, since MongoDB deletes by it. */
   readonly expiresAt: Date;
   readonly lineage: string;
+  readonly answer: string;
+}
+
+export interface AttemptDocument {
+  /** SHA-256 of the key, base64url. */
+  readonly _id: string;
+  readonly count: number;
+  readonly expiresAt: Date;
+}
+
+export interface KeptAnswerDocument {
+  /** SHA-256 of the client and its key, base64url. */
+  readonly _id: string;
+  readonly requestDigest: string;
+  readonly expiresAt: Date;
   readonly answer: string;
 }
 
@@ -65,12 +83,35 @@ export interface AuditDocument {
   readonly body: string;
   readonly hash: string;
   readonly committedAt: number;
+  /** Of refusals alone: the request, read out of the body. */
+  readonly refusedRequest?: string;
+  /** By what it is found, see event-facets.ts; absent for tokens. */
+  readonly facets?: readonly string[];
+}
+
+/** Up to where rows of a lane may be removed. The one without a lane counts how often cuts were moved. */
+export interface AuditCutDocument {
+  /** The lane. */
+  readonly _id: string;
+  readonly seq: number;
+  readonly hash: string;
 }
 
 export interface AgentUseDocument {
-  /** The agent. */
+  /** The agent: each has a document. */
   readonly _id: string;
-  readonly usedAt: number;
+  /** Absent where it was never used. */
+  readonly usedAt?: number;
+  /** When it was last used, or else registered. */
+  readonly idleSince: number;
+}
+
+/** What an operator decided of a record in a quarantine. */
+export interface DecisionDocument {
+  /** The epoch that began the quarantine, and the record. */
+  readonly _id: string;
+  readonly id: string;
+  readonly decision: string;
 }
 
 export interface EngineRecordDocument {
@@ -86,6 +127,18 @@ export interface EngineRecordDocument {
   readonly consumedAt?: number;
 }
 
+export interface PassDocument {
+  /** Kind and key. */
+  readonly _id: string;
+  readonly kind: string;
+  readonly personId: string;
+  readonly version: number;
+  readonly createdAt: number;
+  /** A date, since MongoDB deletes by it. */
+  readonly expiresAt: Date;
+  readonly payload: string;
+}
+
 /** An open database: its connection, and a model for each collection. */
 export interface Database extends Awaited<ReturnType<typeof openDatabase>> {}
 
@@ -97,6 +150,11 @@ const SEQ_DIGITS = 16;
 /** The key of a row or an announcement of a lane. */
 export function laneKey(lane: string, seq: number): string {
   return `${lane}:${String(seq).padStart(SEQ_DIGITS, '0')}`;
+}
+
+/** The key of a decision. */
+export function decisionKey(epoch: number, id: string): string {
+  return `${epoch}:${id}`;
 }
 
 /** Every acknowledged write is on the disks of a majority. */
@@ -147,19 +205,29 @@ export async function openDatabase(uri: string) {
   }
 
   const record = { version: Number, payload: String };
+  const filed = { facets: [String], nameKey: String };
   return {
     connection,
-    person: model<RecordDocument>('person', { ...record, emailKey: String }),
-    agent: model<RecordDocument>('agent', { ...record, ownerId: String }),
-    agentUse: model<AgentUseDocument>('agent_use', { usedAt: Number }),
-    resource: model<RecordDocument>('resource', { ...record, identifierKey: String }),
+    person: model<RecordDocument>('person', { ...record, ...filed, emailKey: String }),
+    agent: model<RecordDocument>('agent', { ...record, ...filed, ownerId: String }),
+    agentUse: model<AgentUseDocument>('agent_use', { usedAt: Number, idleSince: Number }),
+    resource: model<RecordDocument>('resource', { ...record, ...filed, identifierKey: String }),
     signingKey: model<RecordDocument>('signing_key', record),
+    personCredential: model<RecordDocument>('person_credential', record),
+    deployment: model<RecordDocument>('deployment', record),
+    decision: model<DecisionDocument>('decision', { id: String, decision: String }),
     token: model<TokenDocument>('token', {
       clientId: String,
       resourceId: String,
       issuedAt: Number,
       expiresAt: Date,
       lineage: String,
+      answer: String,
+    }),
+    attempt: model<AttemptDocument>('attempt', { count: Number, expiresAt: Date }),
+    keptAnswer: model<KeptAnswerDocument>('kept_answer', {
+      requestDigest: String,
+      expiresAt: Date,
       answer: String,
     }),
     usedOnce: model<UsedOnceDocument>('used_once', { expiresAt: Date }),
@@ -180,12 +248,23 @@ export async function openDatabase(uri: string) {
       expiresAt: Date,
       consumedAt: Number,
     }),
+    pass: model<PassDocument>('pass', {
+      kind: String,
+      personId: String,
+      version: Number,
+      createdAt: Number,
+      expiresAt: Date,
+      payload: String,
+    }),
+    auditCut: model<AuditCutDocument>('audit_cut', { seq: Number, hash: String }),
     audit: model<AuditDocument>('audit', {
       lane: String,
       seq: Number,
       body: String,
       hash: String,
       committedAt: Number,
+      refusedRequest: String,
+      facets: { type: [String], default: undefined },
     }),
   };
 }

@@ -110,6 +110,11 @@ export class Feed {
     this.#seen.set(announcement.lane, Math.max(seen, announcement.seq));
   }
 
+  /** Milliseconds since the moment up to which everything is known; infinite before the stream runs. */
+  ageMs(): number {
+    return performance.now() - this.#knownUntil;
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#stream?.close().catch(() => undefined);

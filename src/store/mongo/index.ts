@@ -3,24 +3,44 @@
  * transaction that a majority has on disk before anybody is told; each process hears of the others' changes by a change stream,
  * and proves before each answer that it has heard everything.
  */
+import { hash } from 'node:crypto';
 import type { ClientSession } from 'mongoose';
+import { AGENT_FACETS } from '../../agents/agent-facets.ts';
 import type { Agent } from '../../agents/index.ts';
-import type { AuditRow, CommitOutcome, LaneHead, Unit } from '../../audit/index.ts';
+import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from '../../audit/index.ts';
+import { DEPLOYMENT } from '../../deployment-epoch.ts';
+import type { KeptAnswer } from '../../idempotency/index.ts';
 import type { SigningKey } from '../../keys/index.ts';
+import type { AttemptAddition } from '../../limits/index.ts';
+import type { StoreFigures } from '../../observability/index.ts';
 import type { Page, PageRequest } from '../../paging.ts';
-import type { Person } from '../../people/index.ts';
+import {
+  credentialIdOf,
+  type PassKind,
+  type PassOf,
+  type Person,
+  type PersonCredential,
+} from '../../people/index.ts';
 import type { StoredEngineRecord } from '../../provider/engine-store.ts';
+import type { Decision, Deployment } from '../../recovery/deployment.ts';
 import { type Resource, withoutTrailingSlash } from '../../resources/index.ts';
-import type { TokenId, TokenRecord } from '../../tokens/index.ts';
+import { issuedAtOf, type TokenId, type TokenRecord } from '../../tokens/index.ts';
+import { mayHaveBeenUsed } from '../before-restore.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import { EpochRegistry } from '../epoch-registry.ts';
 import type { Change, Store, StoreOptions } from '../store.ts';
 import { UseNotes } from '../use-notes.ts';
 import { BatchApplier } from './apply-batch.ts';
 import {
+  type AttemptDocument,
+  type AuditCutDocument,
   type AuditDocument,
   type Database,
+  type DecisionDocument,
+  decisionKey,
   describeUri,
+  type KeptAnswerDocument,
+  laneKey,
   nativeDatabase,
   openDatabase,
   type TokenDocument,
@@ -28,7 +48,8 @@ import {
 import { EngineRecords } from './engine-records.ts';
 import { Feed } from './feed.ts';
 import { assertSchemaVersion } from './migrations.ts';
-import { read, trustedFilter } from './read.ts';
+import { Passes } from './passes.ts';
+import { read, readFigures, readTrail, trustedFilter } from './read.ts';
 import { Records } from './records.ts';
 
 export { migrateMongo } from './migrations.ts';
@@ -58,6 +79,7 @@ export async function openMongoStore(uri: string, options: StoreOptions): Promis
 class MongoStore implements Store {
   readonly description: string;
   readonly epochs = new EpochRegistry();
+  readonly figures: StoreFigures;
   readonly #options: StoreOptions;
   readonly #database: Database;
   readonly #session: ClientSession;
@@ -65,10 +87,13 @@ class MongoStore implements Store {
   readonly #queue: CommitQueue<Change>;
   readonly #agents: Records<Agent>;
   readonly #people: Records<Person>;
+  readonly #credentials: Records<PersonCredential>;
   readonly #resources: Records<Resource>;
   readonly #signingKeys: Records<SigningKey>;
+  readonly #deployment: Records<Deployment>;
   readonly #recordsByPrefix: ReadonlyMap<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>;
   readonly #engineRecords: EngineRecords;
+  readonly #passes: Passes;
   readonly #uses: UseNotes;
 
   constructor(database: Database, session: ClientSession, description: string, options: StoreOptions) {
@@ -76,15 +101,19 @@ class MongoStore implements Store {
     this.#options = options;
     this.#database = database;
     this.#session = session;
-    this.#agents = new Records(database.agent);
-    this.#people = new Records(database.person);
-    this.#resources = new Records(database.resource, 'identifierKey');
+    this.#agents = new Records(database.agent, { uses: database.agentUse });
+    this.#people = new Records(database.person, { keyField: 'emailKey' });
+    this.#credentials = new Records(database.personCredential);
+    this.#resources = new Records(database.resource, { keyField: 'identifierKey' });
     this.#signingKeys = new Records(database.signingKey);
+    this.#deployment = new Records(database.deployment);
     this.#recordsByPrefix = new Map<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>([
       ['agt_', this.#agents],
       ['usr_', this.#people],
+      ['crd_', this.#credentials],
       ['res_', this.#resources],
       ['key_', this.#signingKeys],
+      [DEPLOYMENT.slice(0, 4), this.#deployment],
     ]);
     this.#feed = new Feed(
       database,
@@ -98,7 +127,14 @@ class MongoStore implements Store {
       this.#feed.hear(announcement),
     );
     this.#queue = new CommitQueue(units => applier.apply(units));
+    this.figures = {
+      commits: this.#queue.figures,
+      reads: readFigures,
+      epochsHeld: () => this.epochs.size,
+      feedAgeMs: () => this.#feed.ageMs(),
+    };
     this.#engineRecords = new EngineRecords(database.engineRecord);
+    this.#passes = new Passes(database.pass);
     this.#uses = new UseNotes(uses => this.#writeUses(uses));
   }
 
@@ -124,6 +160,9 @@ class MongoStore implements Store {
   }
 
   commit(unit: Unit<Change>): Promise<CommitOutcome> {
+    if (mayHaveBeenUsed(unit.changes, this.epochs)) {
+      return Promise.resolve({ committed: false, conflict: 'already-used' });
+    }
     return this.#queue.commit(unit);
   }
 
@@ -140,13 +179,12 @@ class MongoStore implements Store {
     return document ? toToken(document) : undefined;
   }
 
-  async listTokens(clientId: string, limit: number): Promise<readonly TokenRecord[]> {
+  async listTokens(clientId: string, limit: number, after?: TokenId): Promise<readonly TokenRecord[]> {
+    const live = { clientId: String(clientId), expiresAt: { $gt: new Date(this.#options.now()) } };
     const documents = await read(() =>
       this.#database.token
-        .find(
-          trustedFilter({ clientId: String(clientId), expiresAt: { $gt: new Date(this.#options.now()) } }),
-        )
-        .sort({ issuedAt: -1 })
+        .find(trustedFilter({ ...live, ...(after !== undefined && issuedBefore(after)) }))
+        .sort({ issuedAt: -1, _id: -1 })
         .limit(Number(limit))
         .lean<TokenDocument[]>(),
     );
@@ -159,6 +197,10 @@ class MongoStore implements Store {
 
   listAgents(page: PageRequest): Promise<Page<Agent>> {
     return this.#agents.list(page);
+  }
+
+  listTemplates(): Promise<readonly Agent[]> {
+    return this.#agents.all(AGENT_FACETS.template);
   }
 
   noteUse(id: string, atMs: number): void {
@@ -175,8 +217,24 @@ class MongoStore implements Store {
     return this.#people.find(id);
   }
 
+  findPersonByEmail(email: string): Promise<Person | undefined> {
+    return this.#people.findByKey(email.toLowerCase());
+  }
+
   listPeople(page: PageRequest): Promise<Page<Person>> {
     return this.#people.list(page);
+  }
+
+  findCredential(personId: string): Promise<PersonCredential | undefined> {
+    return this.#credentials.find(credentialIdOf(personId));
+  }
+
+  findPass<K extends PassKind>(kind: K, key: string): Promise<PassOf<K> | undefined> {
+    return this.#passes.find(kind, key);
+  }
+
+  listPasses<K extends PassKind>(kind: K, personId: string): Promise<readonly PassOf<K>[]> {
+    return this.#passes.list(kind, personId);
   }
 
   findResource(id: string): Promise<Resource | undefined> {
@@ -199,6 +257,31 @@ class MongoStore implements Store {
     return this.#signingKeys.all();
   }
 
+  findDeployment(): Promise<Deployment | undefined> {
+    return this.#deployment.find(DEPLOYMENT);
+  }
+
+  async findDecisions(epoch: number, ids: readonly string[]): Promise<ReadonlyMap<string, Decision>> {
+    const keys = ids.map(id => decisionKey(Number(epoch), String(id)));
+    const documents = await read(() =>
+      this.#database.decision.find(trustedFilter({ _id: { $in: keys } })).lean<DecisionDocument[]>(),
+    );
+    return new Map(documents.map(({ id, decision }) => [id, decision as Decision]));
+  }
+
+  async findKeptAnswer(id: string): Promise<KeptAnswer | undefined> {
+    const document = await read(() =>
+      this.#database.keptAnswer
+        .findById(String(id))
+        // What a failover could take back was not done.
+        .readConcern('majority')
+        .lean<KeptAnswerDocument>(),
+    );
+    if (!document) return undefined;
+    const { requestDigest, expiresAt, answer } = document;
+    return { id, requestDigest, expiresAt: expiresAt.getTime(), answer };
+  }
+
   findEngineRecord(model: string, key: string): Promise<StoredEngineRecord | undefined> {
     return this.#engineRecords.find(model, key);
   }
@@ -208,7 +291,7 @@ class MongoStore implements Store {
   }
 
   async readLane(lane: string, fromSeq: number, limit: number): Promise<readonly AuditRow[]> {
-    const documents = await read(() =>
+    const documents = await readTrail(() =>
       this.#database.audit
         .find(trustedFilter({ lane: String(lane), seq: { $gte: Number(fromSeq) } }))
         .sort({ seq: 1 })
@@ -219,12 +302,21 @@ class MongoStore implements Store {
   }
 
   async listLanes(): Promise<readonly LaneHead[]> {
-    const firstRows = await read(() =>
-      this.#database.audit.find({ seq: 1 }, { lane: 1 }).sort({ committedAt: 1 }).lean<AuditDocument[]>(),
+    const firstRows = await readTrail(() =>
+      this.#database.audit.find({ seq: 1 }, { lane: 1, committedAt: 1 }).lean<AuditDocument[]>(),
     );
+    // Lanes without their first row: there is a cut for each.
+    const begun = new Set(firstRows.map(({ lane }) => lane));
+    for (const { lane } of (await this.readCuts()).cuts) {
+      if (begun.has(lane)) continue;
+      const first = await readTrail(() =>
+        this.#database.audit.findOne({ lane }).sort({ seq: 1 }).lean<AuditDocument>(),
+      );
+      if (first) firstRows.push(first);
+    }
     const heads: LaneHead[] = [];
-    for (const { lane } of firstRows) {
-      const last = await read(() =>
+    for (const { lane } of firstRows.toSorted((a, b) => a.committedAt - b.committedAt)) {
+      const last = await readTrail(() =>
         this.#database.audit.findOne({ lane }).sort({ seq: -1 }).lean<AuditDocument>(),
       );
       if (last) heads.push({ lane, seq: last.seq, hash: last.hash });
@@ -232,15 +324,106 @@ class MongoStore implements Store {
     return heads;
   }
 
+  async readCuts(): Promise<Cuts> {
+    const found = await readTrail(() =>
+      this.#database.auditCut.find().readConcern('majority').sort({ _id: 1 }).lean<AuditCutDocument[]>(),
+    );
+    return {
+      version: found.find(({ _id }) => _id === '')?.seq ?? 0,
+      cuts: found
+        .filter(({ _id }) => _id !== '')
+        .map(({ _id, seq, hash: rowHash }) => ({ lane: _id, seq, hash: rowHash })),
+    };
+  }
+
+  async removeCutRows(lane: string, limit: number): Promise<number> {
+    const cut = await readTrail(() =>
+      this.#database.auditCut.findById(String(lane)).lean<AuditCutDocument>(),
+    );
+    if (!cut) return 0;
+    const rows = await readTrail(() =>
+      this.#database.audit
+        .find(trustedFilter({ lane: String(lane), seq: { $lte: cut.seq } }), { _id: 1 })
+        .sort({ seq: 1 })
+        .limit(Number(limit))
+        .lean<Pick<AuditDocument, '_id'>[]>(),
+    );
+    const ids = rows.map(({ _id }) => _id);
+    if (ids.length > 0) await this.#database.audit.deleteMany(trustedFilter({ _id: { $in: ids } }));
+    return ids.length;
+  }
+
   async readNewest(limit: number): Promise<readonly AuditRow[]> {
     const documents = await read(() =>
       this.#database.audit
         .find()
+        // What a failover could take back must not be shown, nor marked as reached.
+        .readConcern('majority')
         .sort({ committedAt: -1, _id: -1 })
         .limit(Number(limit))
         .lean<AuditDocument[]>(),
     );
     return documents.map(toRow);
+  }
+
+  async listRows(request: RowsRequest): Promise<readonly AuditRow[] | undefined> {
+    const { limit, after, facets, since, before } = request;
+    const start =
+      after &&
+      (await read(() => this.#database.audit.findById(laneKey(after.lane, after.seq)).lean<AuditDocument>()));
+    if (after && !start) return undefined;
+    const range = {
+      ...(since !== undefined && { $gte: Number(since) }),
+      ...(before !== undefined && { $lt: Number(before) }),
+    };
+    const filter = {
+      ...(facets.length > 0 && { facets: { $all: facets.map(String) } }),
+      ...(Object.keys(range).length > 0 && { committedAt: range }),
+      ...(start && {
+        $or: [
+          { committedAt: { $lt: start.committedAt } },
+          { committedAt: start.committedAt, _id: { $lt: start._id } },
+        ],
+      }),
+    };
+    const documents = await read(() =>
+      this.#database.audit
+        .find(trustedFilter(filter))
+        .readConcern('majority')
+        .sort({ committedAt: -1, _id: -1 })
+        .limit(Number(limit))
+        .lean<AuditDocument[]>(),
+    );
+    return documents.map(toRow);
+  }
+
+  async findRefusals(requestId: string): Promise<readonly AuditRow[]> {
+    const documents = await read(() =>
+      this.#database.audit
+        .find({ refusedRequest: String(requestId) })
+        .readConcern('majority')
+        .sort({ committedAt: 1 })
+        .limit(10)
+        .lean<AuditDocument[]>(),
+    );
+    return documents.map(toRow);
+  }
+
+  async addAttempts(additions: readonly AttemptAddition[]): Promise<readonly number[]> {
+    const documents = await read(() =>
+      Promise.all(
+        additions.map(({ key, count, expiresAt }) =>
+          this.#database.attempt
+            .findOneAndUpdate(
+              { _id: hash('sha256', key, 'base64url') },
+              { $inc: { count: Number(count) }, $setOnInsert: { expiresAt: new Date(expiresAt) } },
+              { upsert: true, returnDocument: 'after' },
+            )
+            .lean<AttemptDocument>(),
+        ),
+      ),
+    );
+    return documents.map(document => document?.count ?? 0);
   }
 
   /** MongoDB deletes what has expired by itself, by the indexes of `migrations.ts`. */
@@ -261,7 +444,7 @@ class MongoStore implements Store {
       [...uses].map(([id, usedAt]) => ({
         updateOne: {
           filter: { _id: String(id) },
-          update: { $max: { usedAt: Number(usedAt) } },
+          update: { $max: { usedAt: Number(usedAt), idleSince: Number(usedAt) } },
           upsert: true,
         },
       })),
@@ -272,6 +455,12 @@ class MongoStore implements Store {
   #forgetRecords(): void {
     for (const records of this.#recordsByPrefix.values()) records.clear();
   }
+}
+
+/** What comes after a token in a list that has the newest first. */
+function issuedBefore(jti: TokenId): Readonly<Record<string, unknown>> {
+  const issuedAt = issuedAtOf(jti);
+  return { $or: [{ issuedAt: { $lt: issuedAt } }, { issuedAt, _id: { $lt: String(jti) } }] };
 }
 
 function toToken(document: TokenDocument): TokenRecord {

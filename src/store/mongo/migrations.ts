@@ -1,4 +1,6 @@
 import type mongoose from 'mongoose';
+import { facetsOfEvent, type ManagedRecord } from '../../audit/index.ts';
+import { FILED_COLLECTIONS, fileRecord } from '../record-facets.ts';
 import { nativeDatabase, openDatabase } from './database.ts';
 
 type Db = mongoose.mongo.Db;
@@ -41,11 +43,84 @@ const STEPS: readonly ((db: Db) => Promise<void>)[] = [
     await records.createIndex({ model: 1, uid: 1 });
     await records.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 60 });
   },
+  async db => {
+    await createCollections(db, ['deployment', 'decision']);
+  },
+  async db => {
+    await db
+      .collection('audit')
+      .createIndex(
+        { refusedRequest: 1 },
+        { partialFilterExpression: { refusedRequest: { $exists: true } }, name: 'refused_requests' },
+      );
+  },
+  async db => {
+    await db.collection('token').createIndex({ clientId: 1, issuedAt: -1, _id: -1 });
+    await dropIndex(db, 'token', 'clientId_1_issuedAt_-1');
+  },
+  async db => {
+    await createCollections(db, ['attempt']);
+    await db.collection('attempt').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 60 });
+  },
+  async db => {
+    await createCollections(db, ['kept_answer']);
+    // Must not go early where the server's clock is ahead of ours.
+    await db.collection('kept_answer').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 3_600 });
+  },
+  async db => {
+    for (const collection of FILED_COLLECTIONS) {
+      const records = db.collection<StoredRecord>(collection);
+      for await (const { _id, payload } of records.find({}, { projection: { payload: 1 } })) {
+        const filed = fileRecord(collection, JSON.parse(payload) as ManagedRecord);
+        await records.updateOne({ _id }, { $set: { ...filed } });
+      }
+      await records.createIndex({ facets: 1, _id: 1 });
+      await records.createIndex({ facets: 1, nameKey: 1, _id: 1 });
+    }
+    const uses = db.collection<StoredUse>('agent_use');
+    for await (const { _id, payload } of db.collection<StoredRecord>('agent').find()) {
+      const { createdAt } = JSON.parse(payload) as ManagedRecord;
+      const usedAt = (await uses.findOne({ _id }))?.usedAt;
+      await uses.updateOne({ _id }, { $set: { idleSince: usedAt ?? createdAt } }, { upsert: true });
+    }
+    await uses.createIndex({ idleSince: 1, _id: 1 });
+  },
+  async db => {
+    const audit = db.collection<{ readonly _id: string; readonly body: string }>('audit');
+    for await (const { _id, body } of audit.find({}, { projection: { body: 1 } })) {
+      const facets = facetsOfEvent(body);
+      if (facets.length > 0) await audit.updateOne({ _id }, { $set: { facets } });
+    }
+    await audit.createIndex(
+      { facets: 1, committedAt: -1, _id: -1 },
+      { partialFilterExpression: { facets: { $exists: true } }, name: 'facets' },
+    );
+  },
+  async db => {
+    await createCollections(db, ['audit_cut']);
+  },
+  async db => {
+    await createCollections(db, ['person_credential', 'pass']);
+    await db.collection('pass').createIndex({ personId: 1, kind: 1 });
+    await db.collection('pass').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 60 });
+  },
 ];
+
+interface StoredRecord {
+  readonly _id: string;
+  readonly payload: string;
+}
+
+interface StoredUse {
+  readonly _id: string;
+  readonly usedAt?: number;
+  readonly idleSince?: number;
+}
 
 export const SCHEMA_VERSION = STEPS.length;
 
 const NAMESPACE_EXISTS = 48;
+const INDEX_NOT_FOUND = 27;
 
 interface VersionDocument {
   readonly _id: 'schema';
@@ -85,7 +160,8 @@ export async function assertSchemaVersion(db: Db): Promise<void> {
   }
 }
 
-async function schemaVersion(db: Db): Promise<number | undefined> {
+/** How many steps of the schema a database has; undefined where there is none. */
+export async function schemaVersion(db: Db): Promise<number | undefined> {
   return (await db.collection<VersionDocument>('schema_version').findOne({ _id: 'schema' }))?.version;
 }
 
@@ -93,6 +169,15 @@ function newerSchema(current: number): Error {
   return new Error(
     `the database has schema version ${current}, this program knows ${SCHEMA_VERSION}: run a newer version of Countersign`,
   );
+}
+
+async function dropIndex(db: Db, collection: string, name: string): Promise<void> {
+  await db
+    .collection(collection)
+    .dropIndex(name)
+    .catch(error => {
+      if ((error as { code?: number }).code !== INDEX_NOT_FOUND) throw error;
+    });
 }
 
 async function createCollections(db: Db, names: readonly string[]): Promise<void> {

@@ -1,21 +1,45 @@
+import type { Model } from 'mongoose';
 import type { ManagedRecord } from '../../audit/index.ts';
-import { type Page, type PageRequest, pageOf } from '../../paging.ts';
+import {
+  cursorOf,
+  endOfPrefix,
+  type Listed,
+  type Page,
+  type PageRequest,
+  pageOf,
+  readCursor,
+} from '../../paging.ts';
 import { RecordCache } from '../record-cache.ts';
-import type { RecordDocument, RecordModel } from './database.ts';
+import { ANY_RECORD } from '../record-facets.ts';
+import type { AgentUseDocument, RecordDocument, RecordModel } from './database.ts';
 import { read, trustedFilter } from './read.ts';
+
+/** How many records are read at once where all of them are. */
+const ALL_AT_ONCE = 1_000;
 
 /** A collection of managed records, read through memory. */
 export class Records<R extends ManagedRecord> {
   readonly #model: RecordModel;
-  readonly #keyField: 'identifierKey' | undefined;
+  readonly #keyField: 'identifierKey' | 'emailKey' | undefined;
+  readonly #uses: Model<AgentUseDocument> | undefined;
   readonly #cache = new RecordCache<R>();
   readonly #cacheByKey = new RecordCache<R>();
-  readonly #cacheOfAll = new RecordCache<R[]>(1);
+  readonly #cacheOfAll = new RecordCache<R[]>(8);
 
-  /** @param keyField a field with a unique value by which records are found too */
-  constructor(model: RecordModel, keyField?: 'identifierKey') {
+  /**
+   * @param options `keyField` is a field with a unique value by which records are found too; `uses` are the notes of when each
+   * was last used
+   */
+  constructor(
+    model: RecordModel,
+    options: {
+      readonly keyField?: 'identifierKey' | 'emailKey';
+      readonly uses?: Model<AgentUseDocument>;
+    } = {},
+  ) {
     this.#model = model;
-    this.#keyField = keyField;
+    this.#keyField = options.keyField;
+    this.#uses = options.uses;
   }
 
   find(id: string): Promise<R | undefined> {
@@ -28,25 +52,69 @@ export class Records<R extends ManagedRecord> {
     return this.#cacheByKey.find(key, () => this.#load({ [field]: String(key) }));
   }
 
-  async list({ after = '', limit }: PageRequest): Promise<Page<R>> {
-    const documents = await read(() =>
-      this.#model
-        .find(trustedFilter({ _id: { $gt: String(after) } }))
-        .sort({ _id: 1 })
-        .limit(Number(limit) + 1)
-        .lean<RecordDocument[]>(),
-    );
-    return pageOf(
-      documents.map(document => parse<R>(document)),
-      limit,
-    );
+  async list(request: PageRequest): Promise<Page<R>> {
+    const { limit, order = 'id' } = request;
+    if (order === 'lastUsed') return read(() => this.#listByUse(request));
+    return pageOf(await read(() => this.#listByIndex(request, order)), limit);
   }
 
-  /** Every record, oldest first, in one object until one of them changes. */
-  async all(): Promise<readonly R[]> {
-    return (
-      (await this.#cacheOfAll.find('all', async () => (await this.list({ limit: 1_000 })).items as R[])) ?? []
-    );
+  /** Walks along `_id`, or an index that begins with the first facet. */
+  async #listByIndex(request: PageRequest, order: 'id' | '-id' | 'name'): Promise<Listed<R>[]> {
+    const documents = await this.#model
+      .find(listFilter(request, order))
+      .sort(order === 'name' ? { nameKey: 1, _id: 1 } : { _id: order === 'id' ? 1 : -1 })
+      .limit(Number(request.limit) + 1)
+      .lean<RecordDocument[]>();
+    return documents.map(document => ({
+      record: parse<R>(document),
+      ...(order === 'name' && { key: document.nameKey ?? '' }),
+    }));
+  }
+
+  /** Walks along the notes of use, from the oldest. A page is what is left of those that were looked at. */
+  async #listByUse({ limit, after, facets, lastUsedBefore }: PageRequest): Promise<Page<R>> {
+    const cursor = after === undefined ? undefined : readCursor(after);
+    const since = Number(cursor?.key ?? 0);
+    const end = lastUsedBefore === undefined ? {} : { idleSince: { $lt: Number(lastUsedBefore) } };
+    const start = cursor && {
+      $or: [{ idleSince: { $gt: since } }, { idleSince: since, _id: { $gt: cursor.id } }],
+    };
+    const found = await this.#uses
+      ?.find(trustedFilter({ ...end, ...start }))
+      .sort({ idleSince: 1, _id: 1 })
+      .limit(Number(limit) + 1)
+      .lean<AgentUseDocument[]>();
+    const uses = (found ?? []).slice(0, limit);
+    const documents = await this.#model
+      .find(trustedFilter({ _id: { $in: uses.map(({ _id }) => _id) }, ...facetFilter(facets) }))
+      .lean<RecordDocument[]>();
+    const byId = new Map(documents.map(document => [document._id, parse<R>(document)]));
+    const last = uses.at(-1);
+    return {
+      items: uses.map(({ _id }) => byId.get(_id)).filter(record => record !== undefined),
+      ...((found ?? []).length > limit && last && { next: cursorOf({ id: last._id, key: last.idleSince }) }),
+    };
+  }
+
+  /**
+   * Every record, oldest first, in one object until any record changes.
+   *
+   * @param facet only those with it, of which there must be few
+   */
+  async all(facet?: string): Promise<readonly R[]> {
+    return (await this.#cacheOfAll.find(facet ?? '', () => this.#loadAll(facet))) ?? [];
+  }
+
+  async #loadAll(facet: string | undefined): Promise<R[]> {
+    const wanted = { limit: ALL_AT_ONCE, ...(facet !== undefined && { facets: [facet] }) };
+    const records: R[] = [];
+    let page = await this.list(wanted);
+    records.push(...page.items);
+    while (page.next !== undefined) {
+      page = await this.list({ ...wanted, after: page.next });
+      records.push(...page.items);
+    }
+    return records;
   }
 
   /** Forgets a record that has changed. Which key it had is unknown here, so all keys are forgotten. */
@@ -68,4 +136,22 @@ export class Records<R extends ManagedRecord> {
 
 function parse<R>(document: RecordDocument): R {
   return JSON.parse(document.payload) as R;
+}
+
+function listFilter({ after, facets = [], namePrefix }: PageRequest, order: 'id' | '-id' | 'name') {
+  const cursor = after === undefined ? undefined : readCursor(after);
+  if (order !== 'name') {
+    const start = cursor && { _id: order === 'id' ? { $gt: cursor.id } : { $lt: cursor.id } };
+    return trustedFilter<RecordDocument>({ ...facetFilter(facets), ...start });
+  }
+  const key = cursor?.key ?? '';
+  const range = namePrefix !== undefined && { nameKey: { $gte: namePrefix, $lt: endOfPrefix(namePrefix) } };
+  const start = cursor && { $or: [{ nameKey: { $gt: key } }, { nameKey: key, _id: { $gt: cursor.id } }] };
+  // Every record has one facet at least, so that this order needs no index of its own.
+  const indexed = facets.length > 0 ? facets : [ANY_RECORD];
+  return trustedFilter<RecordDocument>({ ...facetFilter(indexed), ...range, ...start });
+}
+
+function facetFilter(facets: readonly string[] = []): { facets?: object } {
+  return facets.length === 0 ? {} : { facets: { $all: facets.map(String) } };
 }

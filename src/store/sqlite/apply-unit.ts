@@ -1,28 +1,43 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Agent } from '../../agents/index.ts';
-import {
-  type CommitOutcome,
-  type Conflict,
-  chainEvent,
-  type LaneHead,
-  type Unit,
-} from '../../audit/index.ts';
+import { chainEvent } from '../../audit/chain.ts';
+import { facetsOfEvent } from '../../audit/event-facets.ts';
+import type { CommitOutcome, Conflict, LaneHead, MoveCuts } from '../../audit/index.ts';
+import { refusedRequestOf } from '../../audit/refused-request.ts';
 import type { SigningKey } from '../../keys/index.ts';
-import type { Person } from '../../people/index.ts';
-import { type Resource, withoutTrailingSlash } from '../../resources/index.ts';
+import type { Person, PersonCredential } from '../../people/index.ts';
+import type { AdoptedRow, Deployment } from '../../recovery/deployment.ts';
+import type { Resource } from '../../resources/index.ts';
+import { withoutTrailingSlash } from '../../resources/resource.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
+import { isFiled } from '../record-facets.ts';
 import type { Change } from '../store.ts';
 import { applyEngineChange } from './engine-records.ts';
+import { RecordFiler } from './file-record.ts';
+import { applyPassChange } from './passes.ts';
 
 /** How long a changed record is announced: far longer than any token that carries its old epoch can live. */
-export const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
+const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
+/** The deployment's own epoch is never forgotten: it says whether anything may be granted. The year 9999. */
+const FOREVER_MS = 253_402_300_799_000;
+
+/** A unit of commit as it reaches the writing thread: text crosses a thread's border far cheaper than objects do. */
+export interface UnitToWrite {
+  readonly changes: readonly Change[];
+  /** Canonical JSON, see `canonicalEvent`. */
+  readonly events: readonly string[];
+}
+
+/** A later change of a unit has met a conflict, and nothing marks where the unit began. */
+export class SavepointNeeded extends Error {}
 
 /** Applies units of commit on the connection that owns the transaction. */
 export class UnitApplier {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #now: () => number;
+  readonly #filer = new RecordFiler((sql, ...values) => this.#run(sql, ...values));
 
   constructor(database: DatabaseSync, now: () => number) {
     this.#database = database;
@@ -32,16 +47,23 @@ export class UnitApplier {
   /**
    * Applies one unit within the open transaction: all of it, or nothing.
    *
+   * @param isMarked whether to mark where a unit of several changes begins, so that it can be undone alone
+   * @throws {SavepointNeeded} when it would have to be undone and is not marked: the transaction is spoilt
    * @returns the outcome, and where the lane stands after the unit's events
    */
-  apply(unit: Unit<Change>, head: LaneHead): { readonly outcome: CommitOutcome; readonly head: LaneHead } {
-    // A conflict in the first statement has changed nothing yet; only where a later one can fail is there anything to undo.
-    const guarded = unit.changes.length > 1;
-    if (guarded) this.#run('SAVEPOINT unit');
-    for (const change of unit.changes) {
+  apply(
+    unit: UnitToWrite,
+    head: LaneHead,
+    isMarked: boolean,
+  ): { readonly outcome: CommitOutcome; readonly head: LaneHead } {
+    const marked = isMarked && unit.changes.length > 1;
+    if (marked) this.#run('SAVEPOINT unit');
+    for (const [index, change] of unit.changes.entries()) {
       const conflict = this.#applyChange(change);
       if (conflict) {
-        if (guarded) {
+        // A conflict in the first change has changed nothing yet.
+        if (index > 0 && !marked) throw new SavepointNeeded();
+        if (marked) {
           this.#run('ROLLBACK TO unit');
           this.#run('RELEASE unit');
         }
@@ -52,15 +74,17 @@ export class UnitApplier {
     for (const event of unit.events) {
       const row = chainEvent(latest, event);
       this.#run(
-        'INSERT INTO audit(lane, seq, body, hash) VALUES (?, ?, ?, ?)',
+        'INSERT INTO audit(lane, seq, body, hash, refused_request) VALUES (?, ?, ?, ?, ?)',
         row.lane,
         row.seq,
         row.body,
         row.hash,
+        refusedRequestOf(event) ?? null,
       );
+      this.#fileRow(row, facetsOfEvent(event));
       latest = row;
     }
-    if (guarded) this.#run('RELEASE unit');
+    if (marked) this.#run('RELEASE unit');
     return { outcome: { committed: true }, head: { lane: latest.lane, seq: latest.seq, hash: latest.hash } };
   }
 
@@ -81,18 +105,55 @@ export class UnitApplier {
         this.#announce(change.id, change.epoch, change.forgetAt);
         return undefined;
       case 'insert':
-        return this.#insertRecord(change) === 0
-          ? 'already-exists'
-          : this.#announceRecord(change.record.id, change.record.epoch);
+        if (this.#insertRecord(change) === 0) return 'already-exists';
+        if (isFiled(change.collection)) this.#filer.file(change.collection, change.record);
+        return this.#announceRecord(change);
       case 'replace':
-        return this.#replaceRecord(change) === 0
-          ? 'version-changed'
-          : this.#announceRecord(change.record.id, change.record.epoch);
+        if (this.#replaceRecord(change) === 0) return 'version-changed';
+        if (isFiled(change.collection)) this.#filer.refile(change.collection, change.record);
+        return this.#announceRecord(change);
+      case 'keep-answer': {
+        const { id, requestDigest, expiresAt, answer } = change.kept;
+        const kept = this.#run(
+          `INSERT INTO kept_answer(id, request_digest, expires_at, answer) VALUES (?, ?, ?, ?)
+           ON CONFLICT(id) DO UPDATE SET request_digest = excluded.request_digest, expires_at = excluded.expires_at,
+             answer = excluded.answer WHERE expires_at <= ?`,
+          id,
+          requestDigest,
+          expiresAt,
+          answer,
+          change.now,
+        );
+        return kept === 0 ? 'already-used' : undefined;
+      }
+      case 'decide': {
+        const added = this.#run(
+          'INSERT INTO decision(epoch, id, decision) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+          change.epoch,
+          change.id,
+          change.decision,
+        );
+        return added === 0 ? 'already-exists' : undefined;
+      }
+      case 'void-pending':
+        this.#run('DELETE FROM engine_record');
+        this.#run('DELETE FROM pass');
+        return undefined;
+      case 'move-cuts':
+        return this.#moveCuts(change);
+      case 'adopt-audit':
+        for (const row of change.rows) this.#adoptRow(row);
+        return undefined;
       case 'engine-put':
       case 'engine-consume':
       case 'engine-destroy':
       case 'engine-revoke-grant':
         return applyEngineChange((sql, ...values) => this.#run(sql, ...values), change);
+      case 'issue-pass':
+      case 'renew-pass':
+      case 'take-pass':
+      case 'end-passes':
+        return applyPassChange((sql, ...values) => this.#run(sql, ...values), change);
     }
   }
 
@@ -136,8 +197,39 @@ export class UnitApplier {
     );
   }
 
-  #announceRecord(id: string, epoch: number): undefined {
-    this.#announce(id, epoch, this.#now() + RECORD_ANNOUNCED_MS);
+  #moveCuts({ version, cuts }: MoveCuts): Conflict | undefined {
+    const moves = [{ lane: '', seq: version, hash: '' }, ...cuts];
+    const isAsFar = this.#database.prepare('SELECT 1 FROM audit_cut WHERE lane = ? AND seq >= ?');
+    if (moves.some(({ lane, seq }) => isAsFar.get(lane, seq))) return 'version-changed';
+    for (const { lane, seq, hash } of moves) {
+      this.#run(
+        `INSERT INTO audit_cut(lane, seq, hash) VALUES (?, ?, ?)
+         ON CONFLICT(lane) DO UPDATE SET seq = excluded.seq, hash = excluded.hash`,
+        lane,
+        seq,
+        hash,
+      );
+    }
+    return undefined;
+  }
+
+  #adoptRow({ lane, seq, body, hash }: AdoptedRow): void {
+    const sql =
+      'INSERT INTO audit(lane, seq, body, hash, refused_request) VALUES (?, ?, ?, ?, ?) ON CONFLICT(lane, seq) DO NOTHING';
+    const added = this.#run(sql, lane, seq, body, hash, refusedRequestOf(body) ?? null);
+    if (added > 0) this.#fileRow({ lane, seq }, facetsOfEvent(body));
+  }
+
+  #fileRow({ lane, seq }: { readonly lane: string; readonly seq: number }, facets: readonly string[]): void {
+    for (const facet of facets) {
+      const sql = `INSERT INTO audit_facet(facet, position)
+        SELECT ?, position FROM audit WHERE lane = ? AND seq = ?`;
+      this.#run(sql, facet, lane, seq);
+    }
+  }
+
+  #announceRecord({ record, collection }: Extract<Change, { kind: 'insert' | 'replace' }>): undefined {
+    this.#announce(record.id, record.epoch, announcedUntil(collection, this.#now()));
   }
 
   #announce(id: string, epoch: number, forgetAt: number): void {
@@ -153,6 +245,11 @@ export class UnitApplier {
     }
     return Number(statement.run(...values).changes);
   }
+}
+
+/** Until when a changed record is announced, in milliseconds since the epoch. */
+export function announcedUntil(collection: string, nowMs: number): number {
+  return collection === 'deployment' ? FOREVER_MS : nowMs + RECORD_ANNOUNCED_MS;
 }
 
 /** The bytes under which a token is stored: its `jti` without the prefix. */
@@ -172,11 +269,17 @@ function recordColumns(change: Extract<Change, { kind: 'insert' | 'replace' }>):
         table: 'person',
         columns: { email_key: (change.record satisfies Person).email?.toLowerCase() ?? null },
       };
+    case 'person-credential':
+      change.record satisfies PersonCredential;
+      return { table: 'person_credential', columns: {} };
     case 'resource':
       return {
         table: 'resource',
         columns: { identifier_key: withoutTrailingSlash((change.record satisfies Resource).identifier) },
       };
+    case 'deployment':
+      change.record satisfies Deployment;
+      return { table: 'deployment', columns: {} };
     case 'signing-key':
       change.record satisfies SigningKey;
       return { table: 'signing_key', columns: {} };

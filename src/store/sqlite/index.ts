@@ -3,27 +3,42 @@
  * connection; the main thread reads. Several processes may share the file: each hears of the others' changes in the very
  * transaction that answers a question.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { AGENT_FACETS } from '../../agents/agent-facets.ts';
 import type { Agent } from '../../agents/index.ts';
-import type { AuditRow, CommitOutcome, LaneHead, Unit } from '../../audit/index.ts';
+import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from '../../audit/index.ts';
+import { DEPLOYMENT } from '../../deployment-epoch.ts';
+import type { KeptAnswer } from '../../idempotency/index.ts';
 import type { SigningKey } from '../../keys/index.ts';
+import type { AttemptAddition } from '../../limits/index.ts';
+import type { StoreFigures } from '../../observability/index.ts';
 import type { Page, PageRequest } from '../../paging.ts';
-import type { Person } from '../../people/index.ts';
+import {
+  credentialIdOf,
+  type PassKind,
+  type PassOf,
+  type Person,
+  type PersonCredential,
+} from '../../people/index.ts';
 import type { StoredEngineRecord } from '../../provider/engine-store.ts';
+import type { Decision, Deployment } from '../../recovery/deployment.ts';
 import { type Resource, withoutTrailingSlash } from '../../resources/index.ts';
 import type { TokenId, TokenRecord } from '../../tokens/index.ts';
+import { mayHaveBeenUsed } from '../before-restore.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import { EpochRegistry } from '../epoch-registry.ts';
 import type { Change, Store, StoreOptions } from '../store.ts';
 import { UseNotes } from '../use-notes.ts';
-import { RECORD_ANNOUNCED_MS, tokenKey } from './apply-unit.ts';
+import { announcedUntil, tokenKey } from './apply-unit.ts';
 import { openForReading } from './database.ts';
 import { EngineRecords } from './engine-records.ts';
 import { Feed } from './feed.ts';
+import { Passes } from './passes.ts';
 import { TurnReader } from './reader.ts';
 import { Records } from './records.ts';
+import { prepareTrailReads } from './trail-reads.ts';
 import { Writer } from './writer.ts';
 
 /**
@@ -36,9 +51,16 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
   const file = resolve(path);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // SQLite gives its other files the permissions of the first.
-  closeSync(openSync(file, 'a', 0o600));
+  const opened = openSync(file, 'a', 0o600);
+  const { ino } = fstatSync(opened);
+  closeSync(opened);
   const writer = await Writer.start({ path: file, lane: options.lane });
   const store = new SqliteStore(file, openForReading(file), writer, options);
+  // Its lock was waited for while a backup was put in its place: what is open now has another name.
+  if (statSync(file).ino !== ino) {
+    await store.close();
+    throw new Error(`${file} was replaced while it was being opened: start again`);
+  }
   await store.open();
   return store;
 }
@@ -46,16 +68,20 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
 class SqliteStore implements Store {
   readonly description: string;
   readonly epochs = new EpochRegistry();
+  readonly figures: StoreFigures;
   readonly #options: StoreOptions;
   readonly #writer: Writer;
   readonly #reader: TurnReader;
   readonly #queue: CommitQueue<Change>;
   readonly #agents: Records<Agent>;
   readonly #people: Records<Person>;
+  readonly #credentials: Records<PersonCredential>;
   readonly #resources: Records<Resource>;
   readonly #signingKeys: Records<SigningKey>;
+  readonly #deployment: Records<Deployment>;
   readonly #recordsByPrefix: ReadonlyMap<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>;
   readonly #engineRecords: EngineRecords;
+  readonly #passes: Passes;
   readonly #uses: UseNotes;
   readonly #read: Reads;
 
@@ -71,17 +97,29 @@ class SqliteStore implements Store {
     );
     this.#reader = new TurnReader(database, () => feed.hear(options.now()));
     this.#queue = new CommitQueue(units => writer.commit(units, options.now()));
+    this.figures = {
+      commits: this.#queue.figures,
+      reads: this.#reader.figures,
+      epochsHeld: () => this.epochs.size,
+      // Every answer is read in the transaction that hears the feed first.
+      feedAgeMs: () => 0,
+    };
     this.#agents = new Records(database, this.#reader, 'agent');
-    this.#people = new Records(database, this.#reader, 'person');
+    this.#people = new Records(database, this.#reader, 'person', 'email_key');
+    this.#credentials = new Records(database, this.#reader, 'person_credential');
     this.#resources = new Records(database, this.#reader, 'resource', 'identifier_key');
     this.#signingKeys = new Records(database, this.#reader, 'signing_key');
+    this.#deployment = new Records(database, this.#reader, 'deployment');
     this.#recordsByPrefix = new Map<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>([
       ['agt_', this.#agents],
       ['usr_', this.#people],
+      ['crd_', this.#credentials],
       ['res_', this.#resources],
       ['key_', this.#signingKeys],
+      [DEPLOYMENT.slice(0, 4), this.#deployment],
     ]);
     this.#engineRecords = new EngineRecords(database, this.#reader);
+    this.#passes = new Passes(database, this.#reader);
     this.#uses = new UseNotes(uses => writer.noteUses(uses));
     this.#read = prepareReads(database);
   }
@@ -104,6 +142,7 @@ class SqliteStore implements Store {
   }
 
   async commit(unit: Unit<Change>): Promise<CommitOutcome> {
+    if (mayHaveBeenUsed(unit.changes, this.epochs)) return { committed: false, conflict: 'already-used' };
     const outcome = await this.#queue.commit(unit);
     if (outcome.committed) this.#raiseEpochs(unit.changes);
     return outcome;
@@ -117,9 +156,9 @@ class SqliteStore implements Store {
     return this.#reader.read(() => this.#read.token(jti));
   }
 
-  listTokens(clientId: string, limit: number): Promise<readonly TokenRecord[]> {
+  listTokens(clientId: string, limit: number, after?: TokenId): Promise<readonly TokenRecord[]> {
     return this.#reader.read(() =>
-      this.#read.tokensOf(clientId, Math.floor(this.#options.now() / 1000), limit),
+      this.#read.tokensOf(clientId, Math.floor(this.#options.now() / 1000), limit, after),
     );
   }
 
@@ -129,6 +168,10 @@ class SqliteStore implements Store {
 
   listAgents(page: PageRequest): Promise<Page<Agent>> {
     return this.#agents.list(page);
+  }
+
+  listTemplates(): Promise<readonly Agent[]> {
+    return this.#agents.all(AGENT_FACETS.template);
   }
 
   noteUse(id: string, atMs: number): void {
@@ -143,8 +186,24 @@ class SqliteStore implements Store {
     return this.#people.find(id);
   }
 
+  findPersonByEmail(email: string): Promise<Person | undefined> {
+    return this.#people.findByKey(email.toLowerCase());
+  }
+
   listPeople(page: PageRequest): Promise<Page<Person>> {
     return this.#people.list(page);
+  }
+
+  findCredential(personId: string): Promise<PersonCredential | undefined> {
+    return this.#credentials.find(credentialIdOf(personId));
+  }
+
+  findPass<K extends PassKind>(kind: K, key: string): Promise<PassOf<K> | undefined> {
+    return this.#passes.find(kind, key);
+  }
+
+  listPasses<K extends PassKind>(kind: K, personId: string): Promise<readonly PassOf<K>[]> {
+    return this.#passes.list(kind, personId);
   }
 
   findResource(id: string): Promise<Resource | undefined> {
@@ -167,6 +226,18 @@ class SqliteStore implements Store {
     return this.#signingKeys.all();
   }
 
+  findDeployment(): Promise<Deployment | undefined> {
+    return this.#deployment.find(DEPLOYMENT);
+  }
+
+  findDecisions(epoch: number, ids: readonly string[]): Promise<ReadonlyMap<string, Decision>> {
+    return this.#reader.read(() => this.#read.decisions(epoch, ids));
+  }
+
+  findKeptAnswer(id: string): Promise<KeptAnswer | undefined> {
+    return this.#reader.read(() => this.#read.keptAnswer(id));
+  }
+
   findEngineRecord(model: string, key: string): Promise<StoredEngineRecord | undefined> {
     return this.#engineRecords.find(model, key);
   }
@@ -183,8 +254,28 @@ class SqliteStore implements Store {
     return this.#reader.read(() => this.#read.lanes());
   }
 
+  readCuts(): Promise<Cuts> {
+    return this.#reader.read(() => this.#read.cuts());
+  }
+
+  removeCutRows(lane: string, limit: number): Promise<number> {
+    return this.#writer.removeCutRows(lane, limit);
+  }
+
   readNewest(limit: number): Promise<readonly AuditRow[]> {
     return this.#reader.read(() => this.#read.newest(limit));
+  }
+
+  listRows(request: RowsRequest): Promise<readonly AuditRow[] | undefined> {
+    return this.#reader.read(() => this.#read.listRows(request));
+  }
+
+  findRefusals(requestId: string): Promise<readonly AuditRow[]> {
+    return this.#reader.read(() => this.#read.refusals(requestId));
+  }
+
+  addAttempts(additions: readonly AttemptAddition[]): Promise<readonly number[]> {
+    return this.#writer.addAttempts(additions);
   }
 
   sweep(): Promise<number> {
@@ -194,8 +285,9 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     await this.#queue.close();
     await this.#uses.close();
-    await this.#writer.close();
     this.#reader.close();
+    // The last to close folds everything into one file, which only a writing connection can.
+    await this.#writer.close();
   }
 
   /** What this process has committed it knows at once; what others have, it hears of in the feed. */
@@ -203,7 +295,8 @@ class SqliteStore implements Store {
     for (const change of changes) {
       if (change.kind === 'cut-off') this.epochs.raise(change.id, change.epoch, change.forgetAt);
       else if (change.kind === 'replace') {
-        this.epochs.raise(change.record.id, change.record.epoch, this.#options.now() + RECORD_ANNOUNCED_MS);
+        const { record, collection } = change;
+        this.epochs.raise(record.id, record.epoch, announcedUntil(collection, this.#options.now()));
         this.#invalidate(change.record.id);
       }
     }
@@ -218,6 +311,8 @@ class SqliteStore implements Store {
   }
 }
 
+const BEYOND_ALL_KEYS = Buffer.alloc(33, 0xff);
+
 type Reads = ReturnType<typeof prepareReads>;
 
 /** The point reads and lists that are not of managed records. Each runs in the turn's transaction. */
@@ -227,37 +322,35 @@ function prepareReads(database: DatabaseSync) {
   );
   const tokensOf = database.prepare(
     `SELECT key, client_id, resource_id, issued_at, expires_at, lineage, answer FROM token
-     WHERE client_id = ? AND expires_at > ? ORDER BY issued_at DESC, key DESC LIMIT ?`,
+     WHERE client_id = ? AND key < ? AND expires_at > ? ORDER BY key DESC LIMIT ?`,
+  );
+  const decision = database.prepare('SELECT decision FROM decision WHERE epoch = ? AND id = ?');
+  const keptAnswer = database.prepare(
+    'SELECT id, request_digest AS requestDigest, expires_at AS expiresAt, answer FROM kept_answer WHERE id = ?',
   );
   const lastUse = database.prepare('SELECT used_at FROM agent_use WHERE agent_id = ?');
-  const lane = database.prepare(
-    'SELECT lane, seq, body, hash FROM audit WHERE lane = ? AND seq >= ? ORDER BY seq LIMIT ?',
-  );
-  // Jumps from lane to lane along the index: a trail has millions of rows and few lanes.
-  const lanes = database.prepare(
-    `WITH RECURSIVE found(lane) AS (
-       SELECT min(lane) FROM audit
-       UNION ALL SELECT (SELECT min(lane) FROM audit WHERE lane > found.lane) FROM found WHERE found.lane IS NOT NULL)
-     SELECT head.lane, head.seq, head.hash FROM found
-     JOIN audit AS head ON head.lane = found.lane AND head.seq = (SELECT max(seq) FROM audit WHERE lane = found.lane)
-     ORDER BY (SELECT position FROM audit WHERE lane = found.lane ORDER BY seq LIMIT 1)`,
-  );
-  const newest = database.prepare('SELECT lane, seq, body, hash FROM audit ORDER BY position DESC LIMIT ?');
 
   return {
     token(jti: TokenId): TokenRecord | undefined {
       const row = token.get(tokenKey(jti));
       return row && toToken(jti, row);
     },
-    tokensOf: (clientId: string, nowSeconds: number, limit: number): TokenRecord[] =>
+    // The key begins with the time of issue.
+    tokensOf: (clientId: string, nowSeconds: number, limit: number, after?: TokenId): TokenRecord[] =>
       tokensOf
-        .all(clientId, nowSeconds, limit)
+        .all(clientId, after === undefined ? BEYOND_ALL_KEYS : tokenKey(after), nowSeconds, limit)
         .map(row => toToken(`tok_${Buffer.from(row['key'] as Uint8Array).toString('base64url')}`, row)),
-    lastUse: (agentId: string): number | undefined => lastUse.get(agentId)?.['used_at'] as number | undefined,
-    lane: (name: string, fromSeq: number, limit: number) =>
-      lane.all(name, fromSeq, limit) as unknown as AuditRow[],
-    lanes: () => lanes.all() as unknown as LaneHead[],
-    newest: (limit: number) => newest.all(limit) as unknown as AuditRow[],
+    decisions: (epoch: number, ids: readonly string[]): ReadonlyMap<string, Decision> =>
+      new Map(
+        ids.flatMap((id): [string, Decision][] => {
+          const row = decision.get(epoch, id);
+          return row ? [[id, row['decision'] as Decision]] : [];
+        }),
+      ),
+    keptAnswer: (id: string) => keptAnswer.get(id) as KeptAnswer | undefined,
+    lastUse: (agentId: string): number | undefined =>
+      (lastUse.get(agentId)?.['used_at'] as number | undefined) || undefined,
+    ...prepareTrailReads(database),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreUnavailable } from '../../errors.ts';
+import { ReadFigures } from '../../observability/index.ts';
 
 type Lookup = {
   readonly read: () => unknown;
@@ -12,6 +13,7 @@ type Lookup = {
  * each sees the same snapshot, in which everything that was announced before has been heard of.
  */
 export class TurnReader {
+  readonly figures = new ReadFigures();
   readonly #database: DatabaseSync;
   readonly #beginTurn: () => void;
   #lookups: Lookup[] = [];
@@ -43,6 +45,8 @@ export class TurnReader {
     const lookups = this.#lookups;
     this.#lookups = [];
     if (lookups.length === 0) return;
+    const startedAt = performance.now();
+    this.figures.lookups += lookups.length;
     const settled: (() => void)[] = [];
     try {
       this.#database.exec('BEGIN');
@@ -52,11 +56,14 @@ export class TurnReader {
           const value = read() as never;
           settled.push(() => resolve(value));
         } catch (error) {
+          this.figures.failed += 1;
           settled.push(() => reject(unavailable(error)));
         }
       }
       this.#database.exec('COMMIT');
+      this.figures.durations.observe(performance.now() - startedAt);
     } catch (error) {
+      this.figures.failed += lookups.length;
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       for (const { reject } of lookups) reject(unavailable(error));
       return;

@@ -1,18 +1,22 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ManagedRecord } from '../../audit/index.ts';
-import { type Page, type PageRequest, pageOf } from '../../paging.ts';
+import { type Listed, type Page, type PageRequest, pageOf } from '../../paging.ts';
 import { RecordCache } from '../record-cache.ts';
+import { listStatement } from './list-statement.ts';
 import type { TurnReader } from './reader.ts';
+
+/** How many records are read at once where all of them are. */
+const ALL_AT_ONCE = 1_000;
 
 /** A table of managed records, read through memory. */
 export class Records<R extends ManagedRecord> {
   readonly #reader: TurnReader;
   readonly #byId: (id: string) => R | undefined;
   readonly #byKey: ((key: string) => R | undefined) | undefined;
-  readonly #page: (after: string, limit: number) => R[];
+  readonly #page: (request: PageRequest) => Listed<R>[];
   readonly #cache = new RecordCache<R>();
   readonly #cacheByKey = new RecordCache<R>();
-  readonly #cacheOfAll = new RecordCache<R[]>(1);
+  readonly #cacheOfAll = new RecordCache<R[]>(8);
 
   /**
    * @param table one of our own table names
@@ -21,9 +25,17 @@ export class Records<R extends ManagedRecord> {
   constructor(database: DatabaseSync, reader: TurnReader, table: string, keyColumn?: string) {
     this.#reader = reader;
     const byId = database.prepare(`SELECT payload FROM ${table} WHERE id = ?`);
-    const page = database.prepare(`SELECT payload FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`);
     this.#byId = id => parse(byId.get(id));
-    this.#page = (after, limit) => page.all(after, limit).map(row => parse(row) as R);
+    const pages = new Map<string, StatementSync>();
+    this.#page = request => {
+      const { sql, values } = listStatement(table, request);
+      const page = pages.get(sql) ?? database.prepare(sql);
+      pages.set(sql, page);
+      return page.all(...values).map(row => ({
+        record: parse(row) as R,
+        ...(row['key'] !== undefined && { key: row['key'] as string | number }),
+      }));
+    };
     if (keyColumn) {
       const byKey = database.prepare(`SELECT payload FROM ${table} WHERE ${keyColumn} = ?`);
       this.#byKey = key => parse(byKey.get(key));
@@ -42,15 +54,29 @@ export class Records<R extends ManagedRecord> {
     return this.#cacheByKey.find(key, () => this.#reader.read(() => this.#byKey?.(key)));
   }
 
-  async list({ after = '', limit }: PageRequest): Promise<Page<R>> {
-    return pageOf(await this.#reader.read(() => this.#page(after, limit + 1)), limit);
+  async list(request: PageRequest): Promise<Page<R>> {
+    return pageOf(await this.#reader.read(() => this.#page(request)), request.limit);
   }
 
-  /** Every record, oldest first, in one object until one of them changes. */
-  async all(): Promise<readonly R[]> {
-    return (
-      (await this.#cacheOfAll.find('all', async () => (await this.list({ limit: 1_000 })).items as R[])) ?? []
-    );
+  /**
+   * Every record, oldest first, in one object until any record changes.
+   *
+   * @param facet only those with it, of which there must be few
+   */
+  async all(facet?: string): Promise<readonly R[]> {
+    return (await this.#cacheOfAll.find(facet ?? '', () => this.#loadAll(facet))) ?? [];
+  }
+
+  async #loadAll(facet: string | undefined): Promise<R[]> {
+    const wanted = { limit: ALL_AT_ONCE, ...(facet !== undefined && { facets: [facet] }) };
+    const records: R[] = [];
+    let page = await this.list(wanted);
+    records.push(...page.items);
+    while (page.next !== undefined) {
+      page = await this.list({ ...wanted, after: page.next });
+      records.push(...page.items);
+    }
+    return records;
   }
 
   /** Forgets a record that has changed. Which key it had is unknown here, so all keys are forgotten. */

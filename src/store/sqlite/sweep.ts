@@ -5,14 +5,17 @@ const BATCH = 500;
 /** What has expired is kept a little: a poll or a replay a moment too late is then still told apart from one never seen. */
 const GRACE_MS = 60_000;
 
-/** Deletes what can no longer matter, a small batch at a time: expired tokens and engine records, single-use values, old
- * announcements. */
+/** Deletes what can no longer matter, a small batch at a time: expired tokens, passes and engine records, single-use values, old
+ * announcements, counters of attempts, kept answers. */
 export class Sweeper {
   readonly #page: StatementSync;
   readonly #deleteToken: StatementSync;
   readonly #deleteUsed: StatementSync;
   readonly #deleteFeed: StatementSync;
+  readonly #deleteAttempts: StatementSync;
   readonly #deleteEngineRecords: StatementSync;
+  readonly #deletePasses: StatementSync;
+  readonly #deleteKeptAnswers: StatementSync;
   #cursor: Uint8Array = new Uint8Array();
 
   constructor(database: DatabaseSync) {
@@ -24,9 +27,18 @@ export class Sweeper {
     this.#deleteFeed = database.prepare(
       'DELETE FROM feed WHERE seq IN (SELECT seq FROM feed WHERE forget_at < ? ORDER BY seq LIMIT ?)',
     );
+    this.#deleteAttempts = database.prepare(
+      'DELETE FROM attempt WHERE digest IN (SELECT digest FROM attempt WHERE expires_at < ? LIMIT ?)',
+    );
     this.#deleteEngineRecords = database.prepare(
       `DELETE FROM engine_record WHERE (model, key) IN
        (SELECT model, key FROM engine_record WHERE expires_at < ? LIMIT ?)`,
+    );
+    this.#deletePasses = database.prepare(
+      'DELETE FROM pass WHERE (kind, key) IN (SELECT kind, key FROM pass WHERE expires_at < ? LIMIT ?)',
+    );
+    this.#deleteKeptAnswers = database.prepare(
+      'DELETE FROM kept_answer WHERE id IN (SELECT id FROM kept_answer WHERE expires_at < ? LIMIT ?)',
     );
   }
 
@@ -40,8 +52,13 @@ export class Sweeper {
     const before = nowMs - GRACE_MS;
     const used = Number(this.#deleteUsed.run(before, BATCH).changes);
     const announced = Number(this.#deleteFeed.run(before, BATCH).changes);
+    const attempts = Number(this.#deleteAttempts.run(before, BATCH).changes);
     const engine = Number(this.#deleteEngineRecords.run(before, BATCH).changes);
-    return this.#sweepTokens(Math.floor(before / 1000)) + used + announced + engine;
+    const passes = Number(this.#deletePasses.run(before, BATCH).changes);
+    const kept = Number(this.#deleteKeptAnswers.run(before, BATCH).changes);
+    return (
+      this.#sweepTokens(Math.floor(before / 1000)) + used + announced + attempts + engine + passes + kept
+    );
   }
 
   /**

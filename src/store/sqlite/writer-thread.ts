@@ -2,12 +2,16 @@
  * The thread that owns the writing connection, so that an fsync, a checkpoint or another process's lock never holds up an
  * introspection. It takes batches of units, commits each batch at once, and answers after the commit.
  */
+import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type CommitOutcome, emptyLane, type LaneHead, type Unit } from '../../audit/index.ts';
-import type { Change } from '../store.ts';
-import { UnitApplier } from './apply-unit.ts';
+import { emptyLane } from '../../audit/chain.ts';
+import type { Conflict, LaneHead } from '../../audit/index.ts';
+import type { AttemptAddition } from '../../limits/index.ts';
+import { SavepointNeeded, UnitApplier, type UnitToWrite } from './apply-unit.ts';
 import { openForWriting } from './database.ts';
+import { type FlatBatch, unflatten } from './flat-batch.ts';
 import { migrate } from './migrations.ts';
+import { removeCutRows } from './remove-cut-rows.ts';
 import { Sweeper } from './sweep.ts';
 
 export interface WriterData {
@@ -16,14 +20,18 @@ export interface WriterData {
 }
 
 export type WriterRequest =
-  | { readonly kind: 'commit'; readonly units: readonly Unit<Change>[]; readonly now: number }
+  | { readonly kind: 'commit'; readonly batch: FlatBatch; readonly now: number }
   | { readonly kind: 'note-uses'; readonly uses: ReadonlyMap<string, number> }
+  | { readonly kind: 'add-attempts'; readonly additions: readonly AttemptAddition[] }
   | { readonly kind: 'sweep'; readonly now: number }
+  | { readonly kind: 'remove-cut-rows'; readonly lane: string; readonly limit: number }
   | { readonly kind: 'close' };
 
 export type WriterResponse =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'committed'; readonly outcomes: readonly CommitOutcome[] }
+  /** All units but those that met a conflict, by their places in the batch. */
+  | { readonly kind: 'committed'; readonly conflicts: ReadonlyMap<number, Conflict> }
+  | { readonly kind: 'counted'; readonly totals: readonly number[] }
   | { readonly kind: 'done'; readonly rows: number }
   | { readonly kind: 'failed'; readonly message: string };
 
@@ -46,11 +54,18 @@ function answer(request: WriterRequest): WriterResponse {
     switch (request.kind) {
       case 'commit':
         now = request.now;
-        return { kind: 'committed', outcomes: inTransaction(() => commitUnits(request.units)) };
+        return { kind: 'committed', conflicts: commitUnits(unflatten(request.batch)) };
       case 'note-uses':
         return { kind: 'done', rows: inTransaction(() => noteUses(request.uses)) };
+      case 'add-attempts':
+        return { kind: 'counted', totals: inTransaction(() => addAttempts(request.additions)) };
       case 'sweep':
         return { kind: 'done', rows: inTransaction(() => sweeper.sweep(request.now)) };
+      case 'remove-cut-rows':
+        return {
+          kind: 'done',
+          rows: inTransaction(() => removeCutRows(database, request.lane, request.limit)),
+        };
       case 'close':
         database.close();
         return { kind: 'done', rows: 0 };
@@ -60,17 +75,43 @@ function answer(request: WriterRequest): WriterResponse {
   }
 }
 
-function commitUnits(units: readonly Unit<Change>[]): readonly CommitOutcome[] {
-  return units.map(unit => {
-    const applied = applier.apply(unit, head);
+/**
+ * Commits a batch. A savepoint for each unit costs as much as a row, and hardly any unit meets a conflict beyond its first
+ * change: so the batch is tried without them, and again with them when one was missed.
+ */
+function commitUnits(units: readonly UnitToWrite[]): ReadonlyMap<number, Conflict> {
+  try {
+    return inTransaction(() => applyUnits(units, false));
+  } catch (error) {
+    if (!(error instanceof SavepointNeeded)) throw error;
+    return inTransaction(() => applyUnits(units, true));
+  }
+}
+
+function applyUnits(units: readonly UnitToWrite[], areMarked: boolean): ReadonlyMap<number, Conflict> {
+  const conflicts = new Map<number, Conflict>();
+  for (const [index, unit] of units.entries()) {
+    const applied = applier.apply(unit, head, areMarked);
     head = applied.head;
-    return applied.outcome;
-  });
+    if (!applied.outcome.committed) conflicts.set(index, applied.outcome.conflict);
+  }
+  return conflicts;
+}
+
+function addAttempts(additions: readonly AttemptAddition[]): readonly number[] {
+  const statement = database.prepare(
+    `INSERT INTO attempt(digest, count, expires_at) VALUES (?, ?, ?)
+     ON CONFLICT(digest) DO UPDATE SET count = count + excluded.count RETURNING count`,
+  );
+  return additions.map(({ key, count, expiresAt }) =>
+    Number(statement.get(hash('sha256', key, 'buffer'), count, expiresAt)?.['count']),
+  );
 }
 
 function noteUses(uses: ReadonlyMap<string, number>): number {
   const statement = database.prepare(
-    'INSERT INTO agent_use(agent_id, used_at) VALUES (?, ?) ON CONFLICT(agent_id) DO UPDATE SET used_at = excluded.used_at',
+    `INSERT INTO agent_use(agent_id, used_at, idle_since) VALUES (?1, ?2, ?2)
+     ON CONFLICT(agent_id) DO UPDATE SET used_at = ?2, idle_since = ?2`,
   );
   for (const [agentId, usedAt] of uses) statement.run(agentId, usedAt);
   return uses.size;

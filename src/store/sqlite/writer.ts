@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { CommitOutcome, Unit } from '../../audit/index.ts';
 import { StoreUnavailable } from '../../errors.ts';
+import type { AttemptAddition } from '../../limits/index.ts';
 import type { Change } from '../store.ts';
+import { flatten } from './flat-batch.ts';
 import type { WriterData, WriterRequest, WriterResponse } from './writer-thread.ts';
 
 type Settle = {
@@ -38,18 +40,34 @@ export class Writer {
   }
 
   async commit(units: readonly Unit<Change>[], now: number): Promise<readonly CommitOutcome[]> {
-    const response = await this.#request({ kind: 'commit', units, now });
+    const response = await this.#request({ kind: 'commit', batch: flatten(units), now });
     if (response.kind !== 'committed') throw new StoreUnavailable('unexpected answer to a commit');
-    return response.outcomes;
+    const { conflicts } = response;
+    return units.map((_unit, index) => {
+      const conflict = conflicts.get(index);
+      return conflict === undefined ? { committed: true } : { committed: false, conflict };
+    });
   }
 
   async noteUses(uses: ReadonlyMap<string, number>): Promise<void> {
     await this.#request({ kind: 'note-uses', uses });
   }
 
+  async addAttempts(additions: readonly AttemptAddition[]): Promise<readonly number[]> {
+    const response = await this.#request({ kind: 'add-attempts', additions });
+    if (response.kind !== 'counted') throw new StoreUnavailable('unexpected answer to a count');
+    return response.totals;
+  }
+
   /** @returns rows deleted */
   async sweep(now: number): Promise<number> {
     const response = await this.#request({ kind: 'sweep', now });
+    return response.kind === 'done' ? response.rows : 0;
+  }
+
+  /** @returns how many rows were removed */
+  async removeCutRows(lane: string, limit: number): Promise<number> {
+    const response = await this.#request({ kind: 'remove-cut-rows', lane, limit });
     return response.kind === 'done' ? response.rows : 0;
   }
 

@@ -1,0 +1,36 @@
+import type { StoreInspection } from '../inspect-store.ts';
+import { eventAt } from '../sqlite/inspect.ts';
+import { nativeDatabase, openDatabase, type RecordDocument } from './database.ts';
+import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+
+export async function inspectMongo(uri: string): Promise<StoreInspection | undefined> {
+  const { connection } = await openDatabase(uri);
+  try {
+    const db = nativeDatabase(connection);
+    const version = await schemaVersion(db);
+    if (version === undefined) return undefined;
+    const payloads = async <T>(name: string): Promise<T[]> => {
+      const documents = await db.collection<RecordDocument>(name).find().toArray();
+      return documents.map(({ payload }) => JSON.parse(payload) as T);
+    };
+    const [deployment] = await payloads<NonNullable<StoreInspection['deployment']>>('deployment');
+    const [newest] = await db
+      .collection('audit')
+      .find()
+      .sort({ committedAt: -1, _id: -1 })
+      .limit(1)
+      .toArray();
+    const { localTime } = await db.admin().command({ hello: 1 });
+    return {
+      description: `MongoDB ${db.databaseName}`,
+      schemaVersion: version,
+      knownVersion: SCHEMA_VERSION,
+      signingKeys: await payloads('signing_key'),
+      deployment,
+      newestEventAt: newest && eventAt(String(newest['body'])),
+      clockAt: localTime instanceof Date ? localTime.getTime() : undefined,
+    };
+  } finally {
+    await connection.close();
+  }
+}
