@@ -7,15 +7,30 @@ export const AUDIT_EVENTS = {
   'lane.opened': 'A process opened its lane of the trail.',
   'client.authentication-refused':
     'A caller could not prove which client it is. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'client.keys-refused':
+    'What a client publishes at its jwks_uri could not be fetched, or was not fit; keys fetched before are good for an hour more. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'client.document-refused':
+    'A Client ID Metadata Document could not be fetched, or was not fit, when a browser came with its address. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'client.registered':
+    'An application registered itself (RFC 7591). It may ask people, and is forgotten after a day unless one of them lets it act for them.',
+  'client.dpop-refused':
+    'A DPoP proof did not hold, or had been used before. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'request.limited':
+    'A caller has to wait before it asks again. Alike ones are counted for a minute: the first is written at once, the rest as one.',
   'token.issued': 'A token was issued.',
   'token.issue-refused': 'An authenticated client asked for a token and was refused.',
   'token.revoked': 'A token was revoked by the client it was issued to, or by an administrator.',
   'token.revocation-refused': 'A client tried to revoke a token that was issued to another one.',
   'token.introspection-refused':
     'A client asked about a token whose audience it is not. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'grant.given': 'A person let an application act for them.',
+  'grant.refused': 'A person did not let an application act for them.',
+  'grant.ended': 'What a person had let an application do ended, with every token under it.',
   'agent.created': 'An agent was registered.',
   'agent.updated': 'An agent was changed.',
   'agent.secret-issued': 'A client secret was made for an agent.',
+  'agent.secret-revoked': 'A client secret of an agent was ended.',
+  'agent.tokens-revoked': 'Everything an agent held died; it may go on.',
   'agent.killed': 'An agent was suspended and everything it held died.',
   'agent.retired': 'An agent was ended for good and everything it held died.',
   'agent.restored': 'A suspended agent was allowed to work again; what had died stays dead.',
@@ -23,13 +38,54 @@ export const AUDIT_EVENTS = {
   'person.updated': 'A person was changed.',
   'person.killed': 'A person was disabled and everything that traced back to them died.',
   'person.restored': 'A disabled person was enabled again; what had died stays dead.',
+  'person.invited': 'A link was made by which a person sets how they sign in.',
+  'person.enrolment-refused':
+    'Somebody came with an enrolment link that is unknown, used or too old, or gave a wrong code. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'person.enrolled': 'A person has set how they sign in: what they signed in with before is void.',
+  'person.reset-requested':
+    'An administrator asked that the factors of a person be reset; another one has to ask for it too.',
+  'person.reset-opened': 'A link was made by which a person sets anew how they sign in.',
+  'person.sign-in-refused':
+    'Somebody gave an address and a password that are not those of a person who may sign in. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'person.sign-in-begun': 'A person gave their password; the second factor is still to come.',
+  'person.factor-refused':
+    'A second factor was refused. Those that come while no code is accepted are counted for a minute: the first is written at once, the rest as one.',
+  'person.factor-locked': 'Too many wrong codes: none of the person is accepted for a while.',
+  'person.signed-in': 'A person signed in: a session began.',
+  'person.stepped-up': 'A person proved their second factor once more in their session.',
+  'person.session-ended': 'A person ended a session of theirs.',
+  'person.sessions-ended': 'A person ended all their sessions but the one they did it in.',
+  'person.factor-set':
+    'A person set a password, an authenticator app, a passkey or recovery codes: their other sessions ended.',
+  'person.factor-removed': 'A person removed a passkey: their other sessions ended.',
+  'person.credential-voided':
+    'After a restore, everything a person could sign in with was made void, since it had been changed after the backup.',
   'resource.created': 'A resource server was registered.',
   'resource.updated': 'A resource server was changed.',
   'resource.secret-issued': 'An introspection secret was made for a resource server.',
+  'resource.secret-revoked': 'An introspection secret of a resource server was ended.',
   'resource.killed': 'A resource server was disabled and every token for it died.',
   'resource.restored': 'A disabled resource server was enabled again; what had died stays dead.',
   'key.created': 'A signing key was made.',
+  'key.rotated': 'A successor was made for a signing key, which signs until that one begins to.',
+  'key.rotation-ended': 'A signing key goes on signing, since its successor is gone before it signed.',
+  'key.activated': 'A signing key began to sign.',
+  'key.retired':
+    'A signing key ceased to sign, and its private half was destroyed; it verifies what it signed.',
+  'key.removed': 'A signing key left the JWKS: all that it signed has expired.',
+  'key.resealed': 'A signing key was sealed anew, with another key-encryption key.',
   'key.killed': 'A signing key was withdrawn and every token signed with it died.',
+  'deployment.created': 'A new store was given its name.',
+  'deployment.backed-up': 'A backup of the store was made.',
+  'deployment.quarantined':
+    'The store came out of a backup, or may have: every token died, and nothing is granted until an operator opens it.',
+  'deployment.record-confirmed': 'An operator found a record of a quarantined store to be as it should be.',
+  'deployment.record-kept-closed': 'An operator closed a record of a quarantined store.',
+  'deployment.opened': 'A quarantined store was opened.',
+  'deployment.request-refused':
+    'A request was refused because the store is quarantined. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'audit.pruned':
+    'Rows older than the trail is kept were given up for removal: how many of how many lanes, decided before when, and the digest of where all lanes begin since.',
   'admin.refused': 'A call to the admin API was refused.',
 } as const satisfies Record<`${string}.${string}`, string>;
 
@@ -75,6 +131,9 @@ export interface Origin {
   readonly now: number;
   /** The client on whose authority an administrative change is made. */
   readonly client?: string;
+  /** For whom that client acts, and who acts, newest first: as its token says (RFC 8693). */
+  readonly subject?: string;
+  readonly actor?: readonly string[];
   /** What that client's token allows. Without it a client may grant nothing; without a client, the operator acts in person. */
   readonly scopes?: readonly string[];
 }
@@ -82,11 +141,14 @@ export interface Origin {
 /** The shared part of the events of one request. */
 export function eventOrigin(
   origin: Origin,
-): Pick<AuditEvent, 'at' | 'requestId'> & Partial<Pick<AuditEvent, 'address' | 'client'>> {
+): Pick<AuditEvent, 'at' | 'requestId'> &
+  Partial<Pick<AuditEvent, 'address' | 'client' | 'subject' | 'actor'>> {
   return {
     at: origin.now,
     requestId: origin.requestId,
     ...(origin.address !== undefined && { address: origin.address }),
     ...(origin.client !== undefined && { client: origin.client }),
+    ...(origin.subject !== undefined && { subject: origin.subject }),
+    ...(origin.actor !== undefined && { actor: origin.actor }),
   };
 }

@@ -40,8 +40,15 @@ export interface CheckpointOptions {
   readonly file: string;
   readonly issuer: string;
   readonly now: Clock;
+  /**
+   * Whether nothing is signed at the moment: a store that came out of a backup lacks rows, and may be given them back before
+   * anything is said of it.
+   */
+  readonly isPaused?: () => boolean;
   /** The pause between checkpoints, in milliseconds. */
   readonly everyMs?: number;
+  /** Told of each checkpoint once it is durable: the size of the file up to its end, in bytes. */
+  readonly onWritten?: (durableSize: number) => void;
   /** Told when a checkpoint could not be written, and when the trail or the file has lost something it had. */
   readonly onProblem: (error: unknown) => void;
 }
@@ -54,8 +61,19 @@ export interface Checkpoints {
    * @throws {Error} when the store cannot be read or the file cannot be written
    */
   checkpointNow(): Promise<Checkpoint | undefined>;
+  readonly figures: CheckpointFigures;
+  /** Bytes of the file, which end in a whole line and which no crash can take back. */
+  readonly durableSize: number;
   /** Ends with a last checkpoint. */
   stop(): Promise<void>;
+}
+
+/** What has become of checkpoints since the start. */
+export interface CheckpointFigures {
+  readonly written: number;
+  readonly failed: number;
+  /** Milliseconds since the epoch: everything that was recorded before is in a checkpoint that was written. */
+  readonly coveredUntil: number;
 }
 
 /** The last checkpoint of a file, as it stands there and as it reads. */
@@ -76,6 +94,10 @@ export async function startCheckpoints(options: CheckpointOptions): Promise<Chec
   const background = recur(() => writer.write(), everyMs, onProblem);
   return {
     checkpointNow: () => writer.write(),
+    figures: writer.figures,
+    get durableSize() {
+      return writer.durableSize;
+    },
     stop: async () => {
       await background.stop();
       await writer.write();
@@ -84,6 +106,7 @@ export async function startCheckpoints(options: CheckpointOptions): Promise<Chec
 }
 
 class CheckpointWriter {
+  readonly figures = { written: 0, failed: 0, coveredUntil: 0 };
   readonly #options: CheckpointOptions;
   readonly #kid: string;
   #last: LastLine | undefined;
@@ -105,13 +128,15 @@ class CheckpointWriter {
       const { line, wholeSize, rest } = await readEnd(file);
       const checkpoint = line === undefined ? undefined : await verifyLine(line, publicKey);
       // Nothing is touched before it is certain that the file is ours.
-      if ((line !== undefined && !checkpoint) || (rest !== '' && !rest.startsWith(JWS_START))) {
+      if ((line !== undefined && !checkpoint) || !isTornLine(rest)) {
         throw new Error(
           `${options.file} does not end in a checkpoint signed with this key: name another file`,
         );
       }
       // A crash has left half a line. It was never announced, and would spoil the next one.
       if (rest !== '') await file.truncate(wholeSize);
+      // A process that ended before it could has left this undone.
+      await file.sync();
       return new CheckpointWriter(
         options,
         kid,
@@ -123,18 +148,29 @@ class CheckpointWriter {
     }
   }
 
+  get durableSize(): number {
+    return this.#fileSize;
+  }
+
   /** One after the other: each holds the hash of the one before. */
   write(): Promise<Checkpoint | undefined> {
     const written = this.#queue.then(() => this.#write());
-    this.#queue = written.catch(() => undefined);
+    this.#queue = written.catch(() => {
+      this.figures.failed += 1;
+    });
     return written;
   }
 
   async #write(): Promise<Checkpoint | undefined> {
     const { auditStore, issuer, now, onProblem } = this.#options;
+    if (this.#options.isPaused?.()) return undefined;
+    const readAt = now();
     const lanes = (await auditStore.listLanes()).map(({ lane, seq, hash }) => ({ lane, seq, hash }));
     const last = this.#last;
-    if (JSON.stringify(lanes) === JSON.stringify(last?.checkpoint.lanes ?? [])) return undefined;
+    if (JSON.stringify(lanes) === JSON.stringify(last?.checkpoint.lanes ?? [])) {
+      this.figures.coveredUntil = readAt;
+      return undefined;
+    }
     // What is seen is signed nevertheless: the contradiction is then on record.
     const shrunk = findLostHead(last?.checkpoint.lanes ?? [], lanes);
     if (shrunk)
@@ -152,6 +188,9 @@ class CheckpointWriter {
       .sign(this.#options.key);
     await this.#append(line);
     this.#last = { line, checkpoint };
+    this.#options.onWritten?.(this.#fileSize);
+    this.figures.written += 1;
+    this.figures.coveredUntil = readAt;
     return checkpoint;
   }
 
@@ -175,6 +214,12 @@ class CheckpointWriter {
       await file.close();
     }
   }
+}
+
+/** What a crash leaves of a line: its beginning, or nothing; after a power cut, zeros where the rest of it should be. */
+function isTornLine(rest: string): boolean {
+  const written = rest.replace(/\0+$/, '');
+  return written.startsWith(JWS_START.slice(0, written.length));
 }
 
 interface FileEnd {

@@ -14,20 +14,33 @@ export {
   eventOrigin,
   type Origin,
 } from './audit-event.ts';
-export type { AuditStore } from './audit-store.ts';
-export { type AuditRow, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
+export type { AuditStore, RowsRequest } from './audit-store.ts';
+export { type AuditRow, canonicalEvent, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
 export {
   type BadCheckpointCause,
   type Checkpoint,
+  type CheckpointFigures,
   type CheckpointOptions,
   type CheckpointReport,
   type Checkpoints,
   startCheckpoints,
   verifyCheckpoints,
 } from './checkpoint.ts';
+export { type Cuts, digestOfCuts, type LaneCut, type MoveCuts, readCutsLine } from './cut.ts';
+export {
+  type CheckpointDelivery,
+  type DeliveryFigures,
+  type DeliveryOptions,
+  startDelivery,
+} from './deliver-checkpoints.ts';
 export { renderAuditPage } from './describe-events.ts';
+export { facetsOfEvent } from './event-facets.ts';
 export { formatAuditRow } from './format-event.ts';
+export { type EventQuery, listEvents } from './list-events.ts';
 export { RefusalCounter, type RefusalCounterOptions } from './refusal-counter.ts';
+export { refusedRequestOf } from './refused-request.ts';
+export { REMOVALS, type Removal } from './removals.ts';
+export { pruneTrail, type RetentionStore } from './retention.ts';
 export {
   assertVersion,
   type Freshness,
@@ -36,7 +49,16 @@ export {
   reviseRecord,
 } from './revise-record.ts';
 export { type AuditRowView, auditRoutes } from './routes.ts';
-export { fileTrail, storeTrail, type Trail, trailLines } from './trail.ts';
+export {
+  decidedAt,
+  fileTrail,
+  readExportEnd,
+  rowsOf,
+  storeTrail,
+  type Trail,
+  type TrailRange,
+  trailLines,
+} from './trail.ts';
 export type {
   CommitOutcome,
   CommitPort,

@@ -1,3 +1,5 @@
+import { withoutSecrets } from '../secret-text.ts';
+
 /**
  * What no reader can see, or what changes how the text around it is read: controls, format characters (bidirectional overrides,
  * zero-width ones, tags), line and paragraph separators, lone surrogates, private and unassigned code points, and letters that
@@ -13,14 +15,14 @@ const LOOKED_AT = 8;
 
 /**
  * Makes text that a caller has sent fit to be recorded and shown (I17): on one line, in the order in which it is stored, without
- * anything unseen, of bounded length. It stays a claim: never decide by it.
+ * anything unseen or anything that may be a secret (I11), of bounded length. It stays a claim: never decide by it.
  *
  * @param maxLength in UTF-16 code units; what is longer ends in an ellipsis
  * @returns well-formed text, possibly empty
  */
 export function untrustedText(text: string, maxLength = 128): string {
   const lookedAt = text.slice(0, maxLength * LOOKED_AT);
-  const seen = lookedAt.replace(SPACE, ' ').replace(UNSEEN, '').replace(SPACE, ' ').trim();
+  const seen = withoutSecrets(lookedAt.replace(SPACE, ' ').replace(UNSEEN, '').replace(SPACE, ' ').trim());
   if (seen.length <= maxLength && lookedAt.length === text.length) return seen;
   // A cut through the middle of a surrogate pair would leave half a character.
   return `${seen.slice(0, maxLength - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;

@@ -2,6 +2,7 @@ import canonicalize from 'canonicalize';
 import { z } from 'zod';
 import { AUDIT_EVENTS, type AuditEvent, type AuditEventType } from './audit-event.ts';
 import { type AuditRow, chainHash, emptyLane, type LaneHead } from './chain.ts';
+import { digestOfCuts, type LaneCut, readCutsLine } from './cut.ts';
 import type { Trail } from './trail.ts';
 
 /**
@@ -16,6 +17,7 @@ export type BadRowCause = 'altered' | 'missing' | 'inserted' | 'reordered' | 'ma
 /** The first row of a lane that cannot be vouched for. */
 export interface BadRow {
   readonly lane: string;
+  /** Its place in the lane, from 1: the rows before it are right, whatever number stands in it. */
   readonly seq: number;
   /**
    * Where the chain itself is whole and only a checkpoint contradicts it, it is one of the rows from `seq` to here: somebody has
@@ -33,6 +35,8 @@ export interface LaneReport {
   readonly head: LaneHead;
   /** The last row that a checkpoint vouches for; 0 when there is none. Up to here nobody without its key has changed anything. */
   readonly checkpointedTo: number;
+  /** The last row that was removed since the trail is not kept for ever, and when that was decided; milliseconds since the epoch. */
+  readonly pruned?: { readonly upTo: number; readonly at: number };
   readonly firstBad?: BadRow;
 }
 
@@ -52,6 +56,9 @@ export type CheckpointedHeads = ReadonlyMap<string, ReadonlyMap<number, string>>
  * Verifies a trail: every lane from its first row, and that every checkpointed head is still where it was. Without checkpoints it
  * cannot notice a lane that ends too early, that is gone, or whose hashes were computed again.
  *
+ * Rows may be missing at the beginning of a lane where a cut says so, the digest of all cuts is in an event of the trail, and that
+ * event is right: with checkpoints, up to the last one of its lane, so that nobody without the key can make a cut.
+ *
  * Rows are read once and forgotten; memory grows with the lanes and the checkpointed heads, not with the rows.
  *
  * @param heads from `verifyCheckpoints`; read before the trail is, or the trail may be older than they are
@@ -61,14 +68,21 @@ export async function verifyTrail(trail: Trail, heads: CheckpointedHeads = new M
   const laneOf = (name: string): LaneCheck => {
     const known = lanes.get(name);
     if (known) return known;
-    const met = new LaneCheck(name, heads.get(name));
+    const met = new LaneCheck(name, heads.get(name), prunings);
     lanes.set(name, met);
     return met;
   };
+  const prunings: Pruning[] = [];
   let rows = 0;
   let unreadable: TrailReport['unreadable'];
   for await (const batch of trail.rows()) {
     for (const row of batch) {
+      const cuts = readCutsLine(row);
+      if (cuts) {
+        const digest = digestOfCuts(cuts);
+        for (const cut of cuts) laneOf(cut.lane).cutAt(cut, digest);
+        continue;
+      }
       rows += 1;
       if (isRow(row)) laneOf(row.lane).follow(row);
       else unreadable = { count: (unreadable?.count ?? 0) + 1, first: unreadable?.first ?? rows };
@@ -76,7 +90,11 @@ export async function verifyTrail(trail: Trail, heads: CheckpointedHeads = new M
   }
   for (const name of heads.keys()) laneOf(name);
 
-  const reports = [...lanes.values()].map(lane => lane.end());
+  const isVouchedFor = ({ lane, seq }: Pruning): boolean =>
+    heads.size === 0 || (lanes.get(lane)?.checkpointedTo ?? 0) >= seq;
+  const pruningOf = (digest: string): Pruning | undefined =>
+    prunings.find(pruning => pruning.digest === digest && isVouchedFor(pruning));
+  const reports = [...lanes.values()].map(lane => lane.end(pruningOf));
   return {
     isIntact: !unreadable && reports.every(report => !report.firstBad),
     rows,
@@ -85,26 +103,72 @@ export async function verifyTrail(trail: Trail, heads: CheckpointedHeads = new M
   };
 }
 
+/** An event that says that cuts were moved. */
+interface Pruning {
+  readonly lane: string;
+  readonly seq: number;
+  readonly digest: unknown;
+  readonly at: number;
+}
+
 class LaneCheck {
+  readonly #prunings: Pruning[];
+  #cut: (LaneCut & { readonly digest: string }) | undefined;
+  /** The cut that the lane goes on from, and the place of the first row that is not there. */
+  #used: { readonly missing: number; readonly upTo: number; readonly digest: string } | undefined;
   readonly #heads: ReadonlyMap<number, string>;
   #head: LaneHead;
   #rows = 0;
   #checkpointedTo = 0;
   #firstBad: BadRow | undefined;
 
-  constructor(lane: string, heads: ReadonlyMap<number, string> = new Map()) {
+  constructor(lane: string, heads: ReadonlyMap<number, string> = new Map(), prunings: Pruning[] = []) {
+    this.#prunings = prunings;
     this.#head = emptyLane(lane);
     this.#heads = heads;
+  }
+
+  get checkpointedTo(): number {
+    return this.#checkpointedTo;
+  }
+
+  /** Rows up to here need not be there. */
+  cutAt(cut: LaneCut, digest: string): void {
+    if (cut.seq > (this.#cut?.seq ?? 0)) this.#cut = { ...cut, digest };
   }
 
   /** Verifies the next row of the lane. After the first bad one nothing can be said of the others. */
   follow(row: AuditRow): void {
     this.#rows += 1;
+    if (this.#isBeingRemoved(row)) return;
     if (!this.#firstBad) {
       this.#firstBad = this.#findFault(row);
-      if (!this.#firstBad) this.#head = row;
+      if (!this.#firstBad) {
+        this.#head = row;
+        this.#notePruning(row);
+      }
     } else if (this.#firstBad.why === 'missing' && readBody(row.body)?.seq === this.#firstBad.seq) {
       this.#firstBad = { ...this.#firstBad, why: 'reordered' };
+    }
+  }
+
+  /** Whether a row is one of those that a cut gives up, after others that are gone already; after the last, the lane goes on. */
+  #isBeingRemoved({ seq }: AuditRow): boolean {
+    const cut = this.#cut;
+    if (!cut || this.#firstBad || this.#head.seq >= cut.seq || seq <= this.#head.seq + 1) return false;
+    if (seq <= cut.seq) return true;
+    const checkpointed = this.#heads.get(cut.seq);
+    if (seq > cut.seq + 1 || (checkpointed !== undefined && checkpointed !== cut.hash)) return false;
+    this.#used = { missing: this.#head.seq + 1, upTo: cut.seq, digest: cut.digest };
+    this.#head = { lane: cut.lane, seq: cut.seq, hash: cut.hash };
+    return false;
+  }
+
+  #notePruning({ lane, seq, body }: AuditRow): void {
+    if (!body.includes('"type":"audit.pruned"')) return;
+    const { event } = JSON.parse(body) as { readonly event: AuditEvent };
+    if (event.type === 'audit.pruned') {
+      this.#prunings.push({ lane, seq, digest: event.detail?.['cuts'], at: event.at });
     }
   }
 
@@ -116,7 +180,7 @@ class LaneCheck {
     if (!body) return { lane, seq, why: isLinked ? 'malformed' : 'altered' };
     if (body.lane !== lane) return { lane, seq, why: 'inserted' };
     if (body.seq > seq) return { lane, seq, why: 'missing' };
-    if (body.seq < seq) return { lane, seq: body.seq, why: 'inserted' };
+    if (body.seq < seq) return { lane, seq, why: row.seq === seq ? 'altered' : 'inserted' };
     if (row.seq !== seq || !isLinked) return { lane, seq, why: 'altered' };
     if (!isOurs(body, row.body)) return { lane, seq, why: 'malformed' };
 
@@ -129,17 +193,22 @@ class LaneCheck {
     return undefined;
   }
 
-  end(): LaneReport {
+  /** @param pruningOf the event that vouches for cuts with this digest */
+  end(pruningOf: (digest: string) => Pruning | undefined): LaneReport {
     const { lane, seq, hash } = this.#head;
     let furthest = 0;
     for (const checkpointed of this.#heads.keys()) furthest = Math.max(furthest, checkpointed);
+    const pruning = this.#used && pruningOf(this.#used.digest);
     const firstBad: BadRow | undefined =
-      this.#firstBad ?? (furthest > seq ? { lane, seq: seq + 1, why: 'missing' } : undefined);
+      (this.#used && !pruning ? { lane, seq: this.#used.missing, why: 'missing' } : undefined) ??
+      this.#firstBad ??
+      (furthest > seq ? { lane, seq: seq + 1, why: 'missing' } : undefined);
     return {
       lane,
       rows: this.#rows,
       head: { lane, seq, hash },
       checkpointedTo: this.#checkpointedTo,
+      ...(this.#used && pruning && { pruned: { upTo: this.#used.upTo, at: pruning.at } }),
       ...(firstBad && { firstBad }),
     };
   }
