@@ -1,0 +1,396 @@
+/** What a quarantine does to a store, whichever it is. The command line is left out here: `restore-sqlite.test.ts` plays it whole. */
+
+import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import type { Agent } from '../../src/agents/index.ts';
+import {
+  type AuditEvent,
+  type AuditRow,
+  type CheckpointedHeads,
+  chainEvent,
+  emptyLane,
+  type LaneHead,
+  type Removal,
+  storeTrail,
+  type Trail,
+} from '../../src/audit/index.ts';
+import { loadConfig } from '../../src/config/index.ts';
+import { DEPLOYMENT, isQuarantineEpoch } from '../../src/deployment-epoch.ts';
+import { newId } from '../../src/ids.ts';
+import { sealingKey } from '../../src/keys/index.ts';
+import { isLive } from '../../src/liveness.ts';
+import {
+  confirmRecord,
+  getQuarantined,
+  keepClosed,
+  openAsConfirmed,
+  quarantineDeployment,
+  type RecoveryDeps,
+  replayTrail,
+} from '../../src/recovery/index.ts';
+import { openStore } from '../../src/store/open-store.ts';
+import type { Store } from '../../src/store/store.ts';
+import {
+  agentRecord,
+  credentialRecord,
+  event,
+  insertToken,
+  keyRecord,
+  personRecord,
+  resourceRecord,
+  tokenRecord,
+} from '../contract/records.ts';
+import { onEachStore, type StoreEnv } from '../support/stores.ts';
+
+/** Opens a store as one more process would. */
+async function opener(t: ExecutionContext, env: StoreEnv): Promise<(aheadMs?: number) => Promise<Store>> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-quarantine-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const { store } = loadConfig({ COUNTERSIGN_STORE: `sqlite:${join(directory, 'x.sqlite')}`, ...env });
+  return async (aheadMs = 0) => {
+    const opened = await openStore(store, {
+      now: () => Date.now() + aheadMs,
+      lane: newId('lane', Date.now()),
+    });
+    t.teardown(() => opened.close());
+    return opened;
+  };
+}
+
+function depsOf(store: Store): RecoveryDeps {
+  return {
+    deployment: store,
+    freshness: store,
+    agents: store,
+    people: store,
+    credentials: store,
+    resources: store,
+    trail: store,
+    signingKeys: { keys: store, freshness: store, sealing: sealingKey(createSecretKey(randomBytes(32))) },
+  };
+}
+
+const origin = () => ({ requestId: newId('req', Date.now()), now: Date.now() });
+const close = (store: Store, since = Date.now()) =>
+  quarantineDeployment(depsOf(store), { cause: 'ordered', since }, origin());
+const isClosed = (store: Store): boolean => isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT));
+
+onEachStore('R150: a quarantine ends every token and voids whatever is pending', async (t, env) => {
+  const store = await (await opener(t, env))();
+  const before = tokenRecord({ lineage: `agt_1:0 ${DEPLOYMENT}:0` });
+  await store.commit({ changes: [insertToken(before)], events: [event()] });
+  const record = { model: 'AuthorizationCode', key: 'a code', payload: '{}', expiresAt: Date.now() + 60_000 };
+  await store.commit({ changes: [{ kind: 'engine-put', record }], events: [] });
+  t.truthy(await store.findEngineRecord('AuthorizationCode', 'a code'));
+
+  const { epoch } = await close(store);
+  t.true(isClosed(store));
+  t.false(isLive(before, store.epochs, Date.now()));
+  t.is(await store.findEngineRecord('AuthorizationCode', 'a code'), undefined);
+
+  // Decided before, by a process that had not heard yet, and committed after.
+  const late = tokenRecord({ lineage: `agt_1:0 ${DEPLOYMENT}:0` });
+  await store.commit({ changes: [insertToken(late)], events: [event()] });
+  await openAsConfirmed(depsOf(store), origin());
+  t.false(isClosed(store));
+  t.is(store.epochs.raisedTo(DEPLOYMENT), epoch + 1);
+  t.false(isLive(late, store.epochs, Date.now()), 'opening revived it');
+});
+
+onEachStore('R150, I1: what may have been used before a restore counts as used', async (t, env) => {
+  const open = await opener(t, env);
+  const store = await open();
+  const use = (value: string, usableFrom: number) =>
+    store.commit({
+      changes: [{ kind: 'use-once', value, usableFrom, expiresAt: Date.now() + 300_000 }],
+      events: [],
+    });
+  t.true((await use('before any restore', 0)).committed);
+  const { epoch } = await close(store);
+  await openAsConfirmed(depsOf(store), origin());
+  t.deepEqual(await use('from before', epoch - 1), { committed: false, conflict: 'already-used' });
+  t.true((await use('from after', epoch + 2)).committed);
+  const other = await open();
+  await other.fresh();
+  t.deepEqual(
+    await other.commit({
+      changes: [{ kind: 'use-once', value: 'elsewhere', usableFrom: epoch, expiresAt: epoch + 300_000 }],
+      events: [],
+    }),
+    { committed: false, conflict: 'already-used' },
+  );
+});
+
+onEachStore(
+  'R150: every process hears of a quarantine and of its end, also one that starts meanwhile',
+  async (t, env) => {
+    const open = await opener(t, env);
+    const [one, other] = [await open(), await open()];
+    await close(one);
+    await other.fresh();
+    t.true(isClosed(other));
+    const late = await open();
+    await late.fresh();
+    t.true(isClosed(late));
+    t.is((await late.findDeployment())?.quarantine?.cause, 'ordered');
+    await openAsConfirmed(depsOf(other), origin());
+    for (const each of [one, late]) {
+      await each.fresh();
+      t.false(isClosed(each));
+      t.is((await each.findDeployment())?.quarantine, undefined);
+    }
+  },
+);
+
+onEachStore('R150: a quarantine is not forgotten as other announcements are', async (t, env) => {
+  const open = await opener(t, env);
+  await close(await open());
+  const aWeekOn = await open(7 * 24 * 3_600_000);
+  while ((await aWeekOn.sweep()) > 0);
+  const late = await open(7 * 24 * 3_600_000);
+  await late.fresh();
+  t.true(isClosed(late));
+});
+
+onEachStore(
+  'R150, I18: a quarantine has an epoch beyond every other that is known, whatever the clock says',
+  async (t, env) => {
+    const store = await (await opener(t, env))();
+    const ahead = Date.now() + 3_600_000;
+    const order = { cause: 'restored', since: Date.now(), highestEpoch: ahead } as const;
+    const { epoch } = await quarantineDeployment(depsOf(store), order, origin());
+    t.true(epoch > ahead);
+    t.true((await close(store)).epoch > epoch);
+  },
+);
+
+onEachStore('a decision counts for the quarantine it was made in', async (t, env) => {
+  const store = await (await opener(t, env))();
+  const deps = depsOf(store);
+  const person = personRecord();
+  await store.commit({
+    changes: [{ kind: 'insert', collection: 'person', record: person }],
+    events: [event()],
+  });
+  await close(store);
+  await t.throwsAsync(openAsConfirmed(deps, origin()), { message: 'records-undecided' });
+  await confirmRecord(deps, person.id, undefined, origin());
+  await close(store);
+  await t.throwsAsync(openAsConfirmed(deps, origin()), { message: 'records-undecided' });
+  await keepClosed(deps, person.id, origin());
+  await openAsConfirmed(deps, origin());
+  t.is((await store.findPerson(person.id))?.status, 'disabled');
+  await t.throwsAsync(getQuarantined(deps), { message: 'not-quarantined' });
+  await t.throwsAsync(confirmRecord(deps, person.id, undefined, origin()), { message: 'not-quarantined' });
+});
+
+const CUT_OFF = { fields: ['envelope'], cutsOff: true, epoch: 1 };
+const secretOf = ({ credential }: Pick<Agent, 'credential'>): unknown =>
+  credential.method === 'client_secret' ? credential.secretDigests : credential;
+
+/** Each kind of removal: the event that tells of it, and what has to be true once it has been replayed. */
+const REPLAYED: Readonly<
+  Record<
+    Exclude<Removal, 'none' | 'by-restore'>,
+    {
+      readonly event: Partial<AuditEvent>;
+      hold(
+        t: ExecutionContext,
+        store: Store,
+        world: Awaited<ReturnType<typeof newRecords>>,
+      ): Promise<unknown>;
+    }
+  >
+> = {
+  'agent-killed': {
+    event: { type: 'agent.killed' },
+    hold: async (t, store, { agent }) => t.is((await store.findAgent(agent.id))?.status, 'suspended'),
+  },
+  'agent-retired': {
+    event: { type: 'agent.retired' },
+    hold: async (t, store, { agent }) => t.is((await store.findAgent(agent.id))?.status, 'retired'),
+  },
+  'agent-narrowed': {
+    event: { type: 'agent.updated', detail: CUT_OFF },
+    hold: async (t, store, { agent }) => t.is((await store.findAgent(agent.id))?.status, 'suspended'),
+  },
+  'agent-credential': {
+    event: { type: 'agent.secret-issued' },
+    hold: async (t, store, { agent }) => {
+      const now = await store.findAgent(agent.id);
+      t.is(now?.status, 'active');
+      t.notDeepEqual(now && secretOf(now), secretOf(agent));
+    },
+  },
+  'person-killed': {
+    event: { type: 'person.killed' },
+    hold: async (t, store, { person }) => t.is((await store.findPerson(person.id))?.status, 'disabled'),
+  },
+  'person-changed': {
+    event: { type: 'person.updated', detail: { fields: ['name', 'roles'] } },
+    hold: async (t, store, { person }) => t.deepEqual((await store.findPerson(person.id))?.roles, []),
+  },
+  'person-credential': {
+    event: { type: 'person.factor-removed' },
+    hold: async (t, store, { person }) => {
+      const now = await store.findCredential(person.id);
+      t.is(now?.password, undefined);
+      t.is(now?.totp, undefined);
+      t.true((now?.epoch ?? 0) > 0, 'sessions go on');
+      t.is((await store.findPerson(person.id))?.status, 'active');
+    },
+  },
+  'resource-killed': {
+    event: { type: 'resource.killed' },
+    hold: async (t, store, { resource }) => t.is((await store.findResource(resource.id))?.status, 'disabled'),
+  },
+  'resource-narrowed': {
+    event: { type: 'resource.updated', detail: CUT_OFF },
+    hold: async (t, store, { resource }) => t.is((await store.findResource(resource.id))?.status, 'disabled'),
+  },
+  'resource-credential': {
+    event: { type: 'resource.secret-issued' },
+    hold: async (t, store, { resource }) => {
+      const now = await store.findResource(resource.id);
+      t.is(now?.status, 'active');
+      t.notDeepEqual(now && secretOf(now), secretOf(resource));
+    },
+  },
+  'key-killed': {
+    event: { type: 'key.killed' },
+    hold: async (t, store, { key }) => t.is((await store.findSigningKey(key.id))?.status, 'killed'),
+  },
+  'key-retired': {
+    event: { type: 'key.retired' },
+    hold: async (t, store, { key }) => t.is((await store.findSigningKey(key.id))?.status, 'killed'),
+  },
+};
+
+async function newRecords(store: Store) {
+  const person = personRecord({ roles: ['admin'] });
+  const agent = agentRecord({ ownerId: person.id });
+  const resource = resourceRecord();
+  const key = keyRecord();
+  await store.commit({
+    changes: [
+      { kind: 'insert', collection: 'person', record: person },
+      { kind: 'insert', collection: 'person-credential', record: credentialRecord(person.id) },
+      { kind: 'insert', collection: 'agent', record: agent },
+      { kind: 'insert', collection: 'resource', record: resource },
+      { kind: 'insert', collection: 'signing-key', record: key },
+    ],
+    events: [event()],
+  });
+  return { person, agent, resource, key };
+}
+
+interface Exported {
+  readonly trail: Trail;
+  readonly heads: CheckpointedHeads;
+  readonly rows: readonly AuditRow[];
+}
+
+/** The trail of a store with more rows behind it, in the lane of a process that the backup does not know. */
+async function exportWith(store: Store, events: readonly AuditEvent[]): Promise<Exported> {
+  const rows: AuditRow[] = [];
+  for await (const page of storeTrail(store).rows()) rows.push(...(page as AuditRow[]));
+  let head: LaneHead = emptyLane(newId('lane', Date.now() - 60_000));
+  for (const each of events) {
+    const row = chainEvent(head, each);
+    rows.push(row);
+    head = row;
+  }
+  return { ...trailOf(rows), rows, heads: new Map([[head.lane, new Map([[head.seq, head.hash]])]]) };
+}
+
+function trailOf(rows: readonly AuditRow[]): { readonly trail: Trail } {
+  return {
+    trail: {
+      async *rows() {
+        yield rows;
+      },
+    },
+  };
+}
+
+for (const [removal, { event: told, hold }] of Object.entries(REPLAYED)) {
+  onEachStore(`R150: a replay takes away once more: ${removal}`, async (t, env) => {
+    const store = await (await opener(t, env))();
+    const world = await newRecords(store);
+    const target = world[(removal.split('-')[0] ?? '') as keyof typeof world].id;
+    const exported = await exportWith(store, [event({ ...told, target, requestId: 'after the backup' })]);
+    await close(store);
+    const report = await replayTrail(depsOf(store), exported, origin());
+    t.is(report.closed.length, 1);
+    t.is(report.adopted, 1);
+    await hold(t, store, world);
+    t.false(isClosed(store));
+    t.true((await store.readNewest(100)).some(row => row.body.includes('after the backup')));
+  });
+}
+
+onEachStore('R150: a replay that cannot be trusted changes nothing', async (t, env) => {
+  const store = await (await opener(t, env))();
+  const { agent } = await newRecords(store);
+  const removal = event({ type: 'agent.killed', target: agent.id });
+  const exported = await exportWith(store, [removal, event()]);
+  await close(store);
+  const rows = exported.rows;
+  const last = rows.at(-1) as AuditRow;
+  const changed = { ...last, body: last.body.replace('token.issued', 'token.revoked') };
+  const untrusted: Readonly<Record<string, Exported>> = {
+    'trail-without-checkpoint': { ...exported, heads: new Map() },
+    'trail-altered': { ...exported, ...trailOf(rows.slice(0, -1)) },
+    'trail-of-another-store': { ...exported, ...trailOf(rows.slice(-2)) },
+  };
+  for (const [reason, each] of Object.entries(untrusted)) {
+    await t.throwsAsync(replayTrail(depsOf(store), each, origin()), { message: reason });
+  }
+  await t.throwsAsync(
+    replayTrail(depsOf(store), { ...exported, ...trailOf([...rows.slice(0, -1), changed]) }, origin()),
+    { message: 'trail-altered' },
+  );
+  t.true(isClosed(store));
+  t.deepEqual(await store.findAgent(agent.id), agent);
+  await replayTrail(depsOf(store), exported, origin());
+  t.is((await store.findAgent(agent.id))?.status, 'suspended');
+});
+
+onEachStore('a replay passes over what took nothing away and what is gone altogether', async (t, env) => {
+  const store = await (await opener(t, env))();
+  const { agent, person } = await newRecords(store);
+  const exported = await exportWith(store, [
+    event({ type: 'agent.updated', target: agent.id, detail: { fields: ['name'], cutsOff: false } }),
+    event({ type: 'person.updated', target: person.id, detail: { fields: ['name'] } }),
+    event({ type: 'agent.killed', target: newId('agt', Date.now()) }),
+    event({ type: 'agent.restored', target: agent.id }),
+    event({ type: 'token.revoked', jti: 'tok_1' }),
+  ]);
+  await close(store);
+  const report = await replayTrail(depsOf(store), exported, origin());
+  t.deepEqual(report.closed, []);
+  t.is(report.adopted, 5);
+  t.deepEqual(await store.findAgent(agent.id), agent);
+  t.deepEqual(await store.findPerson(person.id), person);
+});
+
+onEachStore(
+  'an agent that proves itself with keys is suspended where its credential had been replaced',
+  async (t, env) => {
+    const store = await (await opener(t, env))();
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const keys = [{ ...(publicKey.export({ format: 'jwk' }) as { kty: string }), alg: 'ES256' }];
+    const agent = agentRecord({ credential: { method: 'private_key_jwt', keys } });
+    await store.commit({
+      changes: [{ kind: 'insert', collection: 'agent', record: agent }],
+      events: [event()],
+    });
+    const exported = await exportWith(store, [event({ type: 'agent.secret-issued', target: agent.id })]);
+    await close(store);
+    await replayTrail(depsOf(store), exported, origin());
+    t.is((await store.findAgent(agent.id))?.status, 'suspended');
+  },
+);
