@@ -1,50 +1,63 @@
-import Router from '@koa/router';
-import type { AdminAnswer, AdminShell } from '../admin-shell.ts';
-import type { ManagedRecord } from '../audit/index.ts';
-import { mapPage, pageQuery, pageRequest } from '../paging.ts';
+import type { z } from 'zod';
+import type { Immutable, QueryOf } from '../admin-call.ts';
+import type { AdminShell } from '../admin-shell.ts';
+import { mapPage, pageRequest } from '../paging.ts';
+import { peopleCalls, type shownPerson } from './api.ts';
 import { createPerson, getPerson, type PersonDeps } from './create-person.ts';
+import { invitePerson } from './invite-person.ts';
 import { killPerson, restorePerson } from './kill-person.ts';
 import type { Person } from './person.ts';
+import { PERSON_FACETS } from './person-facets.ts';
+import type { SignInDeps } from './sign-in-deps.ts';
 import { updatePerson } from './update-person.ts';
 
-/** What is shown of a person. Instants are RFC 3339. */
-export interface PersonView extends Omit<Person, Exclude<keyof ManagedRecord, 'id' | 'version'>> {
-  readonly createdAt: string;
-  readonly updatedAt: string;
-}
+/** What is shown of a person. */
+export type PersonView = Immutable<z.output<typeof shownPerson>>;
 
-/** People in the admin API. */
-export function peopleRoutes(deps: PersonDeps, shell: AdminShell, prefix: string): Router {
-  const router = new Router({ sensitive: true, strict: true, prefix });
-
-  const list = shell.endpoint(
-    'read',
-    async ({ query }) => ({ body: mapPage(await deps.people.listPeople(pageRequest(query)), viewPerson) }),
-    pageQuery,
-  );
-  const create = shell.endpoint('agents', async ({ origin, readJson }) => {
-    const { person } = await createPerson(deps, await readJson(), origin);
-    return { ...answer(person), status: 201, location: `people/${person.id}` };
+/** Binds the calls about people. */
+export function peopleRoutes(deps: PersonDeps & { readonly signIn: SignInDeps }, shell: AdminShell): void {
+  shell.route(peopleCalls.createPerson, async ({ body, origin, keeping }) => {
+    const made = (person: Person) => ({ ...answer(person), location: `/people/${person.id}` });
+    const people = keeping(deps.people, ([person]: readonly Person[]) => made(person as Person));
+    return made((await createPerson({ ...deps, people }, body, origin)).person);
   });
-  const read = shell.endpoint('read', async ({ id }) => answer(await getPerson(deps.people, id)));
-  const update = shell.endpoint('agents', async ({ id, ifVersion, origin, readJson }) =>
-    answer(await updatePerson(deps, id, ifVersion(), await readJson(), origin)),
+  shell.route(peopleCalls.listPeople, async ({ query }) => ({
+    body: mapPage(await deps.people.listPeople(pageRequest(query, facetsOf(query))), viewPerson),
+  }));
+  shell.route(peopleCalls.getPerson, async ({ params }) => answer(await getPerson(deps.people, params.id)));
+  shell.route(peopleCalls.updatePerson, async ({ params, ifVersion, body, origin }) =>
+    answer(
+      await updatePerson(
+        { ...deps, credentials: deps.signIn.credentials },
+        params.id,
+        ifVersion,
+        body,
+        origin,
+      ),
+    ),
   );
-  const kill = shell.endpoint('kill', async ({ id, origin }) => answer(await killPerson(deps, id, origin)));
-  const restore = shell.endpoint('agents', async ({ id, origin }) =>
-    answer(await restorePerson(deps, id, origin)),
+  shell.route(peopleCalls.invitePerson, async ({ params, origin }) => {
+    const { link, expiresAt } = await invitePerson(deps.signIn, params.id, origin);
+    return { body: { link, expiresAt: new Date(expiresAt).toISOString() } };
+  });
+  shell.route(peopleCalls.killPerson, async ({ params, origin }) =>
+    answer(await killPerson(deps, params.id, origin)),
   );
-
-  router.get('/people', list);
-  router.post('/people', create);
-  router.get('/people/:id', read);
-  router.patch('/people/:id', update);
-  router.post('/people/:id/kill', kill);
-  router.post('/people/:id/restore', restore);
-  return router;
+  shell.route(peopleCalls.restorePerson, async ({ params, origin }) =>
+    answer(await restorePerson(deps, params.id, origin)),
+  );
 }
 
-function answer(person: Person): AdminAnswer {
+/** What is looked for, the rarest first. */
+function facetsOf({ email, role, status }: QueryOf<typeof peopleCalls.listPeople>) {
+  return [
+    email === undefined ? undefined : PERSON_FACETS.email(email),
+    role === undefined ? undefined : PERSON_FACETS.role(role),
+    status === undefined ? undefined : PERSON_FACETS.status(status),
+  ];
+}
+
+function answer(person: Person): { readonly body: PersonView; readonly version: number } {
   return { body: viewPerson(person), version: person.version };
 }
 

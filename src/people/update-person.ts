@@ -1,10 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { assertVersion, eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
 import { applyChanges, changedFields } from '../changes.ts';
+import { Refused } from '../errors.ts';
 import { parseInput } from '../input.ts';
 import { getPerson, type PersonDeps } from './create-person.ts';
+import { isAdministered } from './first-administrator.ts';
+import type { InvitationRefusal } from './invite-person.ts';
 import type { Person } from './person.ts';
+
 import { personChanges } from './person-input.ts';
+import type { LinkDeps } from './sign-in-deps.ts';
 
 /**
  * Changes what may be changed of a person. Roles say what a person may do here; no agent's token rests on them, so nothing is
@@ -12,10 +17,10 @@ import { personChanges } from './person-input.ts';
  *
  * @param ifVersion the version that the caller has read
  * @param changes   a `PersonChanges`, from wherever it comes
- * @throws {Refused<InputRefusal | PersonRefusal | RevisionRefusal>}
+ * @throws {Refused<InputRefusal | InvitationRefusal | PersonRefusal | RevisionRefusal>}
  */
 export async function updatePerson(
-  deps: PersonDeps,
+  deps: PersonDeps & Pick<LinkDeps, 'credentials'>,
   id: string,
   ifVersion: number,
   changes: unknown,
@@ -27,8 +32,9 @@ export async function updatePerson(
     deps.freshness,
     'person',
     () => getPerson(deps.people, id),
-    current => {
+    async current => {
       assertVersion(current, ifVersion);
+      await assertMayMakeAdministrator(deps, current, parsed.roles);
       const record = applyChanges(current, parsed);
       if (isDeepStrictEqual(record, current)) return undefined;
       return {
@@ -46,4 +52,15 @@ export async function updatePerson(
     },
     origin.now,
   );
+}
+
+/** Whoever signs in must not become an administrator by what a client does, once there is an administrator. */
+async function assertMayMakeAdministrator(
+  { people, credentials }: Pick<LinkDeps, 'people' | 'credentials'>,
+  { id, roles }: Person,
+  wanted: Person['roles'] | undefined,
+): Promise<void> {
+  if (!wanted?.includes('admin') || roles.includes('admin')) return;
+  if (!(await credentials.findCredential(id)) || !(await isAdministered({ people, credentials }))) return;
+  throw new Refused<InvitationRefusal>('administrator-not-invited', { parameter: 'roles', sent: 'admin' });
 }

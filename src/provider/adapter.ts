@@ -1,23 +1,27 @@
 import { createSecretKey, hash, hkdfSync } from 'node:crypto';
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
-import type { CommitOutcome } from '../audit/index.ts';
+import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
+import type { CommitOutcome, Origin } from '../audit/index.ts';
 import type { Clock } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
+import { newId } from '../ids.ts';
 import { type SealingKey, sealingKey } from '../keys/index.ts';
-import type { ClientSource } from './client-metadata.ts';
+import type { ClientLookup, ClientSource } from './client-metadata.ts';
 import type { EngineChange, EngineStore, StoredEngineRecord } from './engine-store.ts';
 import { cannotAnswer } from './errors.ts';
+import { type Bound, bindingOf, ENGINE_BINDINGS, judgePresented, mayComeBack } from './holder.ts';
 
 export interface AdapterDeps {
   readonly records: EngineStore;
   readonly clients: ClientSource;
   readonly now: Clock;
+  /** Ends everything that was issued under a grant. */
+  endGrant(grantId: string, reason: GrantEnd, origin: Origin): Promise<void>;
 }
 
-/**
- * What the engine may store. Access tokens are not among them: the engine cannot issue one before it does so by the decision and
- * into the table that all tokens share.
- */
+/** Why a grant ends: something of it was presented again, or its holder gave it up. */
+export type GrantEnd = 'used-again' | 'revoked';
+
+/** What the engine may store. Access tokens are not among them: they are in the table that all tokens share (`access-token.ts`). */
 const STORED_MODELS = new Set([
   'Session',
   'Interaction',
@@ -27,11 +31,21 @@ const STORED_MODELS = new Set([
   'PushedAuthorizationRequest',
 ]);
 
+/** What a client presents and has to be the holder of. */
+const HELD_MODELS = new Set(['AuthorizationCode', 'RefreshToken']);
+
+/** Where browsers come, and come back to. */
+const AUTHORIZATION_PATH = /^\/authorize(?:\/|$)/;
+
+/** The engine does not say when a value was made: none that it accepts once lives longer. */
+const LONGEST_LIFE_MS = 330_000;
+
 /** Makes the engine's view of the store, one adapter for each of its models. */
 export function adapterFactory(deps: AdapterDeps): (model: string) => Adapter {
   return model => {
-    if (model === 'Client') return new ClientAdapter(deps.clients);
+    if (model === 'Client') return new ClientAdapter(deps);
     if (model === 'ReplayDetection') return new ReplayAdapter(deps);
+    if (model === 'AccessToken') return new AccessTokenAdapter(deps);
     return STORED_MODELS.has(model) ? new RecordAdapter(model, deps) : new UnusedAdapter(model);
   };
 }
@@ -80,14 +94,30 @@ class UnusedAdapter implements Adapter {
 
 class ClientAdapter extends UnusedAdapter {
   readonly #clients: ClientSource;
+  readonly #now: Clock;
 
-  constructor(clients: ClientSource) {
+  constructor({ clients, now }: AdapterDeps) {
     super('Client');
     this.#clients = clients;
+    this.#now = now;
   }
 
   override find(id: string): Promise<AdapterPayload | undefined> {
-    return answering(this.#clients.findMetadata(id));
+    return answering(this.#clients.findMetadata(id, currentLookup(this.#now)));
+  }
+}
+
+/** The engine stores no access token; when a grant is revoked, those that were issued under it end with it. */
+class AccessTokenAdapter extends UnusedAdapter {
+  readonly #deps: AdapterDeps;
+
+  constructor(deps: AdapterDeps) {
+    super('AccessToken');
+    this.#deps = deps;
+  }
+
+  override revokeByGrantId(grantId: string): Promise<void> {
+    return answering(this.#deps.endGrant(grantId, 'used-again', currentOrigin(this.#deps.now)));
   }
 }
 
@@ -105,8 +135,13 @@ class ReplayAdapter extends UnusedAdapter {
 
   override async upsert(id: string, _payload: AdapterPayload, expiresIn?: number): Promise<void> {
     const { records, now } = this.#deps;
-    const expiresAt = now() + seconds(expiresIn);
-    const use = { kind: 'use-once', value: `engine-replay ${id}`, expiresAt } as const;
+    const at = now();
+    const use = {
+      kind: 'use-once',
+      value: `engine-replay ${id}`,
+      usableFrom: at - LONGEST_LIFE_MS,
+      expiresAt: at + seconds(expiresIn),
+    } as const;
     const outcome = await answering(records.commit({ changes: [use], events: [] }));
     if (!outcome.committed) throw new errors.InvalidRequest('a single-use value was presented again');
   }
@@ -119,6 +154,7 @@ class ReplayAdapter extends UnusedAdapter {
  */
 class RecordAdapter extends UnusedAdapter {
   readonly #model: string;
+  readonly #deps: AdapterDeps;
   readonly #records: EngineStore;
   readonly #now: Clock;
   readonly #isSealed: boolean;
@@ -126,6 +162,7 @@ class RecordAdapter extends UnusedAdapter {
   constructor(model: string, deps: AdapterDeps) {
     super(model);
     this.#model = model;
+    this.#deps = deps;
     this.#records = deps.records;
     this.#now = deps.now;
     this.#isSealed = model !== 'Session';
@@ -133,7 +170,7 @@ class RecordAdapter extends UnusedAdapter {
 
   override async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
     const { jti: _secret, consumed: _consumed, ...said } = payload;
-    const text = JSON.stringify(said);
+    const text = JSON.stringify({ ...said, ...ENGINE_BINDINGS, ...bindingOf(this.#model, payload) });
     const { grantId, uid } = payload;
     await this.#commit({
       kind: 'engine-put',
@@ -151,7 +188,28 @@ class RecordAdapter extends UnusedAdapter {
   override async find(id: string): Promise<AdapterPayload | undefined> {
     const record = await answering(this.#records.findEngineRecord(this.#model, this.#keyOf(id)));
     const payload = this.#read(record, text => sealWith(id).unseal(text, this.#model).toString());
-    return payload && { ...payload, jti: id };
+    if (!payload) return undefined;
+    return HELD_MODELS.has(this.#model)
+      ? this.#present({ ...payload, jti: id }, record?.consumedAt)
+      : { ...payload, jti: id };
+  }
+
+  /** A code or refresh token as the engine has to take it, by who presents it and when. */
+  async #present(
+    payload: AdapterPayload & Bound,
+    consumedAt: number | undefined,
+  ): Promise<AdapterPayload | undefined> {
+    switch (judgePresented(this.#model, payload, consumedAt, this.#now())) {
+      case 'usable':
+        return { ...payload, consumed: undefined };
+      case 'used':
+        return payload;
+      case 'foreign':
+        throw new errors.InvalidGrant('presented by who does not hold it');
+      case 'stolen':
+        await endHeldGrant(this.#deps, payload.grantId ?? '', 'used-again', currentOrigin(this.#now));
+        throw new errors.InvalidGrant('presented again, by who does not hold it');
+    }
   }
 
   /** A session found by its second name can be read; it cannot be saved, since nobody here knows its identifier. */
@@ -169,6 +227,9 @@ class RecordAdapter extends UnusedAdapter {
     } as const;
     const outcome = await this.#commit(change);
     if (outcome.committed) return;
+    // Two sessions of one client may have come with it at the same moment.
+    const record = await answering(this.#records.findEngineRecord(this.#model, change.key));
+    if (mayComeBack(this.#model, record?.consumedAt, change.now)) return;
     throw this.#model === 'PushedAuthorizationRequest'
       ? new errors.InvalidRequestUri('request_uri is invalid, expired, or was already used')
       : new errors.InvalidGrant('already used');
@@ -198,8 +259,36 @@ class RecordAdapter extends UnusedAdapter {
   }
 
   #keyOf(id: string): string {
-    return hash('sha256', `engine record ${this.#model} ${id}`, 'base64url');
+    return keyOf(this.#model, id);
   }
+}
+
+function keyOf(model: string, id: string): string {
+  return hash('sha256', `engine record ${model} ${id}`, 'base64url');
+}
+
+/** Ends a grant, and forgets the codes and refresh tokens of it. */
+export async function endHeldGrant(
+  { records, endGrant }: Pick<AdapterDeps, 'records' | 'endGrant'>,
+  grantId: string,
+  reason: GrantEnd,
+  origin: Origin,
+): Promise<void> {
+  await answering(endGrant(grantId, reason, origin));
+  const changes = [...HELD_MODELS].map(model => ({ kind: 'engine-revoke-grant', model, grantId }) as const);
+  await answering(records.commit({ changes, events: [] }));
+}
+
+/** Whose refresh token a value is, used up or not, and under which grant. */
+export async function findRefreshToken(
+  { records, now }: Pick<AdapterDeps, 'records' | 'now'>,
+  value: string,
+): Promise<{ readonly clientId: string; readonly grantId: string } | undefined> {
+  const model = 'RefreshToken';
+  const record = await records.findEngineRecord(model, keyOf(model, value));
+  if (!record || record.expiresAt <= now()) return undefined;
+  const { clientId, grantId } = JSON.parse(sealWith(value).unseal(record.payload, model).toString());
+  return { clientId, grantId };
 }
 
 /** @throws when the engine names no lifetime: what never expires is never forgotten */
@@ -212,6 +301,18 @@ function seconds(expiresIn: number | undefined): number {
 function sealWith(id: string): SealingKey {
   const key = hkdfSync('sha256', id, '', 'countersign engine record', 32);
   return sealingKey(createSecretKey(Buffer.from(key)));
+}
+
+/** The request that the engine is at work on. */
+function currentOrigin(now: Clock): Origin {
+  const origin = Provider.ctx?.state['origin'] as Origin | undefined;
+  return origin ?? { requestId: newId('req', now()), now: now() };
+}
+
+function currentLookup(now: Clock): ClientLookup {
+  const { ctx } = Provider;
+  const origin = currentOrigin(now);
+  return { origin, mayFetch: ctx !== undefined && AUTHORIZATION_PATH.test(ctx.path) };
 }
 
 /** A store that cannot answer is told apart from a fault of ours: the caller may try again. */

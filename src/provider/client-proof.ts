@@ -1,18 +1,20 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Origin } from '../audit/index.ts';
 import {
-  type ClientDirectory,
   isRegisteredSecret,
+  type PublishedKeys,
   spendAssertion,
   verifyClientAssertion,
 } from '../clients/index.ts';
 import type { Clock } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
-import { SECRET_DIGESTS } from './client-metadata.ts';
+import { type EngineClients, SECRET_DIGESTS } from './client-metadata.ts';
 import type { EngineStore } from './engine-store.ts';
 import { cannotAnswer, clientNotProven } from './errors.ts';
 
 export interface AssertionCheckDeps {
-  readonly clients: ClientDirectory;
+  readonly clients: EngineClients;
+  readonly publishedKeys: PublishedKeys;
   readonly records: EngineStore;
   readonly issuer: string;
   readonly now: Clock;
@@ -27,8 +29,9 @@ export function assertionCheck(deps: AssertionCheckDeps) {
   return async (ctx: KoaContextWithOIDC, claims: { readonly iss?: unknown }): Promise<void> => {
     const clientId = String(claims.iss);
     const now = deps.now();
-    const client = await deps.clients.findClient(clientId, now);
-    const keys = client?.credential.method === 'private_key_jwt' ? client.credential.keys : [];
+    const origin = ctx.state['origin'] as Origin;
+    const client = await deps.clients.findClient(clientId, { origin, mayFetch: false });
+    const keys = client ? await deps.publishedKeys.keysOf(client, origin) : [];
     const assertion = String(ctx.oidc.params?.['client_assertion']);
     const verified = verifyClientAssertion(assertion, clientId, keys, deps.issuer, now);
     if (typeof verified === 'string') throw clientNotProven(verified);

@@ -16,3 +16,15 @@ export function cannotAnswer(cause: Error): errors.OIDCProviderError {
 export function clientNotProven(reason: string): errors.OIDCProviderError {
   return new errors.InvalidClientAuth(reason);
 }
+
+const recordedErrors = new WeakSet<object>();
+
+/** Marks a refusal as one that is in the trail already. */
+export function recorded<E>(error: E): E {
+  if (typeof error === 'object' && error !== null) recordedErrors.add(error);
+  return error;
+}
+
+export function isRecorded(error: object): boolean {
+  return recordedErrors.has(error);
+}

@@ -1,9 +1,13 @@
+import { escapeHtml } from '../html.ts';
+
 /** A page that says one thing, for people, with nothing that a page of another site could use. */
 export interface Notice {
   readonly title: string;
   readonly text: string;
-  /** The reference under which the request is found in the trail and the log. */
-  readonly reference?: string;
+  /** The reference by which the cause is found again. */
+  readonly reference: string;
+  /** Where it is said how to mend it. */
+  readonly page: string;
 }
 
 /** Headers of every page that the engine's routes show. */
@@ -15,8 +19,7 @@ export const PAGE_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
 } as const;
 
-export function renderNotice({ title, text, reference }: Notice): string {
-  const footer = reference === undefined ? '' : `<p><small>Reference: ${escapeHtml(reference)}</small></p>`;
+export function renderNotice({ title, text, reference, page }: Notice): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -29,21 +32,10 @@ export function renderNotice({ title, text, reference }: Notice): string {
 <main>
 <h1>${escapeHtml(title)}</h1>
 <p>${escapeHtml(text)}</p>
-${footer}
+<p><a href="${escapeHtml(page)}">What it means, and how to mend it</a></p>
+<p><small>Reference: ${escapeHtml(reference)}</small></p>
 </main>
 </body>
 </html>
 `;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, character => ENTITIES[character] ?? '');
 }

@@ -19,6 +19,10 @@ export const DIFFERENCES = {
     'A client that may not use a grant is `unauthorized_client` (RFC 6749 section 5.2), not `invalid_request`.',
   'unreadable-assertion':
     'An assertion that cannot be read is `invalid_client`, 401, like one that proves nothing.',
+  'dpop-missing':
+    'A client that needs DPoP and sends no proof gets `invalid_dpop_proof`, not `invalid_grant`.',
+  'dpop-window': 'A DPoP proof is good within 60 seconds of our clock, not 300.',
+  'dpop-replayed': 'A DPoP proof that was used before is `invalid_dpop_proof`, not `invalid_grant`.',
   'form-media-type': 'A body that is not form-encoded is 415.',
 } as const;
 

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { exportJWK, generateKeyPair } from 'jose';
 import { errors, Provider } from 'oidc-provider';
+import { newProofKey, signProof } from '../support/dpop.ts';
 import {
   addAgent,
   addPerson,
@@ -33,8 +34,11 @@ interface Seen {
 interface Side {
   readonly agent: readonly [string, string];
   readonly other: readonly [string, string];
+  /** A client whose tokens must be bound to a key. */
+  readonly bound: readonly [string, string];
   readonly resourceServer: readonly [string, string];
   readonly resource: string;
+  readonly issuer: string;
   post(path: 'token' | 'introspect' | 'revoke', form: FormParameters, options?: PostOptions): Promise<Seen>;
 }
 
@@ -56,6 +60,7 @@ async function startReference(t: ExecutionContext, resource: string): Promise<Si
     clients: [
       client('agent', ['client_credentials']),
       client('other', ['client_credentials']),
+      { ...client('bound', ['client_credentials']), dpop_bound_access_tokens: true },
       client('rs', []),
     ] as never,
     features: {
@@ -82,8 +87,10 @@ async function startReference(t: ExecutionContext, resource: string): Promise<Si
   return {
     agent: ['agent', SECRET],
     other: ['other', SECRET],
+    bound: ['bound', SECRET],
     resourceServer: ['rs', SECRET],
     resource,
+    issuer,
     post: (path, form, options) => post(`${issuer}${paths[path]}`, form, options),
   };
 }
@@ -96,11 +103,14 @@ async function startOurs(t: ExecutionContext): Promise<Side> {
     baseline: [{ resource: resource.identifier, scopes: ['read', 'write'] }],
   });
   const other = await addAgent(app, owner, resource);
+  const bound = await addAgent(app, owner, resource, { dpop: 'required' });
   return {
     agent: agent.basic,
     other: other.basic,
+    bound: bound.basic,
     resourceServer: [resource.id, resource.secret],
     resource: resource.identifier,
+    issuer: app.issuer,
     post: (path, form, options) => post(`${app.base}/${path}`, form, options),
   };
 }
@@ -142,6 +152,29 @@ const tokenOf = async (side: Side): Promise<string> => {
   );
   return String(seen.body['access_token']);
 };
+
+/** Asks for a token with a proof that differs in some claims or header members. */
+async function ask(
+  side: Side,
+  claims: Readonly<Record<string, unknown>> = {},
+  header: Readonly<Record<string, unknown>> = {},
+  by = side.agent,
+): Promise<Seen> {
+  const key = await newProofKey();
+  const proof = await signProof({ issuer: side.issuer, now: Date.now }, key, claims, header);
+  return askWith(side, proof, by);
+}
+
+function askWith(side: Side, proof: string, by = side.agent): Promise<Seen> {
+  const form = { ...GRANT, resource: side.resource, scope: 'read' };
+  return side.post('token', form, { basic: by, headers: { DPoP: proof } });
+}
+
+async function askTwice(side: Side): Promise<Seen> {
+  const proof = await signProof({ issuer: side.issuer, now: Date.now }, await newProofKey());
+  await askWith(side, proof);
+  return askWith(side, proof);
+}
 
 /** What is asked of both sides, and in what way the answers may differ. */
 const CASES: Readonly<Record<string, { ask(side: Side): Promise<Seen>; differs?: readonly Difference[] }>> = {
@@ -217,6 +250,25 @@ const CASES: Readonly<Record<string, { ask(side: Side): Promise<Seen>; differs?:
   'revocation of one’s own token': {
     ask: async side => side.post('revoke', { token: await tokenOf(side) }, { basic: side.agent }),
   },
+  'a token bound to a key': { ask: side => ask(side) },
+  'a bound token for a client that needs it': { ask: side => ask(side, {}, {}, side.bound) },
+  'introspection of a bound token': {
+    ask: async side => {
+      const { body } = await ask(side);
+      return side.post('introspect', { token: String(body['access_token']) }, { basic: side.resourceServer });
+    },
+    differs: ['introspection-members'],
+  },
+  'a proof that is no JWT': { ask: side => askWith(side, 'proof'), differs: ['error-texts'] },
+  'a proof for another method': { ask: side => ask(side, { htm: 'GET' }), differs: ['error-texts'] },
+  'a proof for another URL': {
+    ask: side => ask(side, { htu: `${side.issuer}/other` }),
+    differs: ['error-texts'],
+  },
+  'a proof from long ago': { ask: side => ask(side, { iat: 1 }), differs: ['error-texts'] },
+  'a proof of another type': { ask: side => ask(side, {}, { typ: 'JWT' }), differs: ['error-texts'] },
+  'a proof without jti': { ask: side => ask(side, { jti: undefined }), differs: ['error-texts'] },
+  'a proof without key': { ask: side => ask(side, {}, { jwk: undefined }), differs: ['error-texts'] },
   'revocation without a token': {
     ask: side => side.post('revoke', { x: 'y' }, { basic: side.agent }),
     differs: ['error-texts'],
@@ -290,6 +342,15 @@ test('the differences on purpose are so', async t => {
     'unreadable-assertion': [
       (await ours.post('token', { ...GRANT, client_id: ours.agent[0], ...presenting('a.b.c') })).status,
       (await engine.post('token', { ...GRANT, client_id: engine.agent[0], ...presenting('a.b.c') })).status,
+    ],
+    'dpop-missing': [
+      (await ours.post('token', { ...GRANT, resource: ours.resource }, { basic: ours.bound })).error,
+      (await engine.post('token', { ...GRANT, resource: engine.resource }, { basic: engine.bound })).error,
+    ],
+    'dpop-replayed': [(await askTwice(ours)).error, (await askTwice(engine)).error],
+    'dpop-window': [
+      (await ask(ours, { iat: Math.floor(Date.now() / 1000) - 100 })).status,
+      (await ask(engine, { iat: Math.floor(Date.now() / 1000) - 100 })).status,
     ],
     'form-media-type': [
       (await ours.post('token', '{}', { basic: ours.agent, headers: { 'Content-Type': 'application/json' } }))

@@ -1,5 +1,5 @@
 /** The engine behind the shell, with clients that people walk through: there are none of those in the store yet. */
-import { generateKeyPairSync } from 'node:crypto';
+import { createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,11 +7,16 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { pino } from 'pino';
-import { type Client, digestSecret } from '../../src/clients/index.ts';
+import { type Client, digestSecret, PublishedKeys } from '../../src/clients/index.ts';
+import { Egress } from '../../src/egress/index.ts';
 import { createApp } from '../../src/http/app.ts';
+import { ERROR_CATALOGUE } from '../../src/http/error-catalogue.ts';
+import { engineReferences } from '../../src/http/error-reference.ts';
 import { listen } from '../../src/http/listen.ts';
 import { newId } from '../../src/ids.ts';
+import { ConnectionFigures, RequestMeter } from '../../src/observability/index.ts';
 import { createEngine } from '../../src/provider/index.ts';
+import { ErrorReferences } from '../../src/refusals/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Answer } from '../support/start-app.ts';
 
@@ -41,15 +46,33 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
   });
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
   const clients = await makeClients(publicKey);
+  const docsUrl = `${issuer}/docs/errors`;
+  const references = new ErrorReferences(createSecretKey(Buffer.alloc(32, 1)), [], ERROR_CATALOGUE.keys());
   const engine = createEngine({
     issuer: new URL(issuer),
+    refer: engineReferences(references, docsUrl),
     records: store,
-    clients: { findClient: async clientId => clients.find(client => client.clientId === clientId) },
+    clients: {
+      findClient: async clientId => clients.find(client => client.clientId === clientId),
+    },
+    publishedKeys: new PublishedKeys({
+      egress: new Egress({ allowedHosts: [], allowedNetworks: [] }),
+      refusals: { note: async () => undefined },
+    }),
     freshness: store,
     now: Date.now,
     findGrantable: async (_clientId, resource) =>
       resource === RESOURCE ? { audience: RESOURCE, scopes: ['read'], ttlSeconds: 300 } : undefined,
-    cookieKey: 'a key of the tests',
+    findDefaultResource: async () => undefined,
+    isActivePerson: async () => false,
+    currentSession: async () => undefined,
+    isGrantAlive: async () => false,
+    isVerified: () => true,
+    refusals: { note: async () => undefined },
+    limits: { noteFailure: async () => undefined },
+    issue: () => Promise.reject(new Error('nobody can sign in here')),
+    endGrant: async () => undefined,
+    cookieKeys: ['a key of the tests'],
     signingKey: {
       ...(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }) as {
         kty: string;
@@ -65,11 +88,21 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
       clock: Date.now,
       log: pino({ level: 'silent' }),
       addressOf: () => '127.0.0.1',
-      docsUrl: `${issuer}/docs/errors`,
+      quarantineGate: () => undefined,
+      isStopping: () => false,
+      docsUrl,
+      references,
+      limits: { takeRequest: () => undefined, noteFailure: async () => undefined },
+      meter: new RequestMeter(new URL(issuer).pathname.replace(/\/$/, '')),
     },
     [],
   );
-  const server = await listen(app.callback(), { host: '127.0.0.1', port: 0 });
+  const server = await listen(app.callback(), {
+    host: '127.0.0.1',
+    port: 0,
+    maxConnections: 64,
+    figures: new ConnectionFigures(),
+  });
   t.teardown(async () => {
     await server.stop(0);
     await store.close();

@@ -1,0 +1,57 @@
+import { DE } from './messages-de.ts';
+import { EN, type MessageKey } from './messages-en.ts';
+
+const CATALOGUES = { en: EN, de: DE } as const satisfies Record<string, Readonly<Record<MessageKey, string>>>;
+
+export type Language = keyof typeof CATALOGUES;
+export const LANGUAGES = Object.keys(CATALOGUES) as readonly Language[];
+
+/** The texts of a page, in the language of who reads it. */
+export interface Words {
+  readonly language: Language;
+  /** Of the layout: every size and place in the style is logical, so that nothing else has to know. */
+  readonly direction: 'ltr' | 'rtl';
+  /** A text, with values put in. It is escaped where it is shown. */
+  t(key: MessageKey, values?: Readonly<Record<string, string | number>>): string;
+  /** An instant in words, in UTC: the server does not know where its reader is. */
+  when(atMs: number): string;
+}
+
+export function wordsIn(language: Language): Words {
+  const catalogue = CATALOGUES[language];
+  const date = new Intl.DateTimeFormat(language, {
+    dateStyle: 'medium',
+    timeStyle: 'short',
+    timeZone: 'UTC',
+  });
+  return {
+    language,
+    direction: 'ltr',
+    t: (key, values = {}) =>
+      catalogue[key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? '')),
+    when: atMs => `${date.format(atMs)} UTC`,
+  };
+}
+
+/**
+ * The first of the languages that a browser asks for which there is, English otherwise.
+ *
+ * @param acceptLanguage of the request (RFC 9110 section 12.5.4), or the `ui_locales` of an authorization request
+ */
+export function chooseLanguage(acceptLanguage: string | undefined): Language {
+  const asked = (acceptLanguage ?? '')
+    .slice(0, 200)
+    .split(/[,\s]+/)
+    .map(each => {
+      const [tag = '', ...parameters] = each.split(';');
+      const quality = Number(parameters.find(one => one.startsWith('q='))?.slice(2) ?? 1);
+      return { language: tag.split('-')[0]?.toLowerCase(), quality };
+    })
+    .filter(({ quality }) => quality > 0)
+    .toSorted((a, b) => b.quality - a.quality);
+  for (const { language } of asked) {
+    const found = LANGUAGES.find(each => each === language);
+    if (found) return found;
+  }
+  return 'en';
+}

@@ -1,0 +1,54 @@
+import type { Context } from 'koa';
+import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { eventOrigin, type Origin, untrustedText } from '../audit/index.ts';
+import type { AuthenticateClientDeps } from '../clients/index.ts';
+import { isRecorded } from './errors.ts';
+
+export type RefusalDeps = Pick<AuthenticateClientDeps, 'refusals' | 'limits'>;
+
+/** A request of a client that came to nothing. */
+interface EngineRefusal {
+  /** The error code of the answer. */
+  readonly error: string;
+  /** What was wrong, more exactly than the answer says. */
+  readonly cause: string | undefined;
+  /** Who the client is, or claims to be. */
+  readonly clientId: string | undefined;
+}
+
+/** Keeps what a client is refused, and why, until it is recorded: the engine does not wait for those it tells. */
+export function keepRefusals(provider: Provider): void {
+  const keep = (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void => {
+    if (isRecorded(error) || error.status >= 500) return;
+    const claimed = ctx.oidc?.params?.['client_id'];
+    const clientId = ctx.oidc?.client?.clientId ?? (typeof claimed === 'string' ? claimed : undefined);
+    ctx.state['engineRefusal'] = {
+      error: error.error,
+      cause: error.error_detail,
+      clientId,
+    } satisfies EngineRefusal;
+  };
+  provider.on('grant.error', keep);
+  provider.on('pushed_authorization_request.error', keep);
+}
+
+/**
+ * Records what the engine refused, with the cause that the answer withholds; who could not prove itself is counted as at every endpoint.
+ *
+ * @throws {Refused<LimitRefusal>} in the place of the answer, where there were too many
+ */
+export async function noteRefusal({ refusals, limits }: RefusalDeps, ctx: Context): Promise<void> {
+  const refusal = ctx.state['engineRefusal'] as EngineRefusal | undefined;
+  if (!refusal) return;
+  const { error, cause, clientId } = refusal;
+  const origin = ctx.state['origin'] as Origin;
+  const isUnproven = error === 'invalid_client';
+  await refusals.note({
+    type: isUnproven ? 'client.authentication-refused' : 'token.issue-refused',
+    outcome: 'refused',
+    reason: cause === undefined ? error : `${error}: ${untrustedText(cause, 100)}`,
+    ...eventOrigin(origin),
+    ...(clientId !== undefined && { client: clientId }),
+  });
+  if (isUnproven) await limits.noteFailure(clientId ?? '', origin);
+}

@@ -1,0 +1,248 @@
+/** People at a browser: enrolling, signing in, their own page. Every page is looked at in every size and theme on the way. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import test from 'ava';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { createAgent } from '../../src/agents/index.ts';
+import { lookAt, startBrowser } from '../support/browser.ts';
+import { codeOf, PASSWORD } from '../support/people.ts';
+import { type App, addAgent, addResource, startApp } from '../support/start-app.ts';
+
+let browser: Browser;
+test.before('start a browser', async t => {
+  t.timeout(60_000);
+  browser = await startBrowser();
+});
+test.after.always('stop the browser', () => browser?.close());
+
+const EMAIL = 'ada@example.com';
+
+/** A clock that is ahead by as much as a test wants, so that codes of an app need not be waited for. */
+function movingClock() {
+  let ahead = 0;
+  return {
+    clock: () => Date.now() + ahead,
+    pass: (milliseconds: number) => {
+      ahead += milliseconds;
+    },
+  };
+}
+
+async function enrol(
+  app: App,
+  page: Page,
+  look: (page: Page, name: string) => Promise<void>,
+): Promise<string> {
+  const link = (await readFile(join(app.directory, 'first-administrator-link'), 'utf8')).trim();
+  await page.goto(link);
+  await look(page, 'enrol-open');
+  await page.getByRole('button', { name: 'Begin' }).click();
+  await look(page, 'enrol-details');
+  await page.getByLabel('Name').fill('Ada Lovelace');
+  await page.getByLabel('E-mail address').fill(EMAIL);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByLabel('New password').fill('password2026');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('alert').waitFor();
+  await look(page, 'enrol-password-refused');
+  await page.getByLabel('New password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await look(page, 'enrol-app');
+  const seed = ((await page.locator('.secret').textContent()) ?? '').replaceAll(/\s/g, '');
+  await page.getByLabel('Code').fill(codeOf(seed, app.now()));
+  await page.getByRole('button', { name: 'Finish' }).click();
+  await page.getByRole('heading', { name: 'You are set up' }).waitFor();
+  await look(page, 'recovery-codes');
+  return seed;
+}
+
+test('the first administrator enrols, signs in with a code and with a passkey, and sees and ends what they have', async t => {
+  t.timeout(300_000);
+  const problems: string[] = [];
+  const look = async (page: Page, name: string): Promise<void> => {
+    problems.push(...(await lookAt(page, name)));
+  };
+  const time = movingClock();
+  const app = await startApp(t, { clock: time.clock });
+  const context: BrowserContext = await browser.newContext({ locale: 'en-GB' });
+  t.teardown(() => context.close());
+  const page = await context.newPage();
+  page.setDefaultTimeout(8_000);
+  const complaints: string[] = [];
+  page.on('console', message => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  page.on('pageerror', error => complaints.push(String(error)));
+
+  const seed = await enrol(app, page, look);
+  await page.getByRole('link', { name: 'I have kept them' }).click();
+  await page.getByRole('heading', { name: 'My page', exact: true }).waitFor();
+  await look(page, 'me-empty');
+
+  const ada = await app.store.findPersonByEmail(EMAIL);
+  t.truthy(ada);
+  if (!ada) return;
+  const resource = await addResource(app);
+  const agent = await addAgent(app, ada, resource);
+  const agentName = (await app.store.findAgent(agent.id))?.name ?? '';
+  await page.reload();
+  await page.getByRole('heading', { name: agentName }).waitFor();
+  await look(page, 'me');
+
+  // A passkey of an authenticator that the browser plays.
+  const debug = await context.newCDPSession(page);
+  await debug.send('WebAuthn.enable');
+  await debug.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await look(page, 'passkey-new');
+  await page.getByLabel('Name of this passkey').fill('Laptop');
+  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await page.getByText('The passkey is added.').waitFor();
+  await page.getByRole('link', { name: 'Change password' }).click();
+  await look(page, 'password');
+  await page.getByRole('link', { name: 'Cancel' }).click();
+
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await look(page, 'signed-out');
+  await page.getByRole('link', { name: 'Sign in again' }).click();
+  await look(page, 'sign-in');
+  await page.getByLabel('E-mail address').fill(EMAIL);
+  await page.getByLabel('Password').fill('not the password');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByRole('alert').waitFor();
+  await look(page, 'sign-in-refused');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await look(page, 'factor');
+  await page.getByLabel('Code from your authenticator app').fill('000000');
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByRole('alert').waitFor();
+  await page.getByRole('button', { name: 'Use a passkey instead' }).click();
+  await page.getByRole('heading', { name: 'My page', exact: true }).waitFor();
+  t.is((await app.trail()).findLast(({ type }) => type === 'person.signed-in')?.detail?.['acr'], 'phr');
+
+  // The factor is old by now: what is dangerous asks for another.
+  time.pass(6 * 60_000);
+  await page.getByRole('button', { name: 'Make new ones' }).click();
+  await page.getByRole('heading', { name: 'Confirm once more' }).waitFor();
+  await look(page, 'step-up');
+  await page.getByLabel('Code from your authenticator app').fill(codeOf(seed, app.now()));
+  await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+  await page.getByRole('button', { name: 'Make new ones' }).click();
+  await page.getByText('Ten new recovery codes').waitFor();
+  const [recoveryCode = ''] = await page.locator('.codes code').allTextContents();
+
+  // A second browser, with a recovery code and without scripts.
+  const plain = await browser.newContext({ locale: 'de-DE', javaScriptEnabled: false });
+  t.teardown(() => plain.close());
+  const other = await plain.newPage();
+  await other.goto(`${app.issuer}/me`);
+  await other.getByLabel('E-Mail-Adresse').fill(EMAIL);
+  await other.getByLabel('Passwort').fill(PASSWORD);
+  await other.getByRole('button', { name: 'Weiter' }).click();
+  await other.getByText('Kein Telefon zur Hand?').click();
+  await other.getByLabel('Wiederherstellungscode').fill(recoveryCode);
+  await other.getByRole('button', { name: 'Mit diesem Code anmelden' }).click();
+  await other.getByRole('heading', { name: 'Meine Seite', exact: true }).waitFor();
+  await other.getByText('noch 9').waitFor();
+
+  await page.goto(`${app.issuer}/me`);
+  await look(page, 'me-full');
+  await page.getByRole('button', { name: 'End all others' }).click();
+  await page.getByText('All other sessions have ended.').waitFor();
+  await other.reload();
+  await other.getByRole('heading', { name: 'Anmelden' }).waitFor();
+
+  await page.getByRole('button', { name: `Stop ${agentName}` }).click();
+  await page.getByText('Everything it held has ended.').waitFor();
+  await look(page, 'me-stopped');
+  t.is((await app.store.findAgent(agent.id))?.status, 'suspended');
+  const kill = (await app.trail()).findLast(({ type }) => type === 'agent.killed');
+  t.deepEqual(kill?.actor, [ada.id]);
+
+  await page.goto(`${app.issuer}/enrol/${'x'.repeat(43)}`);
+  await page.getByRole('heading', { name: 'This did not work' }).waitFor();
+  await look(page, 'error');
+
+  t.deepEqual(problems, []);
+  t.deepEqual(
+    complaints.filter(text => !/status of 4\d\d/.test(text)),
+    [],
+  );
+});
+
+test('an application asks, the person lets it act for them, and the browser goes back to it', async t => {
+  t.timeout(300_000);
+  const problems: string[] = [];
+  const app = await startApp(t);
+  const context = await browser.newContext({ locale: 'en-GB' });
+  t.teardown(() => context.close());
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  await enrol(app, page, async () => undefined);
+  const callback = createServer((request, response) => {
+    response
+      .setHeader('Content-Type', 'text/html')
+      .end(`<title>Client</title><p id="url">${request.url}</p>`);
+  });
+  await once(callback.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => callback.close());
+  const { port } = callback.address() as AddressInfo;
+  const resource = await addResource(app);
+  const owner = await app.store.findPersonByEmail(EMAIL);
+  const deps = { agents: app.store, people: app.store, resources: app.store, freshness: app.store };
+  const { agent } = await createAgent(
+    deps,
+    {
+      name: 'Order editor',
+      purpose: 'Drafts answers while you read orders',
+      ownerId: owner?.id ?? '',
+      envelope: [{ resource: resource.identifier, scopes: ['read', 'write'] }],
+      baseline: [{ resource: resource.identifier, scopes: ['read'] }],
+      application: { redirectUris: ['http://127.0.0.1/callback'] },
+      credential: { method: 'none' },
+    },
+    app.origin(),
+  );
+  const ask = (scope: string) =>
+    page.goto(
+      `${app.issuer}/authorize?${new URLSearchParams({
+        client_id: agent.id,
+        response_type: 'code',
+        redirect_uri: `http://127.0.0.1:${port}/callback`,
+        resource: resource.identifier,
+        scope,
+        code_challenge: createHash('sha256').update('v'.repeat(43)).digest('base64url'),
+        code_challenge_method: 'S256',
+      })}`,
+    );
+  await ask('read write');
+  await page.getByRole('heading', { name: 'Let Order editor act for you?' }).waitFor();
+  problems.push(...(await lookAt(page, 'consent')));
+  await page.getByRole('button', { name: 'Let it act for me' }).click();
+  await page.waitForURL(/127\.0\.0\.1:\d+\/callback/);
+  const url = new URL((await page.locator('#url').textContent()) ?? '', 'http://127.0.0.1');
+  t.truthy(url.searchParams.get('code'));
+  t.is(url.searchParams.get('iss'), app.issuer);
+  await ask('everything');
+  problems.push(...(await lookAt(page, 'consent-beyond')));
+  await page.getByRole('button', { name: 'Back to the application' }).click();
+  await page.waitForURL(/error=access_denied/);
+  await ask('read');
+  await page.getByRole('button', { name: 'Do not allow' }).click();
+  await page.waitForURL(/error=access_denied/);
+  t.deepEqual(problems, []);
+});
