@@ -1,50 +1,58 @@
-import type { Context, Middleware } from 'koa';
-import type { z } from 'zod';
-import type { Origin } from './audit/index.ts';
+import type { AdminCallDescription, AnswerOf, BodyOf, ParamsOf, QueryOf } from './admin-call.ts';
+import type { ManagedRecord, Origin } from './audit/index.ts';
 
 /**
  * What the routes of the admin API are given by the HTTP shell. It stands here, between the capabilities that have routes and
  * `http/`, which makes it, because neither may import the other.
  */
 
-/** The scopes of our own API; `resources/admin-api.ts` has them in words. */
-export const ADMIN_SCOPES = ['read', 'agents', 'kill', 'keys', 'audit'] as const;
-export type AdminScope = (typeof ADMIN_SCOPES)[number];
-
-/** An authorised call. */
-export interface AdminCall<Query> {
-  readonly ctx: Context;
+/** An authorised call, checked against its description. */
+export interface AdminCall<D extends AdminCallDescription> {
   /** The request, the client it is made by, and what that client's token allows. */
   readonly origin: Origin;
-  readonly query: Query;
-  /** The record that the path names; empty where it names none. */
-  readonly id: string;
-  /** Reads the JSON body. Nothing is known of it but that it is JSON: the use case says what it has to be. */
-  readJson(): Promise<unknown>;
-  /** The version that the caller has read (`If-Match`). Refused when the caller does not say. */
-  ifVersion(): number;
+  /** What the path names. */
+  readonly params: ParamsOf<D>;
+  readonly query: QueryOf<D>;
+  /** As it was sent, and known to fit: the use case reads it by the same schema, wherever it comes from. */
+  readonly body: BodyOf<D>;
+  /** The version that the caller has read (`If-Match`). */
+  readonly ifVersion: D['ifMatch'] extends true ? number : undefined;
+  /**
+   * Of a call that makes something: gives a port whose commit keeps the answer along, so that the same request with the same
+   * `Idempotency-Key` makes nothing more and gets the same answer. What the call makes must be committed through it.
+   *
+   * @param answerTo the answer to the records that are written, without any secret; may be called more than once
+   */
+  readonly keeping: D['status'] extends 201
+    ? <Port extends object, R extends ManagedRecord>(
+        port: Port,
+        answerTo: (records: readonly R[]) => AdminAnswer<D>,
+      ) => Port
+    : undefined;
 }
 
-export interface AdminAnswer {
-  /** 200 where absent. */
-  readonly status?: number;
-  readonly body: object;
-  /** The version of the record in the body, sent as `ETag`. */
-  readonly version?: number;
-  /** Where a new record is, below the API's base. */
-  readonly location?: string;
-}
+export type AdminAnswer<D extends AdminCallDescription> = {
+  readonly body: AnswerOf<D>;
+} & (D['etag'] extends true
+  ? {
+      /** The version of the record in the body, sent as `ETag`. */
+      readonly version: number;
+    }
+  : unknown) &
+  (D['location'] extends true
+    ? {
+        /** Where the new record is, below the API's base. */
+        readonly location: string;
+      }
+    : unknown);
 
 export interface AdminShell {
   /**
-   * Makes an endpoint: authorises for one scope, checks the query, calls, answers, and records every refusal, so that no route
-   * can forget to.
-   *
-   * @param query what the URL may carry after `?`; nothing where absent
+   * Binds a call to what it does. The shell authorises for the call's scope, checks path, query, `If-Match` and body, checks that
+   * the answer is what the description says, sends it, and records every refusal, so that no route can forget to.
    */
-  endpoint<Schema extends z.ZodType = z.ZodType<Record<never, never>>>(
-    scope: AdminScope,
-    handle: (call: AdminCall<z.output<Schema>>) => Promise<AdminAnswer>,
-    query?: Schema,
-  ): Middleware;
+  route<const D extends AdminCallDescription>(
+    description: D,
+    handle: (call: AdminCall<D>) => Promise<AdminAnswer<D>>,
+  ): void;
 }

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
-import type { AdminScope } from '../admin-shell.ts';
+import type { AdminScope } from '../admin-call.ts';
 import type { Origin } from '../audit/index.ts';
+import { type DpopDeps, type DpopProofRefusal, receiveDpopProof } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { shown } from '../input.ts';
 import { ADMIN_API_RESOURCE_ID } from '../resources/index.ts';
@@ -11,26 +12,38 @@ export type AdminAuthRefusal =
   | 'token-in-url'
   | 'token-not-live'
   | 'token-for-another-resource'
+  | 'token-is-bound'
+  | 'token-is-not-bound'
+  | 'token-bound-to-another-key'
   | 'admin-scope-missing'
-  | 'origin-foreign';
+  | 'origin-foreign'
+  | DpopProofRefusal;
 
 /** Whose token a request carries, and what that token allows here. */
 export interface AdminAuthority {
   readonly client: string;
+  readonly subject: string;
+  /** Newest first. */
+  readonly actor: readonly string[];
   readonly scopes: readonly string[];
 }
 
-const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+const AUTHORIZATION = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*)$/i;
+
+export interface AdminAuthDeps extends TokenLookupDeps {
+  readonly dpop: DpopDeps;
+}
 
 /**
  * Finds whose authority a request to our own API has, by the token in its Authorization header: a live one of ours, issued for
- * this API (RFC 6750 section 2.1). Any other place for a token is refused, since URLs end up in logs.
+ * this API (RFC 6750 section 2.1). One that is bound to a key comes with a proof of that key, and in no other way (RFC 9449
+ * section 7.1): whoever has stolen it has nothing. Any other place for a token is refused, since URLs end up in logs.
  *
  * @param issuer its origin is the only one that a browser may send
  * @throws {Refused<AdminAuthRefusal>}
  */
 export async function authenticateAdmin(
-  deps: TokenLookupDeps,
+  deps: AdminAuthDeps,
   ctx: Context,
   issuer: URL,
   origin: Origin,
@@ -49,11 +62,11 @@ export async function authenticateAdmin(
       permitted: [issuer.origin],
     });
   }
-  const value = BEARER.exec(ctx.headers.authorization ?? '')?.[1];
-  if (value === undefined) {
+  const [, scheme, value] = AUTHORIZATION.exec(ctx.headers.authorization ?? '') ?? [];
+  if (scheme === undefined || value === undefined) {
     throw new Refused<AdminAuthRefusal>('no-token', {
       parameter: 'Authorization',
-      permitted: ['Bearer and an access token for this API'],
+      permitted: ['Bearer and an access token for this API', 'DPoP and one that is bound to a key'],
     });
   }
   const token = await findLiveToken(deps, value, origin.now);
@@ -61,8 +74,33 @@ export async function authenticateAdmin(
   if (token.resourceId !== ADMIN_API_RESOURCE_ID) {
     throw new Refused<AdminAuthRefusal>('token-for-another-resource');
   }
-  const { scope } = JSON.parse(token.answer) as { readonly scope: string };
-  return { client: token.clientId, scopes: scope.split(' ') };
+  const { sub, scope, cnf } = JSON.parse(token.answer) as TokenAnswer;
+  const isProven = scheme.toLowerCase() === 'dpop';
+  if (!isProven && cnf) throw new Refused<AdminAuthRefusal>('token-is-bound');
+  if (isProven)
+    await assertKeyProven(deps, ctx, { url: issuer.origin + ctx.path, accessToken: value }, cnf, origin);
+  return { client: token.clientId, subject: sub, actor: [token.clientId], scopes: scope.split(' ') };
+}
+
+/** What is read here of an introspection response. */
+interface TokenAnswer {
+  readonly sub: string;
+  readonly scope: string;
+  readonly cnf?: { readonly jkt: string };
+}
+
+async function assertKeyProven(
+  deps: AdminAuthDeps,
+  ctx: Context,
+  expected: { readonly url: string; readonly accessToken: string },
+  cnf: TokenAnswer['cnf'],
+  origin: Origin,
+): Promise<void> {
+  if (!cnf) throw new Refused<AdminAuthRefusal>('token-is-not-bound');
+  const proof = await receiveDpopProof(deps.dpop, ctx, expected, origin);
+  if (proof.jkt !== cnf.jkt) throw new Refused<AdminAuthRefusal>('token-bound-to-another-key');
+  const outcome = await deps.tokens.commit({ changes: [proof.spent], events: [] });
+  if (!outcome.committed) throw new Refused<AdminAuthRefusal>('dpop-proof-replayed');
 }
 
 /** @throws {Refused<'admin-scope-missing'>} naming the scope that the call needs (RFC 6750 section 3.1) */

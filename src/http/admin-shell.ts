@@ -1,26 +1,43 @@
-import type { Context, Middleware } from 'koa';
+import Router from '@koa/router';
+import type { Context, Next } from 'koa';
 import type { z } from 'zod';
-import type { AdminAnswer, AdminCall, AdminScope, AdminShell } from '../admin-shell.ts';
+import {
+  type AdminCallDescription,
+  type AdminCalls,
+  type AnswerOf,
+  type BodyOf,
+  makesSomething,
+  type ParamsOf,
+  type QueryOf,
+} from '../admin-call.ts';
+import type { AdminAnswer, AdminCall, AdminShell } from '../admin-shell.ts';
 import { type AuditEvent, type CommitPort, eventOrigin, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
-import { closedObject, type InputRefusal, parseInput, shown } from '../input.ts';
-import type { TokenLookupDeps } from '../tokens/index.ts';
-import { assertAdminScope, authenticateAdmin } from './admin-auth.ts';
+import { answerOnce, idempotentRequest, type Keeping, type KeptAnswerStore } from '../idempotency/index.ts';
+import { closedObject, parseInput, shown } from '../input.ts';
+import type { Limits } from '../limits/index.ts';
+import {
+  type AdminAuthDeps,
+  type AdminAuthRefusal,
+  assertAdminScope,
+  authenticateAdmin,
+} from './admin-auth.ts';
 import type { BodyRefusal } from './form.ts';
 import { readJson } from './json.ts';
 
-export type AdminCallRefusal = 'route-unknown' | 'version-required';
+export type AdminCallRefusal = 'route-unknown' | 'method-not-allowed' | 'version-required';
 
-export interface AdminShellDeps extends TokenLookupDeps {
+export interface AdminShellDeps extends AdminAuthDeps {
   readonly issuer: URL;
   readonly audit: CommitPort<never>;
+  readonly answers: KeptAnswerStore;
   /** Takes the record of a refusal to somebody unknown; alike ones are counted, so that nobody can fill the disk. */
+  readonly limits: Pick<Limits, 'noteFailure'>;
   readonly refusals: { note(event: AuditEvent): Promise<void> };
 }
 
-const ID = /^[a-z]{2,8}_[0-9a-f]{32}$/;
 const ETAG = /^"([1-9]\d{0,14})"$/;
-const NO_QUERY = closedObject({});
+const NOTHING = closedObject({});
 
 /** The path below which our own API is, with the issuer's path before it. */
 export function adminApiPath(issuer: URL): string {
@@ -33,36 +50,164 @@ export function isAdminApi(path: string, issuer: URL): boolean {
   return path === base || path.startsWith(`${base}/`);
 }
 
-/** The shell of the admin API: what is the same for every call, in one place; see `AdminShell`. */
-export function createAdminShell(deps: AdminShellDeps): AdminShell {
-  const base = `${deps.issuer.origin}${adminApiPath(deps.issuer)}/v1/`;
+/** The shell of the admin API, with the router that it binds calls on. */
+export interface AdminRouter extends AdminShell {
+  /** @throws {Error} when a described call is not bound: what is published must be served */
+  routes(): ReturnType<Router['routes']>;
+}
+
+/**
+ * The shell of the admin API: what is the same for every call, in one place; see `AdminShell`.
+ *
+ * @param calls every call there is, by `operationId`: no other can be bound
+ */
+export function createAdminShell(deps: AdminShellDeps, calls: AdminCalls): AdminRouter {
+  const prefix = `${adminApiPath(deps.issuer)}/v1`;
+  const router = new Router({ sensitive: true, strict: true, prefix });
+  const unbound = new Map(Object.entries(calls).map(([operationId, call]) => [call, operationId]));
   return {
-    endpoint: <Schema extends z.ZodType>(
-      scope: AdminScope,
-      handle: (call: AdminCall<z.output<Schema>>) => Promise<AdminAnswer>,
-      query?: Schema,
-    ): Middleware =>
-      async function adminEndpoint(ctx: Context): Promise<void> {
-        let origin = ctx.state['origin'] as Origin;
-        try {
-          const authority = await authenticateAdmin(deps, ctx, deps.issuer, origin);
-          origin = { ...origin, ...authority };
-          assertAdminScope(authority, scope);
-          const answer = await handle({
-            ctx,
-            origin,
-            query: parseInput(query ?? (NO_QUERY as unknown as Schema), readQuery(ctx)),
-            id: readId(ctx),
-            readJson: () => readJson(ctx),
-            ifVersion: () => readIfMatch(ctx),
-          });
-          send(ctx, answer, base);
-        } catch (error) {
-          if (error instanceof Refused) await recordRefusal(deps, ctx, origin, error);
-          throw error;
-        }
-      },
+    route: <const D extends AdminCallDescription>(
+      description: D,
+      handle: (call: AdminCall<D>) => Promise<AdminAnswer<D>>,
+    ): void => {
+      const operationId = unbound.get(description);
+      if (operationId === undefined) {
+        throw new Error(`${description.method} ${description.path} is bound already, or not described`);
+      }
+      unbound.delete(description);
+      const path = description.path.replaceAll(/\{(\w+)\}/g, ':$1');
+      router.register(path, [description.method], ctx => serve(ctx, operationId, description, handle));
+    },
+    routes: () => {
+      const [missing] = unbound.values();
+      if (missing !== undefined) throw new Error(`nothing is bound to ${missing}`);
+      const serveCalls = router.routes();
+      return Object.assign<typeof serveCalls, object>(
+        (ctx, next) => serveCalls(ctx, () => refuseMethod(ctx, next)),
+        { router },
+      );
+    },
   };
+
+  /** At a path that calls have, with a method that none of them has (RFC 9110 section 15.5.6). */
+  function refuseMethod(ctx: Context, next: Next): Promise<unknown> {
+    const methods = [...new Set(router.match(ctx.path, ctx.method).path.flatMap(layer => layer.methods))];
+    if (methods.length === 0) return next();
+    ctx.set('Allow', [...methods, 'OPTIONS'].join(', '));
+    if (ctx.method !== 'OPTIONS') {
+      throw new Refused<AdminCallRefusal>('method-not-allowed', { sent: ctx.method, permitted: methods });
+    }
+    ctx.status = 204;
+    return Promise.resolve();
+  }
+
+  async function serve<D extends AdminCallDescription>(
+    ctx: Context,
+    operationId: string,
+    description: D,
+    handle: (call: AdminCall<D>) => Promise<AdminAnswer<D>>,
+  ): Promise<void> {
+    let origin = ctx.state['origin'] as Origin;
+    try {
+      const authority = await authenticateAdmin(deps, ctx, deps.issuer, origin);
+      origin = { ...origin, ...authority };
+      if (description.scope !== 'any') assertAdminScope(authority, description.scope);
+      const call = await readCall(ctx, description, origin);
+      const answer = await answerCall(ctx, operationId, description, call, handle);
+      send(ctx, description, answer, `${deps.issuer.origin}${prefix}`);
+    } catch (error) {
+      if (error instanceof Refused) await recordRefusal(deps, ctx, origin, error);
+      if (error instanceof Refused && error.reason === ('token-not-live' satisfies AdminAuthRefusal)) {
+        await deps.limits.noteFailure('', origin);
+      }
+      throw error;
+    }
+  }
+
+  /** Has a call answered; where it makes something under an `Idempotency-Key`, once. */
+  async function answerCall<D extends AdminCallDescription>(
+    ctx: Context,
+    operationId: string,
+    description: D,
+    call: ReadCall<D>,
+    handle: (call: AdminCall<D>) => Promise<AdminAnswer<D>>,
+  ): Promise<CheckedAnswer> {
+    const check = (answer: AdminAnswer<D>): CheckedAnswer => ({
+      ...answer,
+      body: checkAnswer(operationId, description, answer.body),
+    });
+    const run = async (keeping: unknown): Promise<CheckedAnswer> =>
+      check(await handle({ ...call, keeping } as AdminCall<D>));
+    if (!makesSomething(description)) return run(undefined);
+    const request = idempotentRequest(ctx.headers['idempotency-key'] as string | undefined, {
+      client: call.origin.client ?? '',
+      method: ctx.method,
+      path: ctx.path,
+      body: call.body,
+    });
+    if (!request) return run((port: object) => port);
+    const answered = await answerOnce(deps.answers, request, call.origin.now, (keeping: Keeping) =>
+      run((port: object, answerTo: (records: readonly never[]) => AdminAnswer<D>) =>
+        keeping(port, (records: readonly never[]) => JSON.stringify(check(answerTo(records)))),
+      ),
+    );
+    if ('made' in answered) return answered.made;
+    ctx.set('Idempotency-Replayed', 'true');
+    return JSON.parse(answered.kept) as CheckedAnswer;
+  }
+}
+
+/** What is read of a request. */
+type ReadCall<D extends AdminCallDescription> = Omit<AdminCall<D>, 'keeping'>;
+
+/** An answer that is what was described. */
+interface CheckedAnswer {
+  readonly body: unknown;
+  readonly version?: number;
+  readonly location?: string;
+}
+
+async function readCall<D extends AdminCallDescription>(
+  ctx: Context,
+  description: D,
+  origin: Origin,
+): Promise<ReadCall<D>> {
+  const params = parseInput(closedObject(description.params ?? {}), ctx['params'] ?? {});
+  const query = parseInput(description.query ?? NOTHING, readQuery(ctx));
+  const ifVersion = description.ifMatch ? readIfMatch(ctx) : undefined;
+  return {
+    origin,
+    params: params as ParamsOf<D>,
+    query: query as QueryOf<D>,
+    body: (await readBody(ctx, description.body)) as BodyOf<D>,
+    ifVersion: ifVersion as AdminCall<D>['ifVersion'],
+  };
+}
+
+/** The body as it was sent, once it is known to fit. A call that takes none takes an empty one, or `{}`. */
+async function readBody(ctx: Context, schema: z.ZodType | undefined): Promise<unknown> {
+  if (!schema && !hasBody(ctx)) return undefined;
+  const body = await readJson(ctx);
+  parseInput(schema ?? NOTHING, body);
+  return body;
+}
+
+function hasBody(ctx: Context): boolean {
+  const length = ctx.headers['content-length'];
+  return ctx.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+/** What is described is what is sent: more would be a leak, less a broken promise, and either is a defect of ours. */
+function checkAnswer<D extends AdminCallDescription>(
+  operationId: string,
+  description: D,
+  body: AnswerOf<D>,
+): unknown {
+  const checked = description.answer.safeParse(body);
+  if (checked.success) return checked.data;
+  // The path alone: the value may be what must not be seen.
+  const paths = checked.error.issues.map(({ code, path }) => `${path.join('.') || 'the whole'} (${code})`);
+  throw new Error(`the answer of ${operationId} is not what is described: ${paths.join(', ')}`);
 }
 
 async function recordRefusal(
@@ -82,13 +227,18 @@ async function recordRefusal(
   else await deps.audit.commit({ changes: [], events: [event] });
 }
 
-function send(ctx: Context, answer: AdminAnswer, base: string): void {
-  ctx.status = answer.status ?? 200;
+function send(
+  ctx: Context,
+  description: AdminCallDescription,
+  { body, version, location }: CheckedAnswer,
+  base: string,
+): void {
+  ctx.status = description.status ?? 200;
   ctx.set('Cache-Control', 'no-store');
-  if (answer.version !== undefined) ctx.set('ETag', `"${answer.version}"`);
-  if (answer.location !== undefined) ctx.set('Location', base + answer.location);
+  if (version !== undefined) ctx.set('ETag', `"${version}"`);
+  if (location !== undefined) ctx.set('Location', base + location);
   ctx.type = 'application/json';
-  ctx.body = JSON.stringify(answer.body);
+  ctx.body = JSON.stringify(body);
 }
 
 /** Every parameter once and as text: no lists, no nesting, no operators in names. */
@@ -100,17 +250,6 @@ function readQuery(ctx: Context): Readonly<Record<string, string>> {
     names.add(name);
   }
   return Object.fromEntries(parameters);
-}
-
-function readId(ctx: Context): string {
-  const id = (ctx['params'] as Readonly<Record<string, string>> | undefined)?.['id'];
-  if (id === undefined) return '';
-  if (ID.test(id)) return id;
-  throw new Refused<InputRefusal>('input-invalid', {
-    parameter: 'id',
-    sent: shown(id),
-    permitted: ['a kind, _ and 32 hexadecimal digits in lower case'],
-  });
 }
 
 function readIfMatch(ctx: Context): number {

@@ -2,6 +2,7 @@ import type Router from '@koa/router';
 import type Koa from 'koa';
 import { Refused } from '../errors.ts';
 import { shown } from '../input.ts';
+import { traceRequests } from '../observability/index.ts';
 import { type AdminCallRefusal, isAdminApi } from './admin-shell.ts';
 import { type RequestShellDeps, requestShell } from './request-shell.ts';
 
@@ -16,6 +17,8 @@ export function createApp(
   shell: RequestShellDeps,
   routers: readonly Pick<Router, 'routes'>[],
 ): Koa {
+  const trace = traceRequests(shell.meter);
+  if (trace) root.use(trace);
   root.use(requestShell(shell));
   for (const router of routers) root.use(router.routes());
   root.use((ctx, next) => {

@@ -24,18 +24,18 @@ const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
 /**
  * Reads a form-encoded body. Parameters without a value count as not sent (RFC 6749 section 3.2).
  *
- * @param ownOrigin the only origin that a browser may send: machines send none
+ * @param ownOrigin the origin that a browser may send: machines send none
+ * @param admits whether a page of another origin may send this form; none may where absent
  * @throws {Refused<BodyRefusal>} for a page of another site, parameters in the URL, another media type, a body over 64 KiB, or a parameter sent twice
  */
-export async function readForm(ctx: Context, ownOrigin: string): Promise<FormFields> {
+export async function readForm(
+  ctx: Context,
+  ownOrigin: string,
+  admits?: (origin: string, form: FormFields) => Promise<boolean>,
+): Promise<FormFields> {
   const { origin } = ctx.headers;
-  if (origin !== undefined && origin !== ownOrigin) {
-    throw new Refused<BodyRefusal>('origin-foreign', {
-      parameter: 'Origin',
-      sent: origin,
-      permitted: [ownOrigin],
-    });
-  }
+  const foreign = origin === undefined || origin === ownOrigin ? undefined : origin;
+  if (foreign !== undefined && !admits) refuseOrigin(foreign, ownOrigin);
   // What is in a URL is in logs, histories and Referer headers: credentials there have leaked, whatever else was sent.
   if (ctx.querystring !== '') throw new Refused<BodyRefusal>('parameters-in-url');
   const contentType = ctx.headers['content-type'];
@@ -49,7 +49,16 @@ export async function readForm(ctx: Context, ownOrigin: string): Promise<FormFie
   const body = await readBody(ctx.req, MAX_FORM_BYTES);
   // A stream is read once: whoever answers after us finds the bytes here.
   ctx.state['body'] = body;
-  return parseForm(body.toString());
+  const form = parseForm(body.toString());
+  if (foreign !== undefined) {
+    ctx.vary('Origin');
+    if (!(await admits?.(foreign, form))) refuseOrigin(foreign, ownOrigin);
+  }
+  return form;
+}
+
+function refuseOrigin(sent: string, ownOrigin: string): never {
+  throw new Refused<BodyRefusal>('origin-foreign', { parameter: 'Origin', sent, permitted: [ownOrigin] });
 }
 
 /** Parses form-encoded text into fields; see `readForm`. */

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { Refused } from '../errors.ts';
 import { shown } from '../input.ts';
+import { POLLUTING_KEYS } from '../json.ts';
 import { type BodyRefusal, readBody } from './form.ts';
 
 export type JsonRefusal = 'json-too-deep' | 'json-key-not-permitted';
@@ -10,8 +11,6 @@ const MAX_JSON_BYTES = 262_144;
 const MAX_DEPTH = 16;
 /** RFC 7396 registers the second for PATCH. */
 const JSON_TYPE = /^application\/(?:json|merge-patch\+json)\s*(?:;|$)/i;
-/** Names with which a careless copy would reach the prototype of every object. */
-const POLLUTING_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
  * Reads a JSON body. What it holds is for the use case to say; here only what no use case wants is refused.

@@ -1,15 +1,29 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { ConnectionFigures } from '../observability/index.ts';
+
+/** In PEM: the certificate with its chain, and its key. */
+export interface TlsPem {
+  readonly cert: string;
+  readonly key: string;
+}
 
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** One more is closed at once: with none left to accept, a file descriptor would be missing elsewhere. */
+  readonly maxConnections: number;
+  /** Counted here. */
+  readonly figures: ConnectionFigures;
+  readonly tls?: TlsPem;
 }
 
 export interface Listening {
   readonly port: number;
+  /** Has new connections use a renewed certificate; those that are open keep theirs. */
+  renewTls(pair: TlsPem): void;
   /**
    * Stops taking connections, lets the requests under way finish, and closes what is left after the time given.
    *
@@ -19,37 +33,90 @@ export interface Listening {
 }
 
 /**
- * Listens, with limits that a slow or silent peer cannot stretch (I16): 10 s for the headers, 15 s for the whole request,
- * 16 KiB of headers.
+ * What a slow or silent peer cannot stretch (I16): a handshake and the headers of a request take 10 s at most, the whole of it
+ * 12 s, and it is looked once a second. So whoever sends nothing, or little at a time, is gone within 15 s.
  */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 12_000,
+  connectionsCheckingInterval: 1_000,
+  // Longer than the idle time of common load balancers: one that sends a request must not meet a connection being closed.
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16_384,
+  // Two headers of one name that may occur once are an error, not a choice (RFC 9110 section 5.3).
+  joinDuplicateHeaders: false,
+  // A request that says it has no body is not read for one.
+  optimizeEmptyRequests: true,
+};
+const TLS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const;
+/** Nothing moves on a connection for this long while an answer is on its way: nobody is reading it. */
+const SILENT_MS = 60_000;
+const MAX_HEADERS = 64;
+
+/** What Node.js calls the ways in which something is no request, with their statuses; anything else is 400. */
+const MALFORMED: Readonly<Record<string, readonly [status: number, text: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'Content Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+};
+
+/** Listens, with TLS of its own where a pair is given (1.2 and later). */
 export async function listen(handler: RequestListener, options: ListenOptions): Promise<Listening> {
-  const limits = {
-    headersTimeout: 10_000,
-    requestTimeout: 15_000,
-    keepAliveTimeout: 65_000,
-    connectionsCheckingInterval: 2_000,
-    maxHeaderSize: 16_384,
-    // Two headers of one name that may occur once are an error, not a choice (RFC 9110 section 5.3).
-    joinDuplicateHeaders: false,
-  };
-  const server: Server = options.tls
-    ? createTlsServer({ ...limits, ...options.tls }, handler)
-    : createServer(limits, handler);
-  server.maxHeadersCount = 64;
+  const { figures } = options;
+  const server: Server | TlsServer = options.tls
+    ? createTlsServer({ ...LIMITS, ...TLS, ...options.tls }, handler)
+    : createServer(LIMITS, handler);
+  server.maxHeadersCount = MAX_HEADERS;
+  server.timeout = SILENT_MS;
+  server.maxConnections = options.maxConnections;
+  server.on('connection', socket => {
+    figures.open += 1;
+    socket.once('close', () => {
+      figures.open -= 1;
+    });
+  });
+  server.on('drop', () => {
+    figures.refused += 1;
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseMalformed(error, socket, figures));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: options.host, port: options.port, backlog: 1_024 }, resolve);
   });
   return {
     port: (server.address() as AddressInfo).port,
+    renewTls: pair => {
+      if ('setSecureContext' in server) server.setSecureContext({ ...TLS, ...pair });
+    },
     stop: drainMs => stop(server, drainMs),
   };
 }
 
+/** Answers what is no request, as Node.js would, and closes the connection, whether or not the peer reads the answer. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex, figures: ConnectionFigures): void {
+  const [status, text] = MALFORMED[error.code ?? ''] ?? [400, 'Bad Request'];
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  figures.countMalformed(status);
+  // An answer that has begun cannot be followed by another one.
+  const isAnswering = (socket as Duplex & { _httpMessage?: { headersSent: boolean } })._httpMessage
+    ?.headersSent;
+  if (isAnswering) socket.destroy();
+  else socket.end(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
+}
+
+/** How often connections are looked through that have become idle since. */
+const IDLE_CHECK_MS = 25;
+
 async function stop(server: Server, drainMs: number): Promise<void> {
   const closed = new Promise<void>(resolve => server.close(() => resolve()));
   server.closeIdleConnections();
+  // A connection that is kept alive would outlast the answer it has brought.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   const deadline = setTimeout(() => server.closeAllConnections(), drainMs);
   await closed;
+  clearInterval(idle);
   clearTimeout(deadline);
 }

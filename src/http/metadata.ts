@@ -1,12 +1,15 @@
-import { hash } from 'node:crypto';
 import Router from '@koa/router';
 import type { JWK } from 'jose';
-import type { Context } from 'koa';
+import type { AdmittedFeatures } from '../applications/index.ts';
 import { ASSERTION_ALG_NAMES } from '../clients/index.ts';
-import { CLIENT_AUTH_METHODS, GRANT_TYPES } from '../oauth.ts';
+import { ACR_VALUES, CLIENT_AUTH_METHODS, GRANT_TYPES } from '../oauth.ts';
+import { INTROSPECTION_SIGNING_ALG } from '../tokens/index.ts';
+import { answerPrepared, type PreparedDocument, prepare } from './prepared-document.ts';
 
 export interface MetadataDeps {
   readonly issuer: string;
+  /** How applications may make themselves known now. */
+  readonly features: () => Promise<AdmittedFeatures>;
   /** The public keys that verify our tokens now. The same object until they change. */
   readonly publicKeys: () => Promise<{ readonly keys: readonly JWK[] }>;
 }
@@ -26,13 +29,17 @@ export function issuerPath(issuer: string): string {
  * Authorization server metadata (RFC 8414 section 2, OpenID Connect Discovery section 3): true of everything that is served
  * under the issuer, whichever half serves it.
  */
-export function authorizationServerMetadata(issuer: string): Readonly<Record<string, unknown>> {
+export function authorizationServerMetadata(
+  issuer: string,
+  { metadataDocuments, selfRegistration }: AdmittedFeatures,
+): Readonly<Record<string, unknown>> {
   const authMethods = {
-    token_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
+    // Public clients are applications that people use: they get nothing by themselves.
+    token_endpoint_auth_methods_supported: [...CLIENT_AUTH_METHODS, 'none'],
     token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALG_NAMES,
     introspection_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
     introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALG_NAMES,
-    revocation_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
+    revocation_endpoint_auth_methods_supported: [...CLIENT_AUTH_METHODS, 'none'],
     revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALG_NAMES,
   };
   return {
@@ -42,15 +49,21 @@ export function authorizationServerMetadata(issuer: string): Readonly<Record<str
     pushed_authorization_request_endpoint: `${issuer}/par`,
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
+    ...(selfRegistration && { registration_endpoint: `${issuer}/register` }),
     jwks_uri: `${issuer}/jwks`,
-    grant_types_supported: [GRANT_TYPES.clientCredentials, GRANT_TYPES.authorizationCode],
+    grant_types_supported: Object.values(GRANT_TYPES),
+    scopes_supported: ['offline_access'],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
+    client_id_metadata_document_supported: metadataDocuments,
+    acr_values_supported: ACR_VALUES,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['ES256'],
     ...authMethods,
+    introspection_signing_alg_values_supported: [INTROSPECTION_SIGNING_ALG],
+    dpop_signing_alg_values_supported: ASSERTION_ALG_NAMES,
     service_documentation: `${issuer}/docs`,
   };
 }
@@ -63,7 +76,7 @@ export function authorizationServerMetadata(issuer: string): Readonly<Record<str
 export function metadataRoutes(deps: MetadataDeps): Router {
   const router = new Router({ sensitive: true, strict: true });
   const path = issuerPath(deps.issuer);
-  const metadata = prepare(authorizationServerMetadata(deps.issuer));
+  const metadata = new Map<string, PreparedDocument>();
   const locations = new Set([
     `/.well-known/oauth-authorization-server${path}`,
     `/.well-known/openid-configuration${path}`,
@@ -71,36 +84,22 @@ export function metadataRoutes(deps: MetadataDeps): Router {
     `${path}/.well-known/openid-configuration`,
   ]);
   for (const location of locations) {
-    router.get(location, ctx => answer(ctx, metadata, METADATA_MAX_AGE_SECONDS));
+    router.get(location, async ctx => {
+      const features = await deps.features();
+      const key = Object.values(features).join();
+      const document =
+        metadata.get(key) ??
+        prepare(authorizationServerMetadata(deps.issuer, features), METADATA_MAX_AGE_SECONDS);
+      metadata.set(key, document);
+      answerPrepared(ctx, document);
+    });
   }
 
-  let served: { readonly source: unknown; readonly document: Document } | undefined;
+  let served: { readonly source: unknown; readonly document: PreparedDocument } | undefined;
   router.get(`${path}/jwks`, async ctx => {
     const source = await deps.publicKeys();
-    if (served?.source !== source) served = { source, document: prepare(source) };
-    answer(ctx, served.document, JWKS_MAX_AGE_SECONDS);
+    if (served?.source !== source) served = { source, document: prepare(source, JWKS_MAX_AGE_SECONDS) };
+    answerPrepared(ctx, served.document);
   });
   return router;
-}
-
-interface Document {
-  readonly body: Buffer;
-  readonly etag: string;
-}
-
-function prepare(value: unknown): Document {
-  const body = Buffer.from(JSON.stringify(value));
-  return { body, etag: `"${hash('sha256', body, 'base64url')}"` };
-}
-
-function answer(ctx: Context, { body, etag }: Document, maxAgeSeconds: number): void {
-  ctx.set({
-    'Cache-Control': `public, max-age=${maxAgeSeconds}`,
-    'Access-Control-Allow-Origin': '*',
-    ETag: etag,
-  });
-  ctx.status = 200;
-  ctx.type = 'application/json';
-  if (ctx.fresh) ctx.status = 304;
-  else ctx.body = body;
 }

@@ -1,8 +1,11 @@
-import type { ClientAuthRefusal, CredentialFormRefusal } from '../clients/index.ts';
+import type { RegistrationRefusal } from '../applications/index.ts';
+import type { ClientAuthRefusal, CredentialFormRefusal, DpopProofRefusal } from '../clients/index.ts';
 import type { RefusalDetail } from '../errors.ts';
+import type { LimitRefusal } from '../limits/index.ts';
 import type { OAuthErrorCode } from '../oauth.ts';
 import type { IssueTokenRefusal, MachineEndpointRefusal } from '../tokens/index.ts';
 import type { BodyRefusal } from './form.ts';
+import type { JsonRefusal } from './json.ts';
 
 /** What a refusal looks like on the wire. Many reasons inside, few codes outside, so that probing teaches nothing. */
 export interface OAuthErrorText {
@@ -16,11 +19,14 @@ export type MachineRefusal =
   | BodyRefusal
   | ClientAuthRefusal
   | CredentialFormRefusal
+  | DpopProofRefusal
   | EndpointRefusal
+  | JsonRefusal
   | IssueTokenRefusal
-  | MachineEndpointRefusal;
+  | MachineEndpointRefusal
+  | RegistrationRefusal;
 
-type EndpointRefusal = 'store-unavailable' | 'internal-error';
+type EndpointRefusal = LimitRefusal | 'store-unavailable' | 'internal-error';
 
 const INVALID_CLIENT = {
   status: 401,
@@ -34,10 +40,36 @@ const AGENT_NOT_ACTIVE = {
   description: 'Client authentication failed',
 } as const;
 
+const INVALID_DPOP_PROOF = {
+  status: 400,
+  error: 'invalid_dpop_proof',
+  description: 'The DPoP proof does not hold (RFC 9449 section 4.3)',
+} as const;
+
+const USE_DPOP_NONCE = {
+  status: 400,
+  error: 'use_dpop_nonce',
+  description: 'The DPoP proof has to carry the nonce of the DPoP-Nonce header: sign another one',
+} as const;
+
 const INVALID_TARGET = {
   status: 400,
   error: 'invalid_target',
   description: 'The resource is not one that this client may ask tokens for',
+} as const;
+
+const TOO_MANY_REQUESTS = {
+  status: 429,
+  error: 'temporarily_unavailable',
+  description: 'Too many requests: repeat this one after the time that Retry-After names',
+} as const;
+
+/** The same for known and unknown clients (I15). Not `invalid_client`: libraries throw credentials away on that. */
+const TOO_MANY_FAILURES = {
+  status: 429,
+  error: 'temporarily_unavailable',
+  description:
+    'Too many failed attempts to authenticate, and this one failed too; the right credentials are accepted at any time',
 } as const;
 
 const OAUTH_ERRORS = {
@@ -47,6 +79,7 @@ const OAUTH_ERRORS = {
   'wrong-auth-method': INVALID_CLIENT,
   'client-not-enabled': INVALID_CLIENT,
   'assertion-replayed': INVALID_CLIENT,
+  'client-keys-unavailable': INVALID_CLIENT,
   'assertion-malformed': INVALID_CLIENT,
   'assertion-header-not-permitted': INVALID_CLIENT,
   'assertion-algorithm-not-registered': INVALID_CLIENT,
@@ -76,6 +109,27 @@ const OAUTH_ERRORS = {
     status: 400,
     error: 'invalid_request',
     description: 'Parameters of this endpoint are never read from the URL: send them in the body',
+  },
+
+  'dpop-proof-malformed': INVALID_DPOP_PROOF,
+  'dpop-header-not-permitted': INVALID_DPOP_PROOF,
+  'dpop-signature-wrong': INVALID_DPOP_PROOF,
+  'dpop-claims-malformed': INVALID_DPOP_PROOF,
+  'dpop-method-wrong': INVALID_DPOP_PROOF,
+  'dpop-url-wrong': INVALID_DPOP_PROOF,
+  'dpop-time-outside-window': INVALID_DPOP_PROOF,
+  'dpop-token-hash-wrong': INVALID_DPOP_PROOF,
+  'dpop-proof-replayed': {
+    status: 400,
+    error: 'invalid_dpop_proof',
+    description: 'The DPoP proof has been used before: each request needs one of its own',
+  },
+  'dpop-nonce-missing': USE_DPOP_NONCE,
+  'dpop-nonce-not-current': USE_DPOP_NONCE,
+  'dpop-required': {
+    status: 400,
+    error: 'invalid_dpop_proof',
+    description: 'This client gets tokens only with a DPoP proof, and the request has none',
   },
 
   'agent-suspended': AGENT_NOT_ACTIVE,
@@ -122,6 +176,11 @@ const OAUTH_ERRORS = {
     error: 'invalid_scope',
     description: 'The request names no scope and this client gets none by default at this resource',
   },
+  'deployment-quarantined': {
+    status: 503,
+    error: 'temporarily_unavailable',
+    description: 'The server came out of a backup and is closed until its operator has opened it',
+  },
   'no-signing-key': {
     status: 503,
     error: 'temporarily_unavailable',
@@ -137,6 +196,11 @@ const OAUTH_ERRORS = {
     status: 400,
     error: 'unsupported_grant_type',
     description: 'The grant type is not supported',
+  },
+  'proof-key-differs': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'dpop_jkt names another key than the one that was proved',
   },
   'token-missing': { status: 400, error: 'invalid_request', description: 'The request names no token' },
 
@@ -162,7 +226,48 @@ const OAUTH_ERRORS = {
     error: 'invalid_request',
     description: 'The body is not well-formed JSON',
   },
+  'json-too-deep': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'The body is nested too deep',
+  },
+  'json-key-not-permitted': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'The body has a member whose name is not permitted anywhere',
+  },
 
+  'registration-malformed': {
+    status: 400,
+    error: 'invalid_client_metadata',
+    description: 'A registration is one JSON object (RFC 7591 section 3.1)',
+  },
+  'registration-member-not-permitted': {
+    status: 400,
+    error: 'invalid_client_metadata',
+    description: 'The registration has a member that an application cannot set for itself',
+  },
+  'registration-name-not-permitted': {
+    status: 400,
+    error: 'invalid_client_metadata',
+    description: 'The name of the application cannot be shown to people',
+  },
+  'registration-redirect-uri-not-permitted': {
+    status: 400,
+    error: 'invalid_redirect_uri',
+    description: 'A browser cannot be sent safely to one of the redirect URIs, or there is none',
+  },
+  'registration-grant-not-served': {
+    status: 400,
+    error: 'invalid_client_metadata',
+    description: 'Applications that register themselves get the authorization code grant, and no other',
+  },
+
+  'address-rate-exceeded': TOO_MANY_REQUESTS,
+  'client-rate-exceeded': TOO_MANY_REQUESTS,
+  'registration-rate-exceeded': TOO_MANY_REQUESTS,
+  'address-failures-exceeded': TOO_MANY_FAILURES,
+  'client-failures-exceeded': TOO_MANY_FAILURES,
   'store-unavailable': {
     status: 503,
     error: 'temporarily_unavailable',

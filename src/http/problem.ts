@@ -1,16 +1,20 @@
 import type { AgentRefusal } from '../agents/index.ts';
 import type { RevisionRefusal } from '../audit/index.ts';
-import type { CredentialRefusal } from '../clients/index.ts';
-import { type RefusalDetail, Refused } from '../errors.ts';
+import { ASSERTION_ALG_NAMES, type CredentialRefusal } from '../clients/index.ts';
+import type { RefusalDetail } from '../errors.ts';
+import type { IdempotencyRefusal } from '../idempotency/index.ts';
 import type { InputRefusal } from '../input.ts';
 import type { SigningKeyRefusal } from '../keys/index.ts';
-import type { PersonRefusal } from '../people/index.ts';
+import type { InvitationRefusal, PersonRefusal } from '../people/index.ts';
+import type { ExplainRefusal } from '../refusals/index.ts';
 import type { ResourceRefusal } from '../resources/index.ts';
+import type { TokenRefusal } from '../tokens/index.ts';
 import type { AdminAuthRefusal } from './admin-auth.ts';
 import type { AdminCallRefusal } from './admin-shell.ts';
-import { type AnyEndpointRefusal, type ErrorAnswer, reasonOf } from './error-answer.ts';
+import { type AnyEndpointRefusal, detailOf, type ErrorAnswer, reasonOf } from './error-answer.ts';
 import type { BodyRefusal } from './form.ts';
 import type { JsonRefusal } from './json.ts';
+import type { QuarantineRefusal } from './quarantine-gate.ts';
 
 /** What a refusal by the admin API looks like (RFC 9457). */
 export interface ProblemText {
@@ -21,9 +25,13 @@ export interface ProblemText {
   readonly code?: string;
   /** RFC 6750 section 3.1; an empty one is a challenge without an error, for a request without a token. */
   readonly bearerError?: '' | 'invalid_request' | 'invalid_token' | 'insufficient_scope';
+  /** RFC 9449 section 7.1. */
+  readonly dpopError?: 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce';
 }
 
 export type AdminRefusal =
+  | ExplainRefusal
+  | ServerRefusal
   | SigningKeyRefusal
   | AdminAuthRefusal
   | AdminCallRefusal
@@ -31,17 +39,50 @@ export type AdminRefusal =
   | AnyEndpointRefusal
   | BodyRefusal
   | CredentialRefusal
+  | IdempotencyRefusal
   | InputRefusal
+  | InvitationRefusal
   | JsonRefusal
   | PersonRefusal
+  | QuarantineRefusal
   | ResourceRefusal
-  | RevisionRefusal;
+  | RevisionRefusal
+  | TokenRefusal;
+
+/** Refusals that belong to no endpoint. */
+export type ServerRefusal = 'host-foreign' | 'path-unknown' | 'not-ready';
 
 const TOKEN_NOT_ACCEPTED = {
   status: 401,
   title: 'The access token is not accepted here',
   code: 'token-not-accepted',
   bearerError: 'invalid_token',
+} as const;
+
+const DPOP_PROOF_WRONG = {
+  status: 401,
+  title: 'The DPoP proof does not hold (RFC 9449 section 4.3)',
+  code: 'dpop-proof-wrong',
+  dpopError: 'invalid_dpop_proof',
+} as const;
+
+const DPOP_NONCE_NEEDED = {
+  status: 401,
+  title: 'The DPoP proof has to carry the nonce of the DPoP-Nonce header',
+  code: 'dpop-nonce-needed',
+  dpopError: 'use_dpop_nonce',
+} as const;
+
+const TOO_MANY_REQUESTS = {
+  status: 429,
+  title: 'Too many requests: repeat this one after the time that Retry-After names',
+  code: 'too-many-requests',
+} as const;
+
+const TOO_MANY_FAILURES = {
+  status: 429,
+  title: 'Too many access tokens that are not accepted, and this one was not either',
+  code: 'too-many-failures',
 } as const;
 
 const PROBLEMS = {
@@ -53,6 +94,36 @@ const PROBLEMS = {
   },
   'token-not-live': TOKEN_NOT_ACCEPTED,
   'token-for-another-resource': TOKEN_NOT_ACCEPTED,
+  'token-is-bound': {
+    status: 401,
+    title: 'The access token is bound to a key: it is sent with the DPoP scheme and a proof',
+    dpopError: 'invalid_token',
+  },
+  'token-is-not-bound': {
+    status: 401,
+    title: 'The access token is bound to no key: it is sent with the Bearer scheme',
+    bearerError: 'invalid_token',
+  },
+  'token-bound-to-another-key': {
+    status: 401,
+    title: 'The access token is bound to another key than the proof was signed with',
+    dpopError: 'invalid_token',
+  },
+  'dpop-proof-malformed': DPOP_PROOF_WRONG,
+  'dpop-header-not-permitted': DPOP_PROOF_WRONG,
+  'dpop-signature-wrong': DPOP_PROOF_WRONG,
+  'dpop-claims-malformed': DPOP_PROOF_WRONG,
+  'dpop-method-wrong': DPOP_PROOF_WRONG,
+  'dpop-url-wrong': DPOP_PROOF_WRONG,
+  'dpop-time-outside-window': DPOP_PROOF_WRONG,
+  'dpop-token-hash-wrong': DPOP_PROOF_WRONG,
+  'dpop-proof-replayed': {
+    status: 401,
+    title: 'The DPoP proof has been used before: each request needs one of its own',
+    dpopError: 'invalid_dpop_proof',
+  },
+  'dpop-nonce-missing': DPOP_NONCE_NEEDED,
+  'dpop-nonce-not-current': DPOP_NONCE_NEEDED,
   'admin-scope-missing': {
     status: 403,
     title: 'The access token lacks the scope that this call needs',
@@ -60,8 +131,11 @@ const PROBLEMS = {
   },
   'origin-foreign': { status: 403, title: 'Pages of other origins may not call this API' },
   'route-unknown': { status: 404, title: 'There is no such call' },
+  'method-not-allowed': { status: 405, title: 'This path has no call with this method' },
   'version-required': { status: 428, title: 'The request does not say which version it changes' },
   'version-changed': { status: 412, title: 'The record has been changed since it was read' },
+  'idempotency-key-malformed': { status: 400, title: 'The Idempotency-Key is not one key' },
+  'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key was used for another request' },
   'value-taken': { status: 409, title: 'Another record has this value' },
 
   'input-invalid': { status: 400, title: 'A value is not what it has to be' },
@@ -89,17 +163,46 @@ const PROBLEMS = {
   'baseline-beyond-envelope': { status: 422, title: 'The baseline goes beyond the envelope' },
   'default-resource-beyond-envelope': { status: 422, title: 'The default resource is not in the envelope' },
   'expiry-in-the-past': { status: 422, title: 'The end of the agent is not in the future' },
+  'application-not-possible': {
+    status: 422,
+    title: 'Whether an agent is an application is settled when it is registered',
+  },
   'admin-scope-not-held': { status: 403, title: 'Nobody grants more of this API than they hold' },
+  'token-unknown': { status: 404, title: 'There is no such token' },
+  'secret-unknown': { status: 404, title: 'It has no such secret' },
   'credential-takes-no-secret': { status: 409, title: 'It authenticates with keys and has no secret' },
 
   'person-unknown': { status: 404, title: 'There is no such person' },
   'person-exists': { status: 409, title: 'There is a person with this id or e-mail address' },
 
+  'person-disabled': { status: 409, title: 'The person is disabled' },
+  'person-enrolled': { status: 409, title: 'The person signs in already' },
+  'administrator-not-invited': { status: 403, title: 'No client makes an administrator once there is one' },
+
   'resource-unknown': { status: 404, title: 'There is no such resource server' },
   'resource-exists': { status: 409, title: 'There is a resource server with this id or identifier' },
   'key-unknown': { status: 404, title: 'There is no such signing key' },
+  'key-rotation-pending': { status: 409, title: 'A rotation of this key is under way' },
+  'key-without-successor': { status: 409, title: 'No other key could sign in its place' },
+  'key-encryption-key-missing': {
+    status: 409,
+    title: 'A signing key is sealed with a key-encryption key that is not configured',
+  },
+  'reference-unknown': { status: 404, title: 'The reference is none of this deployment' },
   'record-protected': { status: 403, title: 'This record cannot be changed through the API' },
 
+  'deployment-quarantined': {
+    status: 503,
+    title: 'The server came out of a backup and is closed until its operator has opened it',
+  },
+  'host-foreign': { status: 421, title: 'This server answers under its own host name only' },
+  'path-unknown': { status: 404, title: 'There is nothing at this path, or not for this method' },
+  'not-ready': { status: 503, title: 'The server is not ready to take requests' },
+  'address-rate-exceeded': TOO_MANY_REQUESTS,
+  'client-rate-exceeded': TOO_MANY_REQUESTS,
+  'registration-rate-exceeded': TOO_MANY_REQUESTS,
+  'address-failures-exceeded': TOO_MANY_FAILURES,
+  'client-failures-exceeded': TOO_MANY_FAILURES,
   'store-unavailable': {
     status: 503,
     title: 'The server cannot answer safely at the moment: try again in a second',
@@ -123,10 +226,11 @@ export function listProblems(): readonly (readonly [AdminRefusal, ProblemText])[
 export function problemAnswer(error: unknown, docsUrl: string): ErrorAnswer {
   const reason = reasonOf(error, isAdminRefusal);
   const text: ProblemText = PROBLEMS[reason];
-  const detail = error instanceof Refused && reason !== 'internal-error' ? error.detail : {};
+  const detail = reason === 'internal-error' ? {} : detailOf(error);
   const sentence = describe(detail);
   return {
     status: text.status,
+    reason: `api/${reason}`,
     mediaType: 'application/problem+json',
     body: JSON.stringify({
       type: `${docsUrl}#${text.code ?? reason}`,
@@ -138,6 +242,7 @@ export function problemAnswer(error: unknown, docsUrl: string): ErrorAnswer {
       ...(detail.permitted !== undefined && { permitted: detail.permitted.slice(0, MAX_PERMITTED) }),
     }),
     ...(text.bearerError !== undefined && { challenge: challenge(text.bearerError, detail) }),
+    ...(text.dpopError !== undefined && { challenge: dpopChallenge(text.dpopError) }),
   };
 }
 
@@ -151,6 +256,10 @@ function challenge(bearerError: NonNullable<ProblemText['bearerError']>, detail:
   if (bearerError !== '') parts.push(`error="${bearerError}"`);
   if (bearerError === 'insufficient_scope') parts.push(`scope="${(detail.permitted ?? []).join(' ')}"`);
   return `Bearer ${parts.join(', ')}`;
+}
+
+function dpopChallenge(error: string): string {
+  return `DPoP realm="countersign", error="${error}", algs="${ASSERTION_ALG_NAMES.join(' ')}"`;
 }
 
 function describe(detail: RefusalDetail): string {

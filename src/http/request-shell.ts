@@ -4,10 +4,18 @@ import type { Origin } from '../audit/index.ts';
 import type { Clock } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
+import type { Limits } from '../limits/index.ts';
+import type { RequestMeter } from '../observability/index.ts';
+import { type ReadyAnswer, readyAnswer } from '../ready-answer.ts';
+import type { ErrorReferences } from '../refusals/index.ts';
 import { isAdminApi } from './admin-shell.ts';
-import { type ErrorAnswer, reasonOf } from './error-answer.ts';
+import { engineErrorCode } from './engine-errors.ts';
+import { detailOf, type ErrorAnswer, reasonOf } from './error-answer.ts';
+import type { CataloguedReason } from './error-catalogue.ts';
+import { setReference } from './error-reference.ts';
 import { isMachineRefusal, oauthErrorBody, oauthErrorStatus } from './oauth-error.ts';
-import { problemAnswer } from './problem.ts';
+import { problemAnswer, type ServerRefusal } from './problem.ts';
+import type { QuarantineGate, QuarantineRefusal } from './quarantine-gate.ts';
 
 export interface RequestShellDeps {
   readonly issuer: URL;
@@ -15,11 +23,21 @@ export interface RequestShellDeps {
   readonly log: Logger;
   /** The peer's address as it is recorded and limited by: from the connection, or from a listed proxy (I14). */
   readonly addressOf: (ctx: Context) => string;
+  /** The page about errors. */
   readonly docsUrl: string;
+  readonly references: ErrorReferences;
+  readonly meter: RequestMeter;
+  readonly limits: Pick<Limits, 'takeRequest' | 'noteFailure'>;
+  readonly quarantineGate: QuarantineGate;
+  /** From then on each answer is the last of its connection, so that no client sends another request into the end. */
+  readonly isStopping: () => boolean;
 }
 
 /** Paths that answer under any host: an orchestrator probes by address. */
 const PROBES = new Set(['/livez', '/readyz', '/version']);
+
+/** Refusals that are problems (RFC 9457) wherever they happen: they belong to no OAuth endpoint. */
+const SERVER_REFUSALS: ReadonlySet<string> = new Set<ServerRefusal>(['host-foreign', 'path-unknown']);
 
 /**
  * The outermost middleware: gives the request its identity, refuses foreign hosts, and turns whatever is thrown into an answer.
@@ -28,41 +46,112 @@ const PROBES = new Set(['/livez', '/readyz', '/version']);
 export function requestShell(deps: RequestShellDeps): Middleware {
   const host = deps.issuer.host;
   return async (ctx: Context, next: Next): Promise<void> => {
+    const startedAt = performance.now();
+    deps.meter.underWay += 1;
     const now = deps.clock();
     const origin: Origin = { requestId: newId('req', now), address: deps.addressOf(ctx), now };
     ctx.state['origin'] = origin;
-    ctx.set('X-Content-Type-Options', 'nosniff');
-    if (ctx.headers.host !== host && !PROBES.has(ctx.path)) {
-      ctx.status = 421;
-      ctx.type = 'text/plain';
-      ctx.body = `This server answers for ${host} only.\n`;
-      return;
-    }
+    let ready: ReadyAnswer | undefined;
     try {
+      if (ctx.headers.host !== host && !PROBES.has(ctx.path)) throw foreignHost(ctx, host);
+      const refusal = deps.quarantineGate(ctx.path, origin);
+      if (refusal) await refusal;
+      const limited = PROBES.has(ctx.path) ? undefined : deps.limits.takeRequest(origin);
+      if (limited) await limited;
       await next();
+      ready = readyAnswer(ctx);
+      if (!ready && ctx.status >= 400) {
+        // Ours is thrown: the engine could not authenticate a client.
+        if (ctx.status === 401) await deps.limits.noteFailure(claimedClient(ctx) ?? '', origin);
+        finishError(deps, ctx, origin);
+      }
     } catch (error) {
       answerRefusal(deps, ctx, origin, error);
     }
+    if (ready) sendReady(ctx, ready, deps.isStopping());
+    else {
+      ctx.set('X-Content-Type-Options', 'nosniff');
+      if (deps.isStopping()) ctx.set('Connection', 'close');
+    }
+    const durationMs = performance.now() - startedAt;
+    deps.meter.underWay -= 1;
+    deps.meter.count(ctx.path, ready?.status ?? ctx.status, durationMs);
   };
 }
 
+/** Writes an answer that needs no rendering, headers and text in one piece. */
+function sendReady(ctx: Context, { status, headers, body }: ReadyAnswer, isLast: boolean): void {
+  ctx.respond = false;
+  const bytes = Buffer.byteLength(body);
+  const length = ['X-Content-Type-Options', 'nosniff', 'Content-Length', String(bytes)];
+  ctx.res.writeHead(status, [...headers, ...length, ...(isLast ? ['Connection', 'close'] : [])]);
+  // All ASCII, as nearly every answer is, needs no encoding.
+  ctx.res.end(body, bytes === body.length ? 'latin1' : 'utf8');
+}
+
+function foreignHost({ headers }: Context, host: string): Refused<ServerRefusal> {
+  return new Refused<ServerRefusal>('host-foreign', {
+    parameter: 'Host',
+    sent: headers.host ?? '',
+    permitted: [host],
+  });
+}
+
+/** An error that was answered and not thrown: by the engine, by a probe, or, at a path that nobody has, by nobody. */
+function finishError(deps: RequestShellDeps, ctx: Context, origin: Origin): void {
+  if (ctx.res.hasHeader('Error-Ref')) return;
+  const body: unknown = ctx.body;
+  if (ctx.status === 404 && (body === undefined || body === null)) {
+    const sent = `${ctx.method} ${ctx.path}`;
+    answerRefusal(deps, ctx, origin, new Refused<ServerRefusal>('path-unknown', { sent }));
+    return;
+  }
+  let reason: CataloguedReason = 'api/not-ready';
+  if (typeof body === 'object' && body !== null && 'error' in body) {
+    const code = engineErrorCode(body.error);
+    Object.assign(body, { error_uri: `${deps.docsUrl}#${code}` });
+    reason = `engine/${code}`;
+  }
+  ctx.set('Cache-Control', 'no-store');
+  deps.meter.countRefusal(ctx.path, reason);
+  setReference(ctx, deps.references, reason, claimedClient(ctx));
+}
+
+/** Who the engine found the caller to be. */
+function claimedClient(ctx: Context): string | undefined {
+  const client: unknown = ctx.state['claimedClient'];
+  return typeof client === 'string' ? client : undefined;
+}
+
 function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, error: unknown): void {
-  const answer = isAdminApi(ctx.path, deps.issuer)
-    ? problemAnswer(error, deps.docsUrl)
-    : oauthAnswer(error, ctx, deps.docsUrl);
+  const answer =
+    isAdminApi(ctx.path, deps.issuer) || isServerRefusal(error)
+      ? problemAnswer(error, deps.docsUrl)
+      : oauthAnswer(error, ctx, deps.docsUrl);
   const { status } = answer;
+  // It is in the trail, counted, and the log has said it once.
+  const isQuarantine =
+    error instanceof Refused && error.reason === ('deployment-quarantined' satisfies QuarantineRefusal);
   if (status === 500) deps.log.error({ err: error, requestId: origin.requestId }, 'request failed');
-  else if (status === 503)
+  else if (status === 503 && !isQuarantine)
     deps.log.warn({ err: error, requestId: origin.requestId }, 'request refused: cannot answer safely');
 
   ctx.status = status;
   ctx.set('Cache-Control', 'no-store');
-  ctx.set('Error-Ref', origin.requestId);
-  if (status === 503) ctx.set('Retry-After', '1');
+  const client = error instanceof Refused ? error.claimedClient : undefined;
+  deps.meter.countRefusal(ctx.path, answer.reason);
+  setReference(ctx, deps.references, answer.reason, client);
+  if (status === 503) ctx.set('Retry-After', isQuarantine ? '60' : '1');
+  if (status === 429 && error instanceof Refused)
+    ctx.set('Retry-After', String(error.detail.retryAfterSeconds ?? 1));
   if (status === 413) ctx.set('Connection', 'close');
   if (answer.challenge !== undefined) ctx.set('WWW-Authenticate', answer.challenge);
   ctx.type = answer.mediaType;
   ctx.body = answer.body;
+}
+
+function isServerRefusal(error: unknown): boolean {
+  return error instanceof Refused && SERVER_REFUSALS.has(error.reason);
 }
 
 function oauthAnswer(error: unknown, ctx: Context, docsUrl: string): ErrorAnswer {
@@ -72,8 +161,9 @@ function oauthAnswer(error: unknown, ctx: Context, docsUrl: string): ErrorAnswer
   const isTold = status === 401 && ctx.headers.authorization !== undefined;
   return {
     status,
+    reason: `oauth/${reason}`,
     mediaType: 'application/json',
-    body: oauthErrorBody(reason, error instanceof Refused ? error.detail : {}, docsUrl),
+    body: oauthErrorBody(reason, detailOf(error), docsUrl),
     ...(isTold && { challenge: 'Basic realm="countersign"' }),
   };
 }

@@ -1,0 +1,133 @@
+import { type Agent, type AgentStore, getAgent } from '../agents/index.ts';
+import type { AuditStore } from '../audit/index.ts';
+import { toSeconds } from '../clock.ts';
+import type { PersonStore } from '../people/index.ts';
+import type { ErrorReason, ReasonText } from '../refusals/index.ts';
+import type { Resource, ResourceStore } from '../resources/index.ts';
+import {
+  type AccessTokenSigner,
+  type AskedToken,
+  decideRequest,
+  MAX_JWT_TTL_SECONDS,
+  type RequestDecision,
+  type TokenStore,
+} from '../tokens/index.ts';
+
+export interface ExplainDeps {
+  readonly tokens: Pick<TokenStore, 'epochs' | 'findToken' | 'fresh'>;
+  readonly agents: Pick<AgentStore, 'findAgent'>;
+  readonly people: Pick<PersonStore, 'findPerson'>;
+  readonly resources: Pick<ResourceStore, 'findResource' | 'findResourceByIdentifier'>;
+  readonly signer: AccessTokenSigner;
+  readonly audit: Pick<AuditStore, 'listRows'>;
+  /** The words for each reason: the ones that the caller of a refused request is told. */
+  readonly catalogue: ReadonlyMap<ErrorReason, ReasonText>;
+  readonly maxTtlSeconds: number;
+}
+
+/** What ends a token first. */
+export type LifetimeCap = 'deployment' | 'resource' | 'agent' | 'jwt' | 'agent-end';
+
+/** What a request would come to, and why. */
+export type ExplainedDecision =
+  | {
+      readonly outcome: 'issue';
+      readonly why: string;
+      readonly resource: string;
+      readonly scopes: readonly string[];
+      readonly expiresIn: number;
+      readonly limitedBy: LifetimeCap;
+      readonly tokenFormat: 'opaque' | 'jwt';
+    }
+  | {
+      readonly outcome: 'needs-approval' | 'refuse';
+      readonly why: string;
+      readonly reason: string;
+      readonly fix?: string;
+      readonly parameter?: string;
+      readonly sent?: string;
+      readonly permitted?: readonly string[];
+    };
+
+/**
+ * Decides on a token request without making it: nothing is issued, counted or recorded.
+ *
+ * @throws {Refused<AgentRefusal>} `agent-unknown`
+ * @throws {StoreUnavailable}
+ */
+export async function explainRequest(
+  deps: ExplainDeps,
+  agentId: string,
+  asked: AskedToken,
+  now: number,
+): Promise<ExplainedDecision> {
+  await deps.tokens.fresh();
+  const agent = await getAgent(deps.agents, agentId);
+  const { decision } = await decideRequest(deps, agent, asked, now);
+  return explainDecision(deps, agent, decision, now);
+}
+
+/** A decision in words. */
+export function explainDecision(
+  deps: Pick<ExplainDeps, 'catalogue' | 'maxTtlSeconds'>,
+  agent: Agent,
+  decision: RequestDecision,
+  now: number,
+): ExplainedDecision {
+  if (decision.outcome === 'issue') {
+    const { resource, scopes, issuedAt, expiresAt } = decision;
+    const limitedBy = capOf(deps, agent, resource, expiresAt, now);
+    const expiresIn = expiresAt - issuedAt;
+    return {
+      outcome: 'issue',
+      why: `within its baseline at ${resource.identifier}: a token for ${scopes.join(' ')}, for ${expiresIn} s, ${CAPS[limitedBy]}`,
+      resource: resource.identifier,
+      scopes,
+      expiresIn,
+      limitedBy,
+      tokenFormat: resource.tokenFormat.kind,
+    };
+  }
+  const reason = decision.outcome === 'refuse' ? decision.reason : 'scope-needs-approval';
+  const text = deps.catalogue.get(`oauth/${reason}`);
+  const { parameter, sent, permitted } = decision.detail;
+  return {
+    outcome: decision.outcome,
+    why: sentence(text?.exactly ?? text?.meaning ?? reason, sent),
+    reason,
+    ...(text?.fix !== undefined && { fix: text.fix }),
+    ...(parameter !== undefined && { parameter }),
+    ...(sent !== undefined && { sent }),
+    ...(permitted !== undefined && { permitted }),
+  };
+}
+
+const CAPS: Readonly<Record<LifetimeCap, string>> = {
+  deployment: 'the most that this deployment allows (COUNTERSIGN_ACCESS_TOKEN_TTL_SECONDS)',
+  resource: 'the most that the resource server allows',
+  agent: 'the most that this agent is allowed',
+  jwt: 'the most for a token that is verified without asking',
+  'agent-end': 'until the agent itself ends',
+};
+
+/** Which of the caps is the one that the token ends by. */
+function capOf(
+  { maxTtlSeconds }: Pick<ExplainDeps, 'maxTtlSeconds'>,
+  agent: Agent,
+  resource: Resource,
+  expiresAt: number,
+  now: number,
+): LifetimeCap {
+  const expiresIn = expiresAt - toSeconds(now);
+  if (agent.expiresAt !== undefined && toSeconds(agent.expiresAt) === expiresAt) return 'agent-end';
+  if (agent.accessTokenTtlSeconds === expiresIn) return 'agent';
+  if (resource.accessTokenTtlSeconds === expiresIn) return 'resource';
+  if (resource.tokenFormat.kind === 'jwt' && expiresIn === MAX_JWT_TTL_SECONDS && maxTtlSeconds > expiresIn) {
+    return 'jwt';
+  }
+  return 'deployment';
+}
+
+function sentence(meaning: string, sent: string | undefined): string {
+  return sent === undefined ? meaning : `${meaning.replace(/\.$/, '')}: ${sent}`;
+}

@@ -1,0 +1,155 @@
+import type { ApplicationRefusal } from '../agents/index.ts';
+import type {
+  EnrolmentRefusal,
+  FactorRefusal,
+  PasskeyRefusal,
+  PasswordRefusal,
+  SessionRefusal,
+  SignInRefusal,
+  SlowHashRefusal,
+} from '../people/index.ts';
+
+/**
+ * - `form-foreign`: the form came from a page of another site
+ * - `form-stale`: the form was rendered for somebody else, for another action, or for a session that has ended
+ * - `field-invalid`: a field has not what is asked for
+ * - `not-found`: no such page, or nothing of one's own at it
+ */
+export type FormRefusal = 'form-foreign' | 'form-stale' | 'field-invalid' | 'not-found';
+
+export type PageRefusal =
+  | FormRefusal
+  | SignInRefusal
+  | SlowHashRefusal
+  | FactorRefusal
+  | SessionRefusal
+  | EnrolmentRefusal
+  | PasswordRefusal
+  | PasskeyRefusal
+  | ApplicationRefusal
+  | 'unavailable'
+  | 'internal';
+
+interface PageProblem {
+  readonly status: number;
+  /** For `docs/errors.md`; what the person reads is in their language, in `pages/`. */
+  readonly meaning: string;
+  readonly fix: string;
+}
+
+/** What a page that refuses answers with. Unknown, wrong and locked have one text each: nobody is told which (I15). */
+export const PAGE_REFUSALS: Readonly<Record<PageRefusal, PageProblem>> = {
+  'form-foreign': {
+    status: 403,
+    meaning: 'A form came from a page of another site',
+    fix: 'Send it from the page itself. A proxy in front has to pass Origin and Sec-Fetch-Site on.',
+  },
+  'form-stale': {
+    status: 403,
+    meaning: 'A form belongs to a session that has ended, or to another action',
+    fix: 'Open the page again, and send it from there.',
+  },
+  'field-invalid': {
+    status: 400,
+    meaning: 'A field of a form has not what is asked for',
+    fix: 'The page says which one, and what is permitted.',
+  },
+  'not-found': {
+    status: 404,
+    meaning: 'There is no such page, or nothing of one’s own at it',
+    fix: 'Follow the links of the pages.',
+  },
+  'sign-in-refused': {
+    status: 401,
+    meaning: 'Address and password do not go together, or the person cannot sign in',
+    fix: 'The audit trail has the exact reason as person.sign-in-refused.',
+  },
+  'sign-in-limited': {
+    status: 429,
+    meaning: 'Too many tries with this address, or from where they come',
+    fix: 'Wait a quarter of an hour.',
+  },
+  'sign-in-busy': {
+    status: 503,
+    meaning: 'More people sign in at once than passwords can be checked for',
+    fix: 'Try again in some seconds. If it lasts, look for who tries passwords.',
+  },
+  'sign-in-expired': {
+    status: 401,
+    meaning: 'A sign-in was begun and not ended within ten minutes',
+    fix: 'Sign in again.',
+  },
+  'factor-refused': {
+    status: 401,
+    meaning: 'A second factor was wrong, was used already, or none is accepted for a while',
+    fix: 'Wait for the next code. The audit trail has the exact reason as person.factor-refused.',
+  },
+  'session-required': { status: 401, meaning: 'Nobody is signed in', fix: 'Sign in.' },
+  'step-up-required': {
+    status: 403,
+    meaning: 'The second factor was proved too long ago for this',
+    fix: 'Confirm with a second factor, within five minutes before.',
+  },
+  'enrolment-link-invalid': {
+    status: 404,
+    meaning: 'An enrolment link is unknown, used, replaced by a later one or too old',
+    fix: 'Ask for a new one: countersign people invite, or people reset-factor on the host.',
+  },
+  'enrolment-incomplete': {
+    status: 409,
+    meaning: 'A step of an enrolment was left out',
+    fix: 'Open the link again: it goes on where it was.',
+  },
+  'enrolment-code-wrong': {
+    status: 400,
+    meaning: 'The code that confirms an authenticator app is not the one that it shows',
+    fix: 'Wait for the next code. If none is accepted, check the clock of the phone and of the server.',
+  },
+  'enrolment-address-taken': {
+    status: 409,
+    meaning: 'Another person has the e-mail address',
+    fix: 'Use another one, or have the other record changed first.',
+  },
+  'password-too-short': { status: 400, meaning: 'A password is too short', fix: 'Eight characters or more.' },
+  'password-too-long': { status: 400, meaning: 'A password is too long', fix: 'At most 256 characters.' },
+  'password-common': {
+    status: 400,
+    meaning: 'A password is among those that attackers try first',
+    fix: 'Choose another one; a few words in a row do well.',
+  },
+  'password-about-you': {
+    status: 400,
+    meaning: 'A password is little more than the person’s name, address or our name',
+    fix: 'Choose another one; a few words in a row do well.',
+  },
+  'passkey-not-registered': {
+    status: 400,
+    meaning: 'The answer of an authenticator does not hold, or came too late',
+    fix: 'Try again. Passkeys are bound to the issuer’s host name: open the pages under exactly that.',
+  },
+  'too-many-passkeys': {
+    status: 409,
+    meaning: 'A person has ten passkeys already',
+    fix: 'Remove one first.',
+  },
+  'application-unknown': {
+    status: 404,
+    meaning: 'An application is not registered, or may not be used now',
+    fix: 'Register it as an agent with redirect URIs, or restore it.',
+  },
+  'application-stopped': {
+    status: 403,
+    meaning: 'The person, or an administrator, has stopped the application for this person',
+    fix: 'An administrator can restore the agent through which the person uses it.',
+  },
+  unavailable: {
+    status: 503,
+    meaning: 'The server cannot answer safely at the moment',
+    fix: 'Try again in a second; /readyz says what is missing.',
+  },
+  internal: {
+    status: 500,
+    meaning: 'Something went wrong on our side',
+    fix: 'The log has the cause, under the reference.',
+  },
+};

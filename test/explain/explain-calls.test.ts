@@ -1,0 +1,154 @@
+import { killAgent, updateAgent } from '../../src/agents/index.ts';
+import { killPerson } from '../../src/people/index.ts';
+import { adminClient } from '../support/admin-client.ts';
+import { type App, addAgent, addPerson, addResource, getToken, startApp } from '../support/start-app.ts';
+import { onEachStore } from '../support/stores.ts';
+
+async function newWorld(app: App) {
+  const owner = await addPerson(app);
+  const resource = await addResource(app);
+  const agent = await addAgent(app, owner, resource);
+  const agentId = agent.id as `agt_${string}`;
+  return { owner, resource, agent, agentId, client: adminClient(app, ['read']) };
+}
+
+const depsOf = ({ store }: App) => ({ agents: store, people: store, resources: store, freshness: store });
+
+onEachStore(
+  'an agent is explained scope by scope, with its owner, its end and its limits',
+  async (t, env) => {
+    const app = await startApp(t, { env });
+    const { owner, resource, agent, agentId, client } = await newWorld(app);
+    const explained = await client.explainAgent({ id: agentId });
+    t.like(explained, {
+      agent: { id: agent.id },
+      status: 'active',
+      owner: { id: owner.id, status: 'active' },
+    });
+    const [at] = explained.resources;
+    t.is(at?.resource, resource.identifier);
+    t.deepEqual(
+      at?.scopes.map(({ scope, meaning, outcome }) => [scope, meaning, outcome]),
+      [
+        ['read', 'Read orders', 'issue'],
+        ['write', 'Change orders', 'needs-approval'],
+        ['delete', 'Delete orders', 'refuse'],
+      ],
+    );
+    t.like(at?.withoutScope, { outcome: 'issue', scopes: ['read'], expiresIn: 300, limitedBy: 'deployment' });
+    t.true(
+      explained.because.includes(
+        `At ${resource.identifier} it gets by itself read; needs somebody to countersign for write; never gets delete.`,
+      ),
+      explained.because.join('\n'),
+    );
+    await killAgent(depsOf(app), agent.id, app.origin());
+    const killed = await client.explainAgent({ id: agentId });
+    t.is(killed.status, 'suspended');
+    t.regex(killed.because[0] ?? '', /^It is suspended/);
+    t.true(killed.resources[0]?.scopes.every(({ outcome }) => outcome === 'refuse'));
+    await t.throwsAsync(client.explainAgent({ id: `agt_${'9'.repeat(32)}` }), { message: /no such agent/ });
+  },
+);
+
+onEachStore(
+  'a dry run says what the request comes to, word for word, and changes nothing',
+  async (t, env) => {
+    const app = await startApp(t, { env });
+    const { resource, agent, agentId, client } = await newWorld(app);
+    const other = await addResource(app);
+    await client.getCaller();
+    for (const [scope, resources] of [
+      ['read', [resource.identifier]],
+      ['write', [resource.identifier]],
+      ['read write', [resource.identifier]],
+      ['delete', [resource.identifier]],
+      ['unheard-of', [resource.identifier]],
+      ['read  write', [resource.identifier]],
+      [undefined, [resource.identifier]],
+      ['read', []],
+      ['read', [other.identifier]],
+      ['read', ['https://unknown.example']],
+    ] as const) {
+      const [asked] = resources;
+      const rows = (await app.trail()).length;
+      const before = await app.store.listTokens(agent.id, 100);
+      const dry = await client.explainRequest({
+        id: agentId,
+        body: { ...(scope && { scope }), ...(asked && { resource: asked }) },
+      });
+      t.deepEqual(await app.store.listTokens(agent.id, 100), before);
+      t.is((await app.trail()).length, rows);
+      const form = { grant_type: 'client_credentials', scope, resource: asked };
+      const real = await app.post('/token', form, { basic: agent.basic });
+      if (dry.outcome === 'issue') {
+        t.is(real.status, 200);
+        t.deepEqual([real.json.scope, real.json.expires_in], [dry.scopes?.join(' '), dry.expiresIn]);
+      } else {
+        t.is(real.status, 400, dry.why);
+        const reason = (await app.trail()).at(-1)?.reason;
+        t.is(reason === 'needs-approval' ? 'scope-needs-approval' : reason, dry.reason, dry.why);
+        if (dry.sent) t.true(real.json.error_description.includes(dry.sent), real.json.error_description);
+      }
+    }
+  },
+);
+
+onEachStore(
+  'a token is explained by value and by identifier: alive, revoked, expired, cut off and by whom',
+  async (t, env) => {
+    let now = Date.now();
+    const app = await startApp(t, { env, clock: () => now });
+    const { owner, resource, agent, agentId, client } = await newWorld(app);
+    const value = await getToken(app, agent, resource);
+    const alive = await client.explainToken({ body: { token: value } });
+    t.like(alive, { state: 'live', clientId: agent.id, resource: resource.identifier, scope: 'read' });
+    t.deepEqual(
+      alive.ancestors.map(({ kind, name }) => [kind, name]),
+      [
+        ['token', undefined],
+        ['agent', 'An agent'],
+        ['person', 'Ada Owner'],
+        ['resource', resource.name],
+        ['deployment', undefined],
+      ],
+    );
+    t.deepEqual(await client.explainToken({ body: { jti: alive.jti } }), alive);
+    t.false(JSON.stringify(alive).includes(value));
+
+    await app.post('/revoke', { token: value }, { basic: agent.basic });
+    const revoked = await client.explainToken({ body: { token: value } });
+    t.like(revoked, { state: 'dead', cutOffBy: { type: 'token.revoked', client: agent.id } });
+    t.regex(revoked.why, /^it was revoked, by agt_/);
+
+    const second = await getToken(app, agent, resource);
+    const third = await getToken(app, agent, resource);
+    const admin = adminClient(app, ['kill']);
+    await admin.killAgent({ id: agentId });
+    const killed = await client.explainToken({ body: { token: second } });
+    t.like(killed, { state: 'dead', cutOffBy: { type: 'agent.killed', client: app.admin.clientId } });
+    t.regex(killed.why, /the agent An agent \(agt_\w+\), by agt_\w+, 2\d{3}-.*Z \(agent\.killed\)$/);
+
+    // Of several deaths, the first that its lineage names.
+    await killPerson({ people: app.store, freshness: app.store }, owner.id, app.origin());
+    t.is((await client.explainToken({ body: { token: third } })).cutOffBy?.type, 'agent.killed');
+
+    const next = await addAgent(app, await addPerson(app, 'Bob'), resource);
+    const narrowed = await getToken(app, next, resource);
+    const lasting = await getToken(
+      app,
+      await addAgent(app, await addPerson(app, 'Cleo'), resource),
+      resource,
+    );
+    await updateAgent(depsOf(app), next.id, 1, { baseline: [], envelope: [] }, app.origin());
+    t.is((await client.explainToken({ body: { token: narrowed } })).cutOffBy?.type, 'agent.updated');
+    now += 301_000;
+    t.like(await adminClient(app, ['read']).explainToken({ body: { token: lasting } }), { state: 'expired' });
+    await t.throwsAsync(
+      adminClient(app, ['read']).explainToken({ body: { token: `${value.slice(0, -4)}AAAA` } }),
+      {
+        message: /no such token/,
+      },
+    );
+  },
+);
