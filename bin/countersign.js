@@ -1,27 +1,52 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node.js can read: it finds one that can run the program, and says what is missing otherwise.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 
 const NEEDED = [24, 15];
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const isNewEnough = major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]);
-const path = relative => fileURLToPath(new URL(relative, import.meta.url));
-const program = existsSync(path('../dist/src/cli/main.js'))
-  ? path('../dist/src/cli/main.js')
-  : path('../src/cli/main.ts');
+// A checkout runs its sources, so that a build from yesterday is never taken for them; a package has no sources.
+const program = ['../src/cli/main.ts', '../dist/src/cli/main.js']
+  .map(relative => fileURLToPath(new URL(relative, import.meta.url)))
+  .find(existsSync);
 
-if (isNewEnough) {
-  await import(program);
-} else {
-  const bundled = ['../node_modules/.bin/node', '../../.bin/node'].map(path).find(existsSync);
-  if (!bundled) {
-    console.error(
-      `countersign needs Node.js ${NEEDED.join('.')} or newer; this is ${process.versions.node}.`,
-    );
-    process.exit(1);
+if (isNewEnough) await import(program);
+else runWith(findNode());
+
+/** The Node.js that npm brought, wherever the package manager put it. */
+function findNode() {
+  try {
+    return createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`);
+  } catch {
+    return fail('');
   }
-  const { status, signal } = spawnSync(bundled, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
-  process.exit(signal ? 1 : (status ?? 1));
+}
+
+/** Hands over to another Node.js: its exit is ours, and what we are told to do it is told. */
+function runWith(node) {
+  const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
+  child.on('error', error => fail(` The one that came with it does not run here (${error.code}).`));
+  const isAtTerminal = [0, 1, 2].some(isatty);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+    process.on(signal, () => {
+      // A terminal has already sent Ctrl-C to both of us, and a second one would mean: at once.
+      if (signal !== 'SIGINT' || !isAtTerminal) child.kill(signal);
+    });
+  }
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+function fail(more) {
+  console.error(
+    `countersign needs Node.js ${NEEDED.join('.')} or newer; this is ${process.versions.node}.${more}`,
+  );
+  process.exit(1);
 }

@@ -1,26 +1,24 @@
 /** `countersign`: the same use cases from a terminal. */
-import { Command } from 'commander';
-import pc from 'picocolors';
-import { ConfigError } from '../config/index.ts';
-import { auditCommand } from './audit.ts';
+import { useConfigFile } from './config.ts';
+import { reportFailure } from './failure.ts';
+import { createProgram } from './program.ts';
 
-const program = new Command('countersign')
-  .description('An OAuth 2.1 authorization server made for AI agents.')
-  .showHelpAfterError('(countersign --help shows what is possible)')
-  .addCommand(auditCommand());
+// Whoever reads us may have read enough, as `head` has.
+process.stdout.on('error', error => {
+  if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  process.exit(process.exitCode ?? 0);
+});
 
-program
-  .command('start')
-  .description('starts the server with the configuration of the environment (docs/configuration.md)')
-  .addHelpText('after', '\nExample:\n  COUNTERSIGN_PORT=4444 countersign start')
-  .action(async () => {
-    await import('../main.ts');
-  });
+const program = createProgram();
+let output: string | undefined;
+program.hook('preAction', (_, command) => {
+  const options = command.opts<{ output?: string; config?: string }>();
+  output = options.output;
+  useConfigFile(options.config);
+});
 
 try {
   await program.parseAsync();
 } catch (error) {
-  const text = error instanceof ConfigError || error instanceof Error ? error.message : String(error);
-  console.error(`${pc.red('error')} ${text}`);
-  process.exitCode = 1;
+  process.exitCode = reportFailure(error, output);
 }

@@ -1,8 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { documentsJsonSchema } from '../as-code/index.ts';
 import { renderAuditPage } from '../audit/index.ts';
 import { renderConfigurationPage, renderEnvExample } from '../config/index.ts';
+import { renderApiPage } from '../http/describe-api.ts';
 import { renderErrorsPage } from '../http/describe-errors.ts';
+import { renderMetricsPage } from '../observability/index.ts';
+import { renderCliPage } from './cli-page.ts';
 
 /**
  * The pages that are made from code. A test compares each with its file, so that neither changes without the other; after a
@@ -11,7 +15,14 @@ import { renderErrorsPage } from '../http/describe-errors.ts';
 export const GENERATED_DOCS: readonly { readonly path: string; readonly render: () => string }[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/audit.md', render: renderAuditPage },
+  { path: 'docs/api.md', render: renderApiPage },
   { path: 'docs/errors.md', render: renderErrorsPage },
+  { path: 'docs/metrics.md', render: renderMetricsPage },
+  { path: 'docs/cli.md', render: renderCliPage },
+  {
+    path: 'docs/as-code.schema.json',
+    render: () => `${JSON.stringify(documentsJsonSchema(), undefined, 2)}\n`,
+  },
   { path: '.env.example', render: renderEnvExample },
 ];
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
-import { bootstrapClientFile, keyEncryptionKeyFile } from './first-start-files.ts';
+import { bootstrapClientFile, firstAdministratorFile, keyEncryptionKeyFile } from './first-start-files.ts';
 import { quote } from './quote.ts';
 import { nameOf, permitted, rows, SETTINGS, type SettingProperty, type SettingValues } from './schema.ts';
 import type { Sources } from './sources.ts';
@@ -21,6 +21,8 @@ export function combinationProblems(values: Partial<SettingValues>, sources: Sou
   return [
     ...pairProblems(sources.given),
     ...keyEncryptionKeyProblems(values, sources.given),
+    ...olderKeyProblems(values),
+    ...withoutCheckpointsProblems(sources.given),
     ...tlsProblems(values),
     ...sharedSecrets(sources.sent),
     ...sharedFiles(values, sources),
@@ -39,6 +41,38 @@ function keyEncryptionKeyProblems({ store }: Partial<SettingValues>, given: Sour
   if (store?.kind !== 'mongodb' || given.has('keyEncryptionKey')) return [];
   return [
     `${nameOf('keyEncryptionKey')}: missing; with MongoDB it is required, since every process has to open the same keys; permitted: ${permitted(SETTINGS.keyEncryptionKey)}`,
+  ];
+}
+
+/** What is of no use, or of harm, where no checkpoints are written. */
+function withoutCheckpointsProblems(given: Sources['given']): string[] {
+  if (given.has('auditCheckpointFile')) return [];
+  const [file, url, days] = [
+    nameOf('auditCheckpointFile'),
+    nameOf('auditCheckpointUrl'),
+    nameOf('auditRetentionDays'),
+  ];
+  return [
+    ...(given.has('auditCheckpointUrl')
+      ? [
+          `${file}: missing, though ${url} is given; permitted: with the file, in which checkpoints wait until they are acknowledged`,
+        ]
+      : []),
+    ...(given.has('auditRetentionDays')
+      ? [
+          `${file}: missing, though ${days} is given; permitted: with checkpoints, as without them nobody could tell what was removed on purpose`,
+        ]
+      : []),
+  ];
+}
+
+function olderKeyProblems({
+  keyEncryptionKey,
+  olderKeyEncryptionKeys = [],
+}: Partial<SettingValues>): string[] {
+  if (!keyEncryptionKey || !olderKeyEncryptionKeys.some(key => key.equals(keyEncryptionKey))) return [];
+  return [
+    `${nameOf('olderKeyEncryptionKeys')}: one of them is ${nameOf('keyEncryptionKey')}; permitted: keys that came before it`,
   ];
 }
 
@@ -82,13 +116,19 @@ function sharedFiles(values: Partial<SettingValues>, { sent, given }: Sources): 
     for (const suffix of ['', '-wal', '-shm'])
       written.push({ name: nameOf('store'), path: store.path + suffix });
   }
-  if (auditCheckpointFile !== undefined)
-    written.push({ name: nameOf('auditCheckpointFile'), path: auditCheckpointFile });
+  if (auditCheckpointFile !== undefined) {
+    // What a receiver has acknowledged of it stands beside it.
+    for (const suffix of ['', '.acknowledged'])
+      written.push({ name: nameOf('auditCheckpointFile'), path: auditCheckpointFile + suffix });
+  }
   if (dataDirectory !== undefined && !given.has('keyEncryptionKey')) {
     written.push({ name: nameOf('dataDirectory'), path: keyEncryptionKeyFile(dataDirectory) });
   }
   if (dataDirectory !== undefined && !given.has('bootstrapClientId')) {
     written.push({ name: nameOf('dataDirectory'), path: bootstrapClientFile(dataDirectory) });
+  }
+  if (dataDirectory !== undefined) {
+    written.push({ name: nameOf('dataDirectory'), path: firstAdministratorFile(dataDirectory) });
   }
   const read = [...sent.values()].flatMap(({ name, path }) => (path === undefined ? [] : [{ name, path }]));
   return written.flatMap((one, index) =>

@@ -9,3 +9,8 @@ export function keyEncryptionKeyFile(dataDirectory: string): string {
 export function bootstrapClientFile(dataDirectory: string): string {
   return join(dataDirectory, 'bootstrap-client.json');
 }
+
+/** Where the link is by which the first administrator enrols. */
+export function firstAdministratorFile(dataDirectory: string): string {
+  return join(dataDirectory, 'first-administrator-link');
+}

@@ -8,8 +8,11 @@
  *
  * Not here: making the key-encryption key and the bootstrap client at the first start.
  */
-export { renderConfigurationPage, renderEnvExample } from './describe.ts';
-export { localIssuer } from './issuer.ts';
+export { COMMAND_LINE_NAMES } from './command-line-names.ts';
+export { CONFIG_FILE_NAME, keyOf } from './config-file.ts';
+export { renderConfigFile, renderConfigurationPage, renderEnvExample } from './describe.ts';
+export { localIssuer, parseIssuer } from './issuer.ts';
 export { parseKeyEncryptionKey } from './key-encryption-key.ts';
-export { type Config, ConfigError, loadConfig } from './load.ts';
+export { type Config, ConfigError, loadConfig, type TlsPair } from './load.ts';
 export type { StoreLocation } from './store-location.ts';
+export { certificateEndsAt, readTlsPair } from './tls-pair.ts';

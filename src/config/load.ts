@@ -1,11 +1,22 @@
 import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { combinationProblems } from './combinations.ts';
-import { bootstrapClientFile, keyEncryptionKeyFile } from './first-start-files.ts';
+import { COMMAND_LINE_NAMES } from './command-line-names.ts';
+import { CONFIG_FILE_NAME, readConfigFile } from './config-file.ts';
+import type { EgressAllowList } from './egress-allow.ts';
+import { bootstrapClientFile, firstAdministratorFile, keyEncryptionKeyFile } from './first-start-files.ts';
 import { localIssuer } from './issuer.ts';
 import { quote } from './quote.ts';
 import { runtimeProblems } from './runtime-switches.ts';
-import { type LogLevel, permitted, rows, type Setting, type SettingValues, variablesOf } from './schema.ts';
+import {
+  type DpopNoncePolicy,
+  type LogLevel,
+  permitted,
+  rows,
+  type Setting,
+  type SettingValues,
+  variablesOf,
+} from './schema.ts';
 import type { Secret } from './secret.ts';
 import { type ReadFile, readSources, type Sent, type Sources } from './sources.ts';
 import type { StoreLocation } from './store-location.ts';
@@ -32,18 +43,56 @@ export interface Config {
   readonly keyEncryptionKey: KeyObject | undefined;
   /** Where a key-encryption key is kept that nobody gave. Its content obeys `parseKeyEncryptionKey`. */
   readonly keyEncryptionKeyFile: string;
+  /** They open what they sealed, and seal nothing. */
+  readonly olderKeyEncryptionKeys: readonly KeyObject[];
+  readonly signingKeyOverlapSeconds: number;
+  /** 0 for no rotation by schedule. */
+  readonly signingKeyRotationDays: number;
   /** Undefined when the first start has to make one and write it to `bootstrapClientFile`. */
   readonly bootstrapClient: { readonly id: `agt_${string}`; readonly secret: Secret } | undefined;
   readonly bootstrapClientFile: string;
+  /** Where the link for the first administrator is written, until somebody has enrolled by it. */
+  readonly firstAdministratorFile: string;
   readonly accessTokenTtlSeconds: number;
   /** Empty when forwarded headers are believed from nobody. */
   readonly trustedProxies: readonly ProxyNetwork[];
+  readonly egress: {
+    /** Empty when only public addresses are connected to. */
+    readonly allow: EgressAllowList;
+    /** In PEM. */
+    readonly extraCa: string | undefined;
+  };
+  readonly dpopNonces: DpopNoncePolicy;
   readonly logLevel: LogLevel;
+  /** Whether spans are made; then an OpenTelemetry SDK must be registered. */
+  readonly traces: boolean;
+  /** Undefined when no metrics are served. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
+  /** 0 where there is no limit. */
+  readonly limits: { readonly addressRequestsPerSecond: number; readonly clientTokensPerSecond: number };
+  readonly maxConnections: number;
+  readonly stopDelaySeconds: number;
   readonly shutdownSeconds: number;
-  /** Both in PEM. */
-  readonly tls: { readonly certificate: string; readonly privateKey: Secret } | undefined;
-  /** `privateKey` is an ES256 key. */
-  readonly auditCheckpoint: { readonly file: string; readonly privateKey: KeyObject } | undefined;
+  readonly tls: TlsPair | undefined;
+  readonly auditCheckpoint: AuditCheckpointConfig | undefined;
+  /** Days; for ever where undefined. */
+  readonly auditRetentionDays: number | undefined;
+}
+
+export interface AuditCheckpointConfig {
+  readonly file: string;
+  /** An ES256 key. */
+  readonly privateKey: KeyObject;
+  /** Where checkpoints are posted to as well. */
+  readonly url: Secret | undefined;
+}
+
+/** Both in PEM, and where they were read, so that renewed ones can be. */
+export interface TlsPair {
+  readonly certificate: string;
+  readonly privateKey: Secret;
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
 }
 
 /** The configuration is not permitted. `problems` has all of them, one line each, without any secret. */
@@ -58,7 +107,7 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the environment and the secret files it names, once.
+ * Reads the environment, the file of settings and the secret files that they name, once.
  *
  * An empty value is an error, never the same as an absent one: a check is not switched off by a variable that failed to expand.
  * Names that begin with `COUNTERSIGN_TEST_` belong to the tests and are ignored.
@@ -69,24 +118,31 @@ export class ConfigError extends Error {
  * @throws {ConfigError} with every problem there is, not only the first
  */
 export function loadConfig(env: NodeJS.ProcessEnv, readFile: ReadFile = readFileSync): Config {
-  const sources = readSources(env, readFile);
+  const file = readConfigFile(env[CONFIG_FILE_NAME], env);
+  const sources = readSources({ ...env, ...file.env }, readFile);
   const { values, problems } = parseValues(sources.sent);
-  const all = [
+  const all = file.tell([
     ...unknownNames(env, knownNames()),
     ...sources.problems,
     ...problems,
     ...combinationProblems(values, sources),
     ...runtimeProblems(env),
-  ];
+  ]);
   if (all.length > 0) throw new ConfigError(all);
   // Nothing was wrong, so every row that has a default or was given has its value.
-  return deepFreeze(toConfig(values as SettingValues));
+  return deepFreeze(toConfig(values as SettingValues, sources.sent));
 }
 
-function toConfig(values: SettingValues): Config {
+function toConfig(values: SettingValues, sent: Sources['sent']): Config {
   const { bootstrapClientId, bootstrapClientSecret, tlsCertificate, tlsPrivateKey } = values;
-  const { auditCheckpointFile, auditCheckpointKey } = values;
-  const tls = tlsCertificate && tlsPrivateKey && { certificate: tlsCertificate, privateKey: tlsPrivateKey };
+  const { auditCheckpointFile, auditCheckpointKey, auditCheckpointUrl } = values;
+  const tls = tlsCertificate &&
+    tlsPrivateKey && {
+      certificate: tlsCertificate,
+      privateKey: tlsPrivateKey,
+      certificateFile: sent.get('tlsCertificate')?.path ?? '',
+      privateKeyFile: sent.get('tlsPrivateKey')?.path ?? '',
+    };
   const localhost = values.port === 0 ? undefined : localIssuer(values.port, tls !== undefined);
   return {
     issuer: values.issuer ?? localhost,
@@ -96,26 +152,42 @@ function toConfig(values: SettingValues): Config {
     dataDirectory: values.dataDirectory,
     keyEncryptionKey: values.keyEncryptionKey,
     keyEncryptionKeyFile: keyEncryptionKeyFile(values.dataDirectory),
+    olderKeyEncryptionKeys: values.olderKeyEncryptionKeys ?? [],
+    signingKeyOverlapSeconds: values.signingKeyOverlapSeconds,
+    signingKeyRotationDays: values.signingKeyRotationDays,
     bootstrapClient:
       bootstrapClientId && bootstrapClientSecret
         ? { id: bootstrapClientId, secret: bootstrapClientSecret }
         : undefined,
     bootstrapClientFile: bootstrapClientFile(values.dataDirectory),
+    firstAdministratorFile: firstAdministratorFile(values.dataDirectory),
     accessTokenTtlSeconds: values.accessTokenTtlSeconds,
     trustedProxies: values.trustedProxies ?? [],
+    egress: { allow: values.egressAllow ?? { hosts: [], networks: [] }, extraCa: values.egressCa },
+    dpopNonces: values.dpopNonces,
     logLevel: values.logLevel,
+    traces: values.traces === 'on',
+    metrics:
+      values.metricsPort === undefined ? undefined : { host: values.metricsHost, port: values.metricsPort },
+    limits: {
+      addressRequestsPerSecond: values.addressRequestsPerSecond,
+      clientTokensPerSecond: values.clientTokensPerSecond,
+    },
+    maxConnections: values.maxConnections,
+    stopDelaySeconds: values.stopDelaySeconds,
     shutdownSeconds: values.shutdownSeconds,
     tls: tls || undefined,
+    auditRetentionDays: values.auditRetentionDays,
     auditCheckpoint:
       auditCheckpointFile && auditCheckpointKey
-        ? { file: auditCheckpointFile, privateKey: auditCheckpointKey }
+        ? { file: auditCheckpointFile, privateKey: auditCheckpointKey, url: auditCheckpointUrl }
         : undefined,
   };
 }
 
 function knownNames(): ReadonlySet<string> {
   const names = rows().flatMap(([, setting]) => Object.values(variablesOf(setting)));
-  return new Set(names);
+  return new Set([...names, CONFIG_FILE_NAME, ...Object.values(COMMAND_LINE_NAMES)]);
 }
 
 /** Takes each text, or the default, through its row's schema. */

@@ -1,6 +1,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { z } from 'zod';
+import { isPlainHttps } from '../egress/plain-https.ts';
+import { parseEgressAllow } from './egress-allow.ts';
 import { whyGuessable } from './guessable.ts';
 import { parseIssuer } from './issuer.ts';
 import { parseKeyEncryptionKey } from './key-encryption-key.ts';
@@ -28,8 +30,16 @@ export interface Setting {
   readonly fileOnly?: true;
 }
 
+/** Each is tried by its name, so more would only be kept for too long. */
+const MAX_OLDER_KEYS = 8;
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const TRACES = ['off', 'on'] as const;
+
+const DPOP_NONCES = ['optional', 'required'] as const;
+export type DpopNoncePolicy = (typeof DPOP_NONCES)[number];
 
 /**
  * Every setting there is, by its name in TypeScript, which carries the unit. To add one, add a row, use the property in
@@ -90,6 +100,31 @@ export const SETTINGS = {
       'Seals the signing keys in the store; without it a copy of the store cannot sign tokens, and if it is lost neither can the server.',
     secret: true,
   },
+  olderKeyEncryptionKeys: {
+    name: 'COUNTERSIGN_OLDER_KEY_ENCRYPTION_KEYS',
+    schema: text(
+      'one to eight keys like the one above, separated by commas or line ends',
+      parseOlderKeyEncryptionKeys,
+    ),
+    whenAbsent: 'what was sealed with another key-encryption key cannot be used',
+    consequence:
+      'Keys that were the key-encryption key before: they open what they sealed and seal nothing; take one out once `keys reseal` has sealed everything with the present one.',
+    secret: true,
+  },
+  signingKeyOverlapSeconds: {
+    name: 'COUNTERSIGN_SIGNING_KEY_OVERLAP_SECONDS',
+    schema: wholeNumber(60, 604_800),
+    default: '600',
+    consequence:
+      'How many seconds a new signing key is published before it signs; below the time for which verifiers keep the JWKS (60 seconds as we say it, often ten minutes), they refuse new tokens until they have fetched it again.',
+  },
+  signingKeyRotationDays: {
+    name: 'COUNTERSIGN_SIGNING_KEY_ROTATION_DAYS',
+    schema: wholeNumber(0, 3650),
+    default: '90',
+    consequence:
+      'How many days a signing key signs before a successor is made by itself; 0 leaves rotation to whoever calls for it, and a key that has leaked unnoticed then signs for ever.',
+  },
   bootstrapClientId: {
     name: 'COUNTERSIGN_BOOTSTRAP_CLIENT_ID',
     schema: text('agt_ and 32 hexadecimal digits in lower case', parseAgentId),
@@ -121,11 +156,85 @@ export const SETTINGS = {
     consequence:
       'Whose word is taken for the address of a caller, which audit and rate limits use; a network too many lets strangers choose theirs.',
   },
+  egressAllow: {
+    name: 'COUNTERSIGN_EGRESS_ALLOW',
+    schema: text(
+      'host names, IP addresses and networks like 10.0.0.0/8, separated by commas, no network wider than /8',
+      parseEgressAllow,
+    ),
+    whenAbsent: 'only public addresses are connected to',
+    consequence:
+      'The internal hosts that the server may fetch from, such as clients’ keys from a jwks_uri; whoever may register clients can make it connect to them. Addresses of cloud metadata are never connected to, even if listed.',
+  },
+  egressCa: {
+    name: 'COUNTERSIGN_EGRESS_CA_FILE',
+    schema: text('the path of a PEM file: one or more CA certificates', parseCertificate),
+    whenAbsent: 'the authorities that Node.js trusts',
+    consequence:
+      'Certificate authorities that are trusted besides those for what the server fetches; each of them can play any host that keys are fetched from.',
+    fileOnly: true,
+  },
+  dpopNonces: {
+    name: 'COUNTERSIGN_DPOP_NONCES',
+    schema: oneOf(DPOP_NONCES),
+    default: 'optional',
+    consequence:
+      'Whether a DPoP proof must carry a nonce of this server: required costs each client another request now and then, and makes proofs that were signed in advance worthless.',
+  },
   logLevel: {
     name: 'COUNTERSIGN_LOG_LEVEL',
     schema: oneOf(LOG_LEVELS),
     default: 'info',
     consequence: 'The least severe log line that is written; the audit trail does not depend on it.',
+  },
+  metricsPort: {
+    name: 'COUNTERSIGN_METRICS_PORT',
+    schema: text('a whole number from 0 to 65535', parsePort),
+    whenAbsent: 'no metrics are served',
+    consequence:
+      'The TCP port on which GET /metrics answers Prometheus, over plain HTTP and without a token; 0 takes any free one.',
+  },
+  metricsHost: {
+    name: 'COUNTERSIGN_METRICS_HOST',
+    schema: text('an IP address or a host name to listen on', parseHost),
+    default: '127.0.0.1',
+    consequence:
+      'The address on which metrics are served; they name nobody, but tell whoever can reach it how busy the server is.',
+  },
+  traces: {
+    name: 'COUNTERSIGN_TRACES',
+    schema: oneOf(TRACES),
+    default: 'off',
+    consequence:
+      'Whether requests, commits and what is fetched become spans of OpenTelemetry; with on, an SDK must be registered before the server starts, or it does not.',
+  },
+  addressRequestsPerSecond: {
+    name: 'COUNTERSIGN_ADDRESS_REQUESTS_PER_SECOND',
+    schema: wholeNumber(0, 1_000_000),
+    default: '1000',
+    consequence:
+      'How many requests per second one address may make of one process, over ten seconds, before it is answered 429; 0 for any number. This machine itself is never limited; behind a proxy that is not in COUNTERSIGN_TRUSTED_PROXIES all callers share one address.',
+  },
+  clientTokensPerSecond: {
+    name: 'COUNTERSIGN_CLIENT_TOKENS_PER_SECOND',
+    schema: wholeNumber(0, 1_000_000),
+    default: '100',
+    consequence:
+      'How many tokens per second one client may ask of one process, over ten seconds, before it is answered 429; 0 for any number. Each token is a row on disk, so this bounds what a client gone wild can write; clients on this machine are never limited.',
+  },
+  maxConnections: {
+    name: 'COUNTERSIGN_MAX_CONNECTIONS',
+    schema: wholeNumber(16, 100_000),
+    default: '8192',
+    consequence:
+      'How many connections may be open at once; one more is closed at once. Each needs a file descriptor and about 10 KiB.',
+  },
+  stopDelaySeconds: {
+    name: 'COUNTERSIGN_STOP_DELAY_SECONDS',
+    schema: wholeNumber(0, 60),
+    default: '0',
+    consequence:
+      'How many seconds a server that was told to stop still takes new connections, while /readyz says 503; behind a load balancer make it longer than two of its probes, or requests meet a closed door.',
   },
   shutdownSeconds: {
     name: 'COUNTERSIGN_SHUTDOWN_SECONDS',
@@ -139,7 +248,7 @@ export const SETTINGS = {
     schema: text('the path of a PEM file: the server certificate, then its chain', parseCertificate),
     whenAbsent: 'plain HTTP; a proxy in front has to speak TLS for any issuer that is not on this machine',
     consequence:
-      'The certificate of this server for TLS of its own; read once, so a renewed one takes a restart.',
+      'The certificate of this server for TLS of its own; a renewed one is taken within a minute, or at once on SIGHUP.',
     fileOnly: true,
   },
   tlsPrivateKey: {
@@ -163,6 +272,21 @@ export const SETTINGS = {
     whenAbsent: 'no checkpoints are signed, as above',
     consequence:
       'Signs those checkpoints and never enters the store; whoever holds it and the file can forge them.',
+    secret: true,
+  },
+  auditRetentionDays: {
+    name: 'COUNTERSIGN_AUDIT_RETENTION_DAYS',
+    schema: wholeNumber(1, 36_500),
+    whenAbsent: 'the trail is kept for ever',
+    consequence:
+      'For how many days rows of the audit trail are kept in the store; older ones are removed when a checkpoint that vouches for it has been written and delivered. Export the trail first if you have to keep it longer.',
+  },
+  auditCheckpointUrl: {
+    name: 'COUNTERSIGN_AUDIT_CHECKPOINT_URL',
+    schema: text('https://HOST[:PORT]/PATH, without user name or fragment', parseReceiverUrl),
+    whenAbsent: 'checkpoints go to the file alone, and whatever ships it takes them further',
+    consequence:
+      'Where each checkpoint is posted to as well, in order, until it is acknowledged with a status of success; let it be a place that a holder of this machine cannot change. An internal host has to be in COUNTERSIGN_EGRESS_ALLOW. The path may hold a secret, so the URL is never shown.',
     secret: true,
   },
 } as const satisfies Record<string, Setting>;
@@ -237,6 +361,14 @@ function parsePath(sent: string): string {
   return sent;
 }
 
+function parseOlderKeyEncryptionKeys(sent: string): readonly KeyObject[] {
+  const keys = sent.split(/[\s,]+/).map(parseKeyEncryptionKey);
+  if (keys.length > MAX_OLDER_KEYS) throw new Unfit(`they are more than ${MAX_OLDER_KEYS}`);
+  if (keys.some((key, index) => keys.slice(index + 1).some(other => other.equals(key))))
+    throw new Unfit('one of them is there twice');
+  return keys;
+}
+
 function parseAgentId(sent: string): `agt_${string}` {
   if (!isAgentId(sent)) throw new Unfit();
   return sent;
@@ -273,6 +405,12 @@ function parseCheckpointKey(pem: string): KeyObject {
   const key = parsePrivateKey(pem);
   if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Unfit('it is a key of another kind');
   return key;
+}
+
+function parseReceiverUrl(sent: string): Secret {
+  if (!URL.canParse(sent) || !isPlainHttps(new URL(sent)) || /\s/.test(sent) || sent.length > 2_048)
+    throw new Unfit();
+  return new Secret(sent);
 }
 
 function parsePrivateKey(pem: string): KeyObject {

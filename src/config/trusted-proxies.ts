@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { Unfit } from './unfit.ts';
 
-/** A network whose `X-Forwarded-…` headers are believed; its members fit `BlockList.addSubnet`. */
+/** A network of addresses; its members fit `BlockList.addSubnet`. */
 export interface ProxyNetwork {
   readonly address: string;
   readonly prefixLength: number;
@@ -16,10 +16,14 @@ const MOST = 100;
 export function parseTrustedProxies(sent: string): readonly ProxyNetwork[] {
   const entries = sent.split(',').map(entry => entry.trim());
   if (entries.length > MOST) throw new Unfit(`more than ${MOST} entries`);
-  return entries.map(parseNetwork);
+  return entries.map(entry => parseNetwork(entry, 'would trust strangers'));
 }
 
-function parseNetwork(entry: string): ProxyNetwork {
+/**
+ * @param whyNotWider what is said of a network that is wider than the widest private one
+ * @throws {Unfit}
+ */
+export function parseNetwork(entry: string, whyNotWider: string): ProxyNetwork {
   const [address = '', prefix, ...rest] = entry.split('/');
   const version = isIP(address);
   const widest = version === 4 ? 32 : 128;
@@ -33,7 +37,7 @@ function parseNetwork(entry: string): ProxyNetwork {
   }
   const prefixLength = prefix === undefined ? widest : Number(prefix);
   if (prefixLength > widest) throw new Unfit(`"${entry}" has a prefix longer than ${widest}`);
-  if (prefixLength < SHORTEST_PREFIX) throw new Unfit(`"${entry}" would trust strangers`);
+  if (prefixLength < SHORTEST_PREFIX) throw new Unfit(`"${entry}" ${whyNotWider}`);
   const family = version === 4 ? 'ipv4' : 'ipv6';
   if (family === 'ipv6' && coversMappedIpv4(address, prefixLength)) {
     throw new Unfit(`"${entry}" covers IPv4 addresses written as IPv6; write them as IPv4`);

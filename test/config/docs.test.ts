@@ -24,9 +24,9 @@ test('every setting has words for what it does, what is permitted and what happe
 
 test('a whole number has its unit in its name', t => {
   for (const [property, setting] of rows()) {
-    const isCount = permitted(setting).startsWith('a whole number') && property !== 'port';
-    t.is(isCount, /Seconds$/.test(property), property);
-    if (isCount) t.regex(setting.name, /_SECONDS$/);
+    const isCount = permitted(setting).startsWith('a whole number') && !/port$/i.test(property);
+    t.is(isCount, /(Seconds|Days|PerSecond|Connections)$/.test(property), property);
+    if (isCount) t.regex(setting.name, /_(SECONDS|DAYS|PER_SECOND|CONNECTIONS)$/);
   }
 });
 

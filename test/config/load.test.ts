@@ -13,6 +13,7 @@ import {
   KEY_ENCRYPTION_KEY,
   load,
   MONGODB_URI,
+  OLDER_KEY_ENCRYPTION_KEY,
   pemKey,
   problemsOf,
 } from './environments.ts';
@@ -27,14 +28,26 @@ test('nothing has to be set to try it on one machine', t => {
     dataDirectory: 'var',
     keyEncryptionKey: undefined,
     keyEncryptionKeyFile: 'var/key-encryption-key',
+    olderKeyEncryptionKeys: [],
+    signingKeyOverlapSeconds: 600,
+    signingKeyRotationDays: 90,
     bootstrapClient: undefined,
     bootstrapClientFile: 'var/bootstrap-client.json',
+    firstAdministratorFile: 'var/first-administrator-link',
     accessTokenTtlSeconds: 300,
     trustedProxies: [],
+    egress: { allow: { hosts: [], networks: [] }, extraCa: undefined },
+    dpopNonces: 'optional',
     logLevel: 'info',
+    traces: false,
+    metrics: undefined,
+    limits: { addressRequestsPerSecond: 1_000, clientTokensPerSecond: 100 },
+    maxConnections: 8_192,
+    stopDelaySeconds: 0,
     shutdownSeconds: 10,
     tls: undefined,
     auditCheckpoint: undefined,
+    auditRetentionDays: undefined,
   });
 });
 
@@ -46,6 +59,12 @@ test('every setting can be given and arrives typed', t => {
   t.is(config.store.kind === 'mongodb' && config.store.uri.reveal(), MONGODB_URI);
   t.is(config.keyEncryptionKeyFile, '/var/lib/countersign/key-encryption-key');
   t.is(config.keyEncryptionKey?.export().toString('hex'), KEY_ENCRYPTION_KEY);
+  t.deepEqual(
+    config.olderKeyEncryptionKeys.map(key => key.export().toString('hex')),
+    [OLDER_KEY_ENCRYPTION_KEY],
+  );
+  t.is(config.signingKeyOverlapSeconds, 900);
+  t.is(config.signingKeyRotationDays, 30);
   t.is(config.bootstrapClient?.id, CLIENT_ID);
   t.is(config.bootstrapClient?.secret.reveal(), CLIENT_SECRET);
   t.is(config.accessTokenTtlSeconds, 120);
@@ -54,10 +73,22 @@ test('every setting can be given and arrives typed', t => {
     { address: '192.0.2.7', prefixLength: 32, family: 'ipv4' },
     { address: '2001:db8::', prefixLength: 48, family: 'ipv6' },
   ]);
+  t.deepEqual(config.egress.allow, {
+    hosts: ['idp.internal'],
+    networks: [{ address: '10.2.0.0', prefixLength: 16, family: 'ipv4' }],
+  });
+  t.is(config.egress.extraCa, TLS_CERTIFICATE.trim());
+  t.is(config.dpopNonces, 'required');
   t.is(config.logLevel, 'warn');
+  t.true(config.traces);
+  t.deepEqual(config.metrics, { host: '10.0.0.5', port: 9464 });
+  t.deepEqual(config.limits, { addressRequestsPerSecond: 250, clientTokensPerSecond: 20 });
+  t.is(config.maxConnections, 1_024);
   t.is(config.shutdownSeconds, 25);
   t.is(config.tls?.certificate, TLS_CERTIFICATE.trim());
   t.is(config.tls?.privateKey.reveal(), TLS_PRIVATE_KEY.trim());
+  t.is(config.tls?.certificateFile, '/run/secrets/tls.pem');
+  t.is(config.tls?.privateKeyFile, '/run/secrets/tls-key.pem');
   t.is(config.auditCheckpoint?.file, '/mnt/worm/checkpoints.jsonl');
   t.is(config.auditCheckpoint?.privateKey.export({ type: 'pkcs8', format: 'pem' }), CHECKPOINT_KEY);
 });

@@ -162,6 +162,17 @@ const RANGES: Readonly<
       Buffer.from('correct horse battery staple #42').toString('base64url'),
     ],
   },
+  olderKeyEncryptionKeys: {
+    good: [
+      randomKeys(1),
+      randomKeys(8),
+      randomKeys(2).replaceAll(',', '\n'),
+      randomKeys(2).replaceAll(',', ', '),
+    ],
+    bad: [randomKeys(9), `${randomKeys(1)},`, `${randomKeys(1)},x`, 'a'.repeat(64), twice(randomKeys(1))],
+  },
+  signingKeyOverlapSeconds: { good: ['60', '600', '604800'], bad: ['59', '604801', '', '10m'] },
+  signingKeyRotationDays: { good: ['0', '90', '3650'], bad: ['3651', '-1', '1.5'] },
   bootstrapClientId: {
     good: [`agt_${'0123456789abcdef'.repeat(2)}`],
     bad: [
@@ -220,7 +231,44 @@ const RANGES: Readonly<
       Array.from({ length: 101 }, () => '10.0.0.1').join(','),
     ],
   },
+  egressAllow: {
+    good: [
+      'localhost',
+      'idp.internal',
+      'IdP.Internal,10.0.0.0/8',
+      '127.0.0.1, ::1',
+      'fd00::/8',
+      'xn--bcher-kva.example',
+    ],
+    bad: [
+      '*',
+      '*.internal',
+      '.internal',
+      'internal.',
+      'https://idp.internal',
+      'idp.internal:8443',
+      'idp.internal/jwks',
+      '0.0.0.0/0',
+      '10.0.0.0/7',
+      '127.1',
+      '2130706433',
+      '0x7f000001',
+      'bücher.example',
+      '::ffff:10.0.0.1',
+      'a,,b',
+      Array.from({ length: 101 }, () => 'a').join(','),
+    ],
+  },
+  egressCa: { good: [TLS_CERTIFICATE, TLS_CERTIFICATE.repeat(2)], bad: ['x', TLS_PRIVATE_KEY] },
+  dpopNonces: { good: ['optional', 'required'], bad: ['on', 'off', 'true', 'Required'] },
   logLevel: { good: ['trace', 'info', 'silent'], bad: ['INFO', 'verbose', 'info ', '30'] },
+  metricsPort: { good: ['0', '9464', '65535'], bad: ['-1', '65536', 'off', ''] },
+  metricsHost: { good: ['127.0.0.1', '0.0.0.0', '::', 'metrics.internal'], bad: ['127.1', '300.0.0.1', ''] },
+  traces: { good: ['off', 'on'], bad: ['true', '1', 'On', ''] },
+  addressRequestsPerSecond: { good: ['0', '1', '1000000'], bad: ['-1', '1000001', '1.5', '10/s'] },
+  clientTokensPerSecond: { good: ['0', '1', '1000000'], bad: ['-1', '1000001', '1.5', '10/s'] },
+  maxConnections: { good: ['16', '8192', '100000'], bad: ['0', '15', '100001', 'all'] },
+  stopDelaySeconds: { good: ['0', '5', '60'], bad: ['-1', '61', '5s'] },
   shutdownSeconds: { good: ['0', '10', '300'], bad: ['-1', '301', '10s'] },
   tlsCertificate: { good: [TLS_CERTIFICATE], bad: ['x', TLS_PRIVATE_KEY] },
   tlsPrivateKey: { good: [TLS_PRIVATE_KEY, rsaKey(2048)], bad: ['x', TLS_CERTIFICATE, rsaKey(1024)] },
@@ -228,6 +276,18 @@ const RANGES: Readonly<
   auditCheckpointKey: {
     good: [CHECKPOINT_KEY],
     bad: ['x', TLS_CERTIFICATE, pemKey('P-384'), pemKey('secp256k1')],
+  },
+  auditRetentionDays: { good: ['1', '365', '36500'], bad: ['0', '36501', '1.5'] },
+  auditCheckpointUrl: {
+    good: ['https://siem.example/in', 'https://10.0.0.1:8443/a?token=b'],
+    bad: [
+      'http://siem.example/in',
+      'https://user@siem.example/in',
+      'https://siem.example/in#a',
+      'https://siem.example./in',
+      'https://siem.example/i n',
+      'siem.example/in',
+    ],
   },
 };
 
@@ -257,4 +317,12 @@ test('random keys and client secrets are never called guessable', t => {
 function rsaKey(modulusLength: number): string {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength });
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+function randomKeys(count: number): string {
+  return Array.from({ length: count }, () => randomBytes(32).toString('hex')).join(',');
+}
+
+function twice(text: string): string {
+  return `${text},${text}`;
 }

@@ -132,6 +132,16 @@ const UNSAFE: readonly (readonly [string, Record<string, string>, RegExp])[] = [
     /^COUNTERSIGN_AUDIT_CHECKPOINT_KEY: missing/,
   ],
   [
+    'checkpoints to be posted that are written nowhere',
+    { COUNTERSIGN_AUDIT_CHECKPOINT_URL: 'https://siem.example/in' },
+    /^COUNTERSIGN_AUDIT_CHECKPOINT_FILE: missing/,
+  ],
+  [
+    'a trail that is not kept for ever, with nothing to vouch for what was removed',
+    { COUNTERSIGN_AUDIT_RETENTION_DAYS: '30' },
+    /^COUNTERSIGN_AUDIT_CHECKPOINT_FILE: missing/,
+  ],
+  [
     'checkpoints signed with the key of TLS',
     { ...TLS, ...CHECKPOINT, COUNTERSIGN_AUDIT_CHECKPOINT_KEY_FILE: '/run/secrets/tls-key.pem' },
     /same secret/,

@@ -1,5 +1,5 @@
 import { SHOPKEEPER_ID } from '../../../seed/demo-world.ts';
-import { type AuditRow, storeTrail, type Trail, verifyTrail } from '../../audit/index.ts';
+import { rowsOf, storeTrail, type Trail, verifyTrail } from '../../audit/index.ts';
 import { describeRow, readEvent } from './audit-line.ts';
 import { type Exchange, watchedFetch } from './exchange.ts';
 import { abbreviated, claim, type Narrator } from './narrator.ts';
@@ -211,7 +211,7 @@ function withoutTheKill(trail: Trail): Trail {
   return {
     async *rows() {
       for await (const batch of trail.rows()) {
-        yield (batch as readonly AuditRow[]).map(row => ({
+        yield rowsOf(batch).map(row => ({
           ...row,
           body: row.body.replace('"agent.killed"', '"agent.restored"'),
         }));

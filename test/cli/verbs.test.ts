@@ -1,0 +1,132 @@
+/** The verbs of the admin API: one for each call, each used once against a server. */
+import { join } from 'node:path';
+import test from 'ava';
+import type { z } from 'zod';
+import type { AdminCallDescription } from '../../src/admin-call.ts';
+import { ADMIN_CALLS } from '../../src/admin-calls.ts';
+import { exampleArguments } from '../../src/cli/calls/example.ts';
+import { verbsOf } from '../../src/cli/calls/verbs.ts';
+import { commandsOf, pathOf } from '../../src/cli/command-tree.ts';
+import { createProgram } from '../../src/cli/program.ts';
+import { freePort, startServerProcess } from '../support/server-process.ts';
+import { type Folder, makeFolder } from './run-cli.ts';
+
+const VERBS = verbsOf(ADMIN_CALLS);
+const CALLS: Readonly<Record<string, AdminCallDescription>> = ADMIN_CALLS;
+
+test('every call of the admin API has exactly one verb, and no verb stands for two', t => {
+  t.deepEqual(VERBS.map(({ operationId }) => operationId).sort(), Object.keys(ADMIN_CALLS).sort());
+  const typed = VERBS.map(({ words }) => words.join(' '));
+  t.deepEqual([...new Set(typed)], typed);
+  const program = createProgram();
+  const paths = commandsOf(program).map(command => pathOf(command).join(' '));
+  for (const words of typed) t.is(paths.filter(path => path === words).length, 1, words);
+  // A word that is a verb and also begins others would hide one of them.
+  for (const command of commandsOf(program).filter(({ commands }) => commands.length > 0)) {
+    t.false(typed.includes(pathOf(command).join(' ')), pathOf(command).join(' '));
+  }
+});
+
+test('a verb takes every parameter, filter and field of its call, and nothing that is typed twice', t => {
+  const program = createProgram();
+  for (const { words, params, operationId } of VERBS) {
+    const command = commandsOf(program).find(each => pathOf(each).join(' ') === words.join(' '));
+    const call = CALLS[operationId];
+    t.deepEqual(
+      command?.registeredArguments.map(each => each.name()),
+      [...params],
+      operationId,
+    );
+    const long = command?.options.map(option => option.long) ?? [];
+    t.deepEqual([...new Set(long)], long, operationId);
+    const body = (call?.body as { shape?: object } | undefined)?.shape;
+    const fields = Object.entries<z.ZodType>({ ...call?.query?.shape, ...body });
+    for (const [field, schema] of fields) {
+      const flag = `--${field.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`;
+      // What a shell must not remember comes from a file or standard input.
+      t.is(long.includes(flag), schema.meta()?.['writeOnly'] !== true, `${operationId}: ${flag}`);
+    }
+    t.is(long.includes('--all'), call?.paged === true, operationId);
+    t.is(long.includes('--if-version'), call?.ifMatch === true, operationId);
+    t.is(long.includes('--yes'), /\/(kill|retire)$/.test(call?.path ?? ''), operationId);
+  }
+});
+
+test('every verb has help with a description and an example of itself', t => {
+  const program = createProgram();
+  for (const command of commandsOf(program)) {
+    if (command.commands.length > 0) continue;
+    const words = pathOf(command).join(' ');
+    let help = '';
+    command.configureOutput({ writeOut: text => (help += text) });
+    command.outputHelp();
+    t.regex(help, new RegExp(`\\nExamples?:\\n(.*\\n)* .*countersign ${words}\\b`), words);
+    t.true(command.description().length > 10, words);
+    t.regex(command.description(), /^[A-Z]/, words);
+  }
+});
+
+test('the example of every verb works, in the order of the calls', async t => {
+  const folder = await makeFolder(t);
+  const port = await freePort();
+  const issuer = `http://localhost:${port}`;
+  const server = await startServerProcess({
+    env: {
+      COUNTERSIGN_STORE: `sqlite:${join(folder.path, 'var/countersign.sqlite')}`,
+      COUNTERSIGN_DATA_DIR: join(folder.path, 'var'),
+      COUNTERSIGN_LOG_LEVEL: 'info',
+    },
+    issuer,
+    port,
+  });
+  t.teardown(() => server.end('SIGTERM'));
+  const login = await folder.cli([
+    ...['login', '--url', issuer],
+    ...['--credentials', join(folder.path, 'var/bootstrap-client.json')],
+  ]);
+  t.is(login.code, 0, login.stderr);
+  for (const verb of VERBS) {
+    const made = await madeByServer(folder, verb.operationId, login.json.clientId);
+    const args = exampleArguments(verb).map(word => made[word] ?? word);
+    const asks = /\/(kill|retire)$/.test(verb.call.path);
+    const ran = await folder.cli([...args, ...(asks ? ['--yes'] : [])]);
+    t.is(ran.code, 0, `${args.join(' ')}: ${ran.stderr}`);
+    t.true(verb.call.answer.safeParse(ran.json).success, `${args.join(' ')}: ${ran.stdout}`);
+    t.is(ran.stderr, '', args.join(' '));
+  }
+});
+
+/** What no example can know because the server makes it, by what stands for it there. */
+async function madeByServer(
+  folder: Folder,
+  operationId: string,
+  admin: string,
+): Promise<Readonly<Record<string, string>>> {
+  const list = async (...words: string[]) => (await folder.cli([...words, 'list'])).json.items;
+  const inExample = (name: string): string => CALLS[operationId]?.example.params?.[name] ?? '';
+  switch (operationId) {
+    case 'retireSigningKey':
+    case 'killSigningKey': {
+      const keys: { id: string; alg: string }[] = await list('keys');
+      return { [inExample('id')]: keys.find(({ alg }) => alg === 'ES256')?.id ?? '' };
+    }
+    case 'revokeAgentSecret':
+    case 'revokeResourceSecret': {
+      const group = operationId === 'revokeAgentSecret' ? 'agents' : 'resources';
+      const secrets = await folder.cli([group, 'secrets', 'list', inExample('id')]);
+      return { [inExample('secret')]: secrets.json.items[0].id };
+    }
+    case 'getToken':
+    case 'revokeToken': {
+      const tokens = await folder.cli(['agents', 'tokens', 'list', admin]);
+      return { [inExample('jti')]: tokens.json.items[0].jti };
+    }
+    case 'explainToken': {
+      const tokens = await folder.cli(['agents', 'tokens', 'list', admin]);
+      const { jti } = ADMIN_CALLS.explainToken.example.body as { jti: string };
+      return { [jti]: tokens.json.items[0].jti };
+    }
+    default:
+      return {};
+  }
+}
