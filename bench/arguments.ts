@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util';
-import { WORKS, type Work } from './works.ts';
+import { findWork, WORKS, type Work } from './works.ts';
 
 export interface Arguments {
   readonly works: readonly Work[];
-  readonly connections: number;
+  readonly connections: readonly number[];
+  readonly isQuick: boolean;
+  /** Whether everything is measured, also what is not a work. */
+  readonly isWhole: boolean;
   readonly rounds: number;
   readonly liveTokens: number;
   readonly share: number;
@@ -13,20 +16,20 @@ export interface Arguments {
 
 export const HELP = `Compares Countersign, durable and audited, with bare oidc-provider that keeps everything in memory.
 
-  npm run bench                                  about four minutes
+  npm run bench                                  everything: about a quarter of an hour
   npm run bench -- --quick                       under a minute, and less sure
   npm run bench -- --only W3,W5 --rounds 8       two works, more closely
-  npm run bench -- --connections 1               other than 64: no bars hold there
+  npm run bench -- --connections 1,16            other than 64: no bars hold there
   npm run bench -- --json bench.json             also for machines
   npm run bench -- --only W1 --profile profiles  a CPU profile of each thread of the servers
 
 Options
   --only NAMES         some of the works, separated by commas:
 ${WORKS.map(work => `                         ${work.name.padEnd(20)}${work.title}`).join('\n')}
-  --connections COUNT  keep-alive connections, each with one request under way (64)
+  --connections COUNTS keep-alive connections, each with one request under way (64,16,1; --quick: 64)
   --rounds COUNT       measured rounds of each server, in turn (4; --quick: 2)
   --tokens COUNT       live tokens that introspection chooses from (100000; --quick: 10000)
-  --quick              smaller rounds, and fewer of them
+  --quick              smaller rounds, fewer of them, and nothing that takes long
   --json FILE          writes {machine, rows} there
   --profile DIRECTORY  writes CPU profiles there, by work and server; profiled figures are slower
   --help               this text
@@ -56,22 +59,18 @@ export function readArguments(argv: readonly string[]): Arguments | undefined {
   });
   if (values.help) return undefined;
   return {
-    works: values.only === undefined ? WORKS : values.only.split(',').map(findWork),
-    connections: readCount('--connections', values.connections, 64, 1_000),
+    works: values.only?.split(',').map(findWork) ?? WORKS.filter(({ isLong }) => !(values.quick && isLong)),
+    connections: (values.connections ?? (values.quick ? '64' : '64,16,1'))
+      .split(',')
+      .map(count => readCount('--connections', count, 64, 1_000)),
+    isQuick: values.quick,
+    isWhole: values.only === undefined && !values.quick,
     rounds: readCount('--rounds', values.rounds, values.quick ? 2 : 4, 100),
     liveTokens: readCount('--tokens', values.tokens, values.quick ? 10_000 : 100_000, 10_000_000),
     share: values.quick ? 0.25 : 1,
     jsonFile: values.json,
     profileDirectory: values.profile,
   };
-}
-
-function findWork(name: string): Work {
-  const work = WORKS.find(each => each.name.toLowerCase() === name.trim().toLowerCase());
-  if (!work) {
-    throw new TypeError(`--only: no work '${name}'; permitted: ${WORKS.map(each => each.name).join(', ')}`);
-  }
-  return work;
 }
 
 function readCount(option: string, sent: string | undefined, otherwise: number, most: number): number {

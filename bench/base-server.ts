@@ -3,7 +3,7 @@
  * and only the features that the works need. Its own in-memory adapter is an LRU of 1,000 entries, which forgets live tokens; the
  * one here does less for each token and forgets none.
  */
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,7 +22,10 @@ const KEY_CLIENT_ID = 'by-key';
 const SECRET_CLIENT: BasicCredentials = { id: 'by-secret', secret: 'a'.repeat(43) };
 const RESOURCE_SERVER: BasicCredentials = { id: 'resource-server', secret: 'b'.repeat(43) };
 
-serve(async ({ clientKey }) => {
+/** Clients that have been registered while the server runs: oidc-provider asks its adapter for them. */
+const registered = new Map<string, AdapterPayload>();
+
+serve(async ({ clientKey, crowd }) => {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -32,10 +35,17 @@ serve(async ({ clientKey }) => {
   const target: Target = {
     issuer,
     port,
-    paths: { token: '/token', introspection: '/token/introspection', revocation: '/token/revocation' },
+    paths: {
+      token: '/token',
+      introspection: '/token/introspection',
+      revocation: '/token/revocation',
+      discovery: '/.well-known/openid-configuration',
+      jwks: '/jwks',
+    },
     secretClient: SECRET_CLIENT,
     keyClientId: KEY_CLIENT_ID,
     resourceServer: RESOURCE_SERVER,
+    crowd: registerCrowd(crowd),
   };
   return {
     target,
@@ -46,14 +56,16 @@ serve(async ({ clientKey }) => {
   };
 });
 
+const CLIENT_CREDENTIALS_ONLY = {
+  grant_types: ['client_credentials'],
+  response_types: [],
+  redirect_uris: [],
+};
+
 function configuration(clientKey: StartOrder['clientKey']): Configuration {
-  const client = {
-    grant_types: ['client_credentials'],
-    response_types: [],
-    redirect_uris: [],
-  };
+  const client = CLIENT_CREDENTIALS_ONLY;
   return {
-    adapter: MapAdapter,
+    adapter: name => (name === 'Client' ? new MapAdapter(registered) : new MapAdapter(new Map())),
     jwks: { keys: [signingKey()] },
     clientAuthMethods: ['client_secret_basic', 'private_key_jwt'],
     clients: [
@@ -108,6 +120,19 @@ function configuration(clientKey: StartOrder['clientKey']): Configuration {
   };
 }
 
+function registerCrowd(count: number): BasicCredentials[] {
+  return Array.from({ length: count }, (_, index) => {
+    const credentials = { id: `crowd-${index}`, secret: randomBytes(32).toString('base64url') };
+    registered.set(credentials.id, {
+      ...CLIENT_CREDENTIALS_ONLY,
+      client_id: credentials.id,
+      client_secret: credentials.secret,
+      token_endpoint_auth_method: 'client_secret_basic',
+    });
+    return credentials;
+  });
+}
+
 function signingKey(): Record<string, unknown> & { kty: 'EC' } {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return { ...privateKey.export({ format: 'jwk' }), kty: 'EC', kid: 'signing', use: 'sig', alg: 'ES256' };
@@ -115,7 +140,11 @@ function signingKey(): Record<string, unknown> & { kty: 'EC' } {
 
 /** What oidc-provider stores, by kind and identifier. Nothing is looked up in any other way by these works. */
 class MapAdapter implements Adapter {
-  readonly #payloads = new Map<string, AdapterPayload>();
+  readonly #payloads: Map<string, AdapterPayload>;
+
+  constructor(payloads: Map<string, AdapterPayload>) {
+    this.#payloads = payloads;
+  }
 
   async upsert(id: string, payload: AdapterPayload): Promise<undefined> {
     this.#payloads.set(id, payload);

@@ -14,7 +14,9 @@ export interface Requests {
   readonly host: string;
   readonly path: string;
   readonly authorization?: string | undefined;
-  /** Form-encoded; each is sent once. */
+  /** The Authorization header of each request, where they differ. */
+  readonly authorizations?: readonly string[] | undefined;
+  /** Form-encoded; each is sent once. An empty one is a GET. */
   readonly bodies: readonly string[];
   /** Whether the body of an answer with status 200 is the one that the request must get. */
   readonly isExpected: (body: string) => boolean;
@@ -37,6 +39,7 @@ const SILENCE_MS = 20_000;
  * @throws at the first answer that is not a 200 with the expected body, and when a connection breaks or falls silent
  */
 export async function drive(requests: Requests, connections: number): Promise<Drive> {
+  if (requests.bodies.length === 0) return { seconds: 0, latenciesMs: new Float64Array() };
   const sockets = await Promise.all(
     Array.from({ length: Math.min(connections, requests.bodies.length) }, () => open(requests.port)),
   );
@@ -49,13 +52,8 @@ export async function drive(requests: Requests, connections: number): Promise<Dr
 
 function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive> {
   const { bodies, isExpected, onAnswer } = requests;
-  const head = [
-    `POST ${requests.path} HTTP/1.1`,
-    `Host: ${requests.host}`,
-    'Content-Type: application/x-www-form-urlencoded',
-    ...(requests.authorization === undefined ? [] : [`Authorization: ${requests.authorization}`]),
-    'Content-Length: ',
-  ].join('\r\n');
+  const head = headOf(requests, requests.authorization);
+  const get = `GET ${requests.path} HTTP/1.1\r\nHost: ${requests.host}\r\n\r\n`;
   const latenciesMs = new Float64Array(bodies.length);
   let sent = 0;
   let answered = 0;
@@ -68,9 +66,12 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
       const sendNext = (): void => {
         const body = bodies[sent];
         if (body === undefined) return void socket.setTimeout(0);
+        const own = requests.authorizations?.[sent];
         sent += 1;
         sentAt = performance.now();
-        socket.write(`${head}${body.length}\r\n\r\n${body}`, 'latin1');
+        if (body === '') return void socket.write(get, 'latin1');
+        const ownHead = own === undefined ? head : headOf(requests, own);
+        socket.write(`${ownHead}${body.length}\r\n\r\n${body}`, 'latin1');
       };
       socket.on('data', (chunk: string) => {
         received = received === '' ? chunk : received + chunk;
@@ -101,6 +102,17 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
       sendNext();
     }
   });
+}
+
+/** Everything of a request's head but the length of its body. */
+function headOf({ path, host }: Requests, authorization: string | undefined): string {
+  return [
+    `POST ${path} HTTP/1.1`,
+    `Host: ${host}`,
+    'Content-Type: application/x-www-form-urlencoded',
+    ...(authorization === undefined ? [] : [`Authorization: ${authorization}`]),
+    'Content-Length: ',
+  ].join('\r\n');
 }
 
 interface Answer {

@@ -1,11 +1,13 @@
 import { cpus, loadavg, platform, release, totalmem } from 'node:os';
+import type { Check } from './checks.ts';
 import type { Round, Rounds } from './measure.ts';
+import type { ServerName } from './servers.ts';
 import type { Work } from './works.ts';
 
 /** The connections at which the bars hold. */
 export const BAR_CONNECTIONS = 64;
 
-/** One work's result. A ratio over 1 is in favour of Countersign. */
+/** The result of one work at one number of connections. A ratio over 1 is in favour of Countersign. */
 export interface Row {
   readonly work: string;
   readonly connections: number;
@@ -20,12 +22,13 @@ export interface Row {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly cpuMicroseconds: number;
+  /** Resident memory of each server after the work. */
+  readonly residentMiB: Readonly<Record<ServerName, number>>;
   readonly base: { readonly p50Ms: number; readonly p99Ms: number; readonly cpuMicroseconds: number };
 }
 
 /** Sums up the rounds of a work. A round of one server is compared with the round of the other beside it. */
-export function summarise(work: Work, rounds: Rounds, connections: number): Row {
-  const { countersign, base } = rounds;
+export function summarise(work: Work, { countersign, base, connections }: Rounds): Omit<Row, 'residentMiB'> {
   const cpuRatios = countersign.map(
     (round, index) => (base[index] as Round).cpuMicroseconds / round.cpuMicroseconds,
   );
@@ -38,28 +41,38 @@ export function summarise(work: Work, rounds: Rounds, connections: number): Row 
     cpuRatio: median(cpuRatios),
     cpuRatioMin: Math.min(...cpuRatios),
     cpuRatioMax: Math.max(...cpuRatios),
-    ...(connections === BAR_CONNECTIONS && { bar: work.bar }),
+    ...(connections === BAR_CONNECTIONS && work.bar !== undefined && { bar: work.bar }),
     throughputRatio: median(throughputRatios),
     ...medians(countersign),
     base: medians(base),
   };
 }
 
-export function misses({ bar, cpuRatio }: Row): boolean {
-  return bar !== undefined && cpuRatio < bar;
-}
-
 /** The rows as a Markdown table. */
 export function renderTable(rows: readonly Row[]): string {
   const cells = [
-    ['work', 'CPU µs', 'base', 'ratio', 'min–max', 'bar', 'throughput', 'p50 ms', 'base', 'p99 ms', 'base'],
+    [
+      'work',
+      'at',
+      'CPU µs',
+      'base',
+      'ratio',
+      'min–max',
+      'bar',
+      'throughput',
+      'p50 ms',
+      'base',
+      'p99 ms',
+      'base',
+    ],
     ...rows.map(row => [
       row.work,
+      String(row.connections),
       row.cpuMicroseconds.toFixed(1),
       row.base.cpuMicroseconds.toFixed(1),
       `${row.cpuRatio.toFixed(2)}x`,
       `${row.cpuRatioMin.toFixed(2)}–${row.cpuRatioMax.toFixed(2)}`,
-      row.bar === undefined ? 'none' : `${row.bar.toFixed(1)}x ${misses(row) ? 'MISSED' : 'met'}`,
+      row.bar === undefined ? 'none' : `${row.bar.toFixed(1)}x ${row.cpuRatio < row.bar ? 'MISSED' : 'met'}`,
       `${row.throughputRatio.toFixed(2)}x`,
       row.p50Ms.toFixed(1),
       row.base.p50Ms.toFixed(1),
@@ -74,6 +87,13 @@ export function renderTable(rows: readonly Row[]): string {
   );
   lines.splice(1, 0, rule);
   return lines.map(line => `| ${line.join(' | ')} |`).join('\n');
+}
+
+/** What was to be, and what is. */
+export function renderChecks(checks: readonly Check[]): string {
+  return checks
+    .map(({ what, figure, bar, isMet }) => `${isMet ? 'met   ' : 'MISSED'}  ${what}: ${figure} (${bar})`)
+    .join('\n');
 }
 
 export interface Machine {
@@ -108,7 +128,7 @@ function medians(rounds: readonly Round[]): Round {
   };
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const ascending = values.toSorted((a, b) => a - b);
   const middle = (ascending.length - 1) / 2;
   return ((ascending[Math.floor(middle)] ?? Number.NaN) + (ascending[Math.ceil(middle)] ?? Number.NaN)) / 2;

@@ -18,9 +18,10 @@ export function serve(start: (order: StartOrder) => Promise<Served>): void {
       case 'start':
         served = await start(message.order);
         return report({ kind: 'started', target: served.target });
-      case 'report-cpu': {
+      case 'report-use': {
         const { user, system } = process.cpuUsage();
-        return report({ kind: 'cpu', microseconds: user + system });
+        const residentBytes = process.memoryUsage.rss();
+        return report({ kind: 'use', cpuMicroseconds: user + system, residentBytes });
       }
       case 'stop':
         await served?.stop();

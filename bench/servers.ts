@@ -26,13 +26,23 @@ export const JWT_RESOURCE = 'https://jwt.example/mcp';
 export interface Target {
   readonly issuer: string;
   readonly port: number;
-  readonly paths: { readonly token: string; readonly introspection: string; readonly revocation: string };
+  readonly paths: {
+    readonly token: string;
+    readonly introspection: string;
+    readonly revocation: string;
+    readonly discovery: string;
+    readonly jwks: string;
+  };
   /** A client that authenticates with `client_secret_basic`. */
   readonly secretClient: BasicCredentials;
   /** The identifier of a client that authenticates with `private_key_jwt`. */
   readonly keyClientId: string;
   /** The resource server that is the audience of opaque tokens. */
   readonly resourceServer: BasicCredentials;
+  /** As many clients as the order asked for, registered while the server runs; each authenticates with `client_secret_basic`. */
+  readonly crowd: readonly BasicCredentials[];
+  /** Agents that can be killed while others are at work, and who may; absent where the server knows no kill. */
+  readonly spares?: { readonly token: string; readonly killUrls: readonly string[] };
 }
 
 export interface BasicCredentials {
@@ -46,23 +56,26 @@ export interface StartOrder {
   readonly directory: string;
   /** The public key of the client that authenticates with `private_key_jwt`; ES256. */
   readonly clientKey: JWK;
+  /** How many clients `Target.crowd` is to have. */
+  readonly crowd: number;
+  /** How many agents `Target.spares` is to have. */
+  readonly spares: number;
 }
 
 export type ServerOrder =
   | { readonly kind: 'start'; readonly order: StartOrder }
-  | { readonly kind: 'report-cpu' }
+  | { readonly kind: 'report-use' }
   | { readonly kind: 'stop' };
 
 export type ServerReport =
   | { readonly kind: 'started'; readonly target: Target }
-  /** User and system time of the whole process, all its threads, since it began. */
-  | { readonly kind: 'cpu'; readonly microseconds: number };
+  /** User and system time of the whole process, all its threads, since it began; and what it holds of the machine's memory. */
+  | { readonly kind: 'use'; readonly cpuMicroseconds: number; readonly residentBytes: number };
 
 export interface ServerProcess {
   readonly name: ServerName;
   readonly target: Target;
-  /** User and system time that the process and all its threads have used since it began, in microseconds. */
-  cpuMicroseconds(): Promise<number>;
+  use(): Promise<Extract<ServerReport, { kind: 'use' }>>;
   stop(): Promise<void>;
 }
 
@@ -70,6 +83,10 @@ export interface ServerProcessOptions {
   /** Where the server's files go; they are deleted with it. */
   readonly parentDirectory: string;
   readonly clientKey: JWK;
+  readonly crowd?: number;
+  readonly spares?: number;
+  /** More of the environment. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Where CPU profiles go, one for each thread, in a directory for each server; none are made without it. */
   readonly profileDirectory?: string | undefined;
 }
@@ -82,20 +99,21 @@ export async function startServerProcess(
   const directory = await mkdtemp(join(options.parentDirectory, `${name}-`));
   // Logs go to a file: they are written as in real use, and nobody's terminal holds the server up.
   const logFile = openSync(join(directory, 'server.log'), 'a');
-  const child = fork(new URL(`./${name}-server.ts`, import.meta.url), {
+  const child = fork(new URL(`./${name}-server.js`, import.meta.url), {
     stdio: ['ignore', logFile, 'inherit', 'ipc'],
     execArgv: options.profileDirectory
       ? ['--cpu-prof', `--cpu-prof-dir=${join(options.profileDirectory, name)}`]
       : [],
-    env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+    env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...options.env },
   });
   closeSync(logFile);
-  const order = { directory, clientKey: options.clientKey };
+  const { clientKey, crowd = 0, spares = 0 } = options;
+  const order = { directory, clientKey, crowd, spares };
   const started = await ask(child, name, { kind: 'start', order }, 'started');
   return {
     name,
     target: started.target,
-    cpuMicroseconds: async () => (await ask(child, name, { kind: 'report-cpu' }, 'cpu')).microseconds,
+    use: () => ask(child, name, { kind: 'report-use' }, 'use'),
     stop: async () => {
       if (child.exitCode === null && child.signalCode === null) {
         const ended = once(child, 'exit');

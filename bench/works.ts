@@ -14,11 +14,17 @@ import {
 export interface Work {
   readonly name: string;
   readonly title: string;
-  /** How many times the CPU time of a request the base must need at 64 connections, for the run to pass. */
-  readonly bar: number;
+  /** How many times the CPU time of a request the base must need at 64 connections, for the run to pass; none where absent. */
+  readonly bar?: number;
   readonly requestsPerRound: number;
-  /** Whether tokens must be live before it begins. */
-  readonly needsLiveTokens?: boolean;
+  /** How many tokens must be live before it begins: so many, or as many as the run is told. */
+  readonly liveTokens?: number | 'as-told';
+  /** How many clients must be registered. */
+  readonly crowd?: number;
+  /** How many agents are killed, one by one, while it is measured. */
+  readonly kills?: number;
+  /** Whether it takes too long for a quick run. */
+  readonly isLong?: boolean;
   /** Makes the requests of one round, and whatever must exist for them; none of that is measured. */
   requests(scene: Scene, count: number): Promise<Requests>;
 }
@@ -28,7 +34,7 @@ export interface Scene {
   readonly server: ServerProcess;
   readonly clientKey: ClientKey;
   readonly connections: number;
-  /** In random order; empty where the work needs none. */
+  /** All that are live, in random order; empty where the work needs none. */
   readonly liveTokens: readonly string[];
   /** How many of them have been asked about. */
   asked: number;
@@ -38,14 +44,14 @@ export const WORKS: readonly Work[] = [
   {
     name: 'W1',
     title: 'client credentials, opaque, client_secret_basic',
-    bar: 1.5,
+    bar: 1.8,
     requestsPerRound: 20_000,
     requests: async ({ server }, count) => issuing(server.target, OPAQUE_RESOURCE, count),
   },
   {
     name: 'W1-private_key_jwt',
     title: 'client credentials, opaque, private_key_jwt (ES256)',
-    bar: 1.4,
+    bar: 1.5,
     requestsPerRound: 10_000,
     async requests({ server: { target }, clientKey }, count) {
       const form = issueForm(OPAQUE_RESOURCE);
@@ -69,24 +75,47 @@ export const WORKS: readonly Work[] = [
     }),
   },
   {
-    name: 'W3',
-    title: 'introspection of live tokens, all different, in random order',
-    bar: 2.0,
-    requestsPerRound: 25_000,
-    needsLiveTokens: true,
-    async requests(scene, count) {
-      const { server, liveTokens } = scene;
-      const tokens = Array.from({ length: count }, (_, index) => cyclic(liveTokens, scene.asked + index));
-      scene.asked += count;
-      return introspecting(server.target, tokens, body => body.includes('"active":true'));
+    name: 'W1m',
+    title: 'as W1, by 2,000 clients in turn',
+    requestsPerRound: 20_000,
+    crowd: 2_000,
+    async requests({ server: { target } }, count) {
+      const headers = target.crowd.map(basic);
+      const authorizations = Array.from({ length: count }, (_, index) => cyclic(headers, index));
+      return { ...issuing(target, OPAQUE_RESOURCE, count), authorizations };
     },
+  },
+  {
+    name: 'W3',
+    title: 'introspection of live tokens, all different, in random order, while agents are killed',
+    bar: 2.5,
+    requestsPerRound: 25_000,
+    liveTokens: 'as-told',
+    kills: 20,
+    requests: introspectingLive,
+  },
+  {
+    name: 'W3@1e3',
+    title: 'introspection with 1,000 live tokens',
+    requestsPerRound: 25_000,
+    liveTokens: 1_000,
+    isLong: true,
+    requests: introspectingLive,
+  },
+  {
+    name: 'W3@1e6',
+    title: 'introspection with 1,000,000 live tokens',
+    requestsPerRound: 25_000,
+    liveTokens: 1_000_000,
+    isLong: true,
+    requests: introspectingLive,
   },
   {
     name: 'W4',
     title: 'introspection of unknown tokens',
-    bar: 1.8,
+    bar: 2.2,
     requestsPerRound: 25_000,
-    needsLiveTokens: true,
+    liveTokens: 'as-told',
     async requests({ server, liveTokens }, count) {
       // Another end on a live token: nothing but looking it up can tell that the server never issued it.
       const tokens = Array.from(
@@ -99,7 +128,7 @@ export const WORKS: readonly Work[] = [
   {
     name: 'W5',
     title: 'revocation of fresh tokens',
-    bar: 1.4,
+    bar: 1.7,
     requestsPerRound: 15_000,
     async requests({ server: { target }, connections }, count) {
       const tokens = await issueTokens(target, count, connections);
@@ -111,7 +140,35 @@ export const WORKS: readonly Work[] = [
       };
     },
   },
+  {
+    name: 'W8-discovery',
+    title: 'metadata',
+    bar: 2.5,
+    requestsPerRound: 30_000,
+    requests: async ({ server: { target } }, count) => ({
+      ...endpoint(target, target.paths.discovery),
+      bodies: new Array<string>(count).fill(''),
+      isExpected: body => body.includes('"token_endpoint":'),
+    }),
+  },
+  {
+    name: 'W8-jwks',
+    title: 'public keys',
+    requestsPerRound: 30_000,
+    requests: async ({ server: { target } }, count) => ({
+      ...endpoint(target, target.paths.jwks),
+      bodies: new Array<string>(count).fill(''),
+      isExpected: body => body.includes('"keys":'),
+    }),
+  },
 ];
+
+/** @throws {TypeError} when there is none of this name */
+export function findWork(name: string): Work {
+  const work = WORKS.find(each => each.name.toLowerCase() === name.trim().toLowerCase());
+  if (!work) throw new TypeError(`no work '${name}'; permitted: ${WORKS.map(each => each.name).join(', ')}`);
+  return work;
+}
 
 /** Issues opaque tokens for the resource server that introspects. */
 export async function issueTokens(target: Target, count: number, connections: number): Promise<string[]> {
@@ -130,6 +187,13 @@ export function shuffle<T>(values: T[]): T[] {
     [values[last], values[other]] = [values[other] as T, values[last] as T];
   }
   return values;
+}
+
+async function introspectingLive(scene: Scene, count: number): Promise<Requests> {
+  const { server, liveTokens } = scene;
+  const tokens = Array.from({ length: count }, (_, index) => cyclic(liveTokens, scene.asked + index));
+  scene.asked += count;
+  return introspecting(server.target, tokens, body => body.includes('"active":true'));
 }
 
 function issuing(target: Target, resource: string, count: number): Requests {
@@ -163,16 +227,20 @@ function introspecting(
 function endpoint(
   target: Target,
   path: string,
-  basic?: BasicCredentials,
+  client?: BasicCredentials,
 ): Pick<Requests, 'port' | 'host' | 'path' | 'authorization'> {
   return {
     port: target.port,
     host: new URL(target.issuer).host,
     path,
-    authorization: basic && `Basic ${Buffer.from(`${basic.id}:${basic.secret}`).toString('base64')}`,
+    authorization: client && basic(client),
   };
 }
 
-function cyclic(tokens: readonly string[], index: number): string {
-  return tokens[index % tokens.length] as string;
+function basic({ id, secret }: BasicCredentials): string {
+  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
+}
+
+function cyclic(values: readonly string[], index: number): string {
+  return values[index % values.length] as string;
 }

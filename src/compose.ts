@@ -3,44 +3,125 @@
  * decides anything.
  */
 import { generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { JWK } from 'jose';
+import type { Context } from 'koa';
 import type { Logger } from 'pino';
-import { type Agent, agentRoutes, agentStatus, ensureAdminApi, scopesAt } from './agents/index.ts';
-import { auditRoutes, type Origin, RefusalCounter, startCheckpoints } from './audit/index.ts';
+import { ADMIN_CALLS } from './admin-calls.ts';
+import {
+  type Agent,
+  agentIdOf,
+  agentRoutes,
+  agentStatus,
+  BOOTSTRAP_OPERATOR_ID,
+  ensureAdminApi,
+  retireBootstrapClients,
+  scopesAt,
+} from './agents/index.ts';
+import { Applications, isSelfRegisteredId, registrationRoutes } from './applications/index.ts';
+import {
+  auditRoutes,
+  type CheckpointDelivery,
+  type Origin,
+  pruneTrail,
+  RefusalCounter,
+  startCheckpoints,
+  startDelivery,
+} from './audit/index.ts';
 import { type Background, recur } from './background.ts';
-import type { Client, ClientDirectory } from './clients/index.ts';
+import { type Client, type ClientDirectory, DpopNonces, PublishedKeys } from './clients/index.ts';
 import type { Clock } from './clock.ts';
 import { type Config, parseKeyEncryptionKey } from './config/index.ts';
-import { readOrMakeBootstrapClient, readOrMakeKeyEncryptionKey } from './first-start.ts';
-import { adminApiPath, createAdminShell } from './http/admin-shell.ts';
+import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
+import { Egress } from './egress/index.ts';
+import { Refused } from './errors.ts';
+import { explainRoutes } from './explain/index.ts';
+import { readOrMakeBootstrapClient, readOrMakeKeyEncryptionKey, writePrivateFile } from './first-start.ts';
+import { createAdminShell } from './http/admin-shell.ts';
 import { createApp } from './http/app.ts';
+import { docsRoutes } from './http/docs-routes.ts';
+import { ERROR_CATALOGUE } from './http/error-catalogue.ts';
+import { engineReferences } from './http/error-reference.ts';
 import { readForm } from './http/form.ts';
+import { readJson } from './http/json.ts';
 import { metadataRoutes } from './http/metadata.ts';
+import { openApiRoutes } from './http/openapi.ts';
 import { peerAddress } from './http/peer-address.ts';
 import { probeRoutes } from './http/probes.ts';
+import { assertOpen, createQuarantineGate } from './http/quarantine-gate.ts';
+import { createReadiness } from './http/readiness.ts';
 import { newId } from './ids.ts';
 import {
+  advanceSigningKeys,
+  assertSigningKeysOpen,
   ensureSigningKeys,
+  rotateBySchedule,
   type SealingKey,
   SigningKeyring,
   sealingKey,
   signingKeyRoutes,
 } from './keys/index.ts';
-import { peopleRoutes } from './people/index.ts';
-import { createEngine, ENGINE_GRANT_TYPES, type GrantableResource } from './provider/index.ts';
+import { Limits } from './limits/index.ts';
+import { type ConnectionFigures, type MetricSources, RequestMeter } from './observability/index.ts';
+import { browserCookies, pageRoutes } from './pages/index.ts';
+import {
+  ensureFirstAdministrator,
+  findSession,
+  isAdministered,
+  newSignInFigures,
+  peopleRoutes,
+  type SignInDeps,
+} from './people/index.ts';
+import {
+  createEngine,
+  ENGINE_GRANT_TYPES,
+  type EngineClients,
+  type GrantableResource,
+  setProvenKey,
+} from './provider/index.ts';
+import { highWaterMarkFile, keepHighWaterMark, openDeployment } from './recovery/index.ts';
+import { ErrorReferences, refusalRoutes } from './refusals/index.ts';
 import { type Resource, resourceRoutes } from './resources/index.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
-import { AccessTokenSigner, machineRoutes } from './tokens/index.ts';
+import {
+  AccessTokenSigner,
+  endGrant,
+  type GrantRefusal,
+  isGrantAlive,
+  issueForPerson,
+  MAX_JWT_TTL_SECONDS,
+  machineRoutes,
+  tokenRoutes,
+} from './tokens/index.ts';
 
 /** Expired rows go in small batches: often enough that there are never many. */
 const SWEEP_PAUSE_MS = 2_000;
 const REFUSALS_PAUSE_MS = 5_000;
+const SIGNING_KEYS_PAUSE_MS = 5_000;
+/** A commit that takes longer: requests that change something had better go to another process. */
+const SLOW_COMMIT_MS = 5_000;
+/** Checkpoints are exported once a minute. */
+const UNEXPORTED_MS = 300_000;
+const DAY_MS = 86_400_000;
+const PRUNE_PAUSE_MS = 600_000;
+/** How long pruning waits for the delivery of the checkpoint that vouches for it. */
+const DELIVERY_TRIES = 50;
+const DELIVERY_PAUSE_MS = 100;
+/** How far the clocks of processes and verifiers may be apart before a key leaves the JWKS too early for somebody. */
+const CLOCKS_APART_MS = 300_000;
+const QUARANTINE_NOTICE =
+  'QUARANTINED: the store came out of a backup, so no token is issued or accepted; `countersign quarantine status` says what to do';
 
 export interface Composition {
   readonly handler: RequestListener;
   readonly store: Store;
+  /** Where everything is that can be measured. */
+  readonly metrics: Omit<MetricSources, 'certificateEndsAt'>;
+  /** Counts a failure of work in the background that is not its own. */
+  noteFailure(work: string): void;
   /** From now on `/readyz` says that the process is stopping. */
   announceStop(): void;
   /** Ends background work and closes the store. Requests must have been drained. */
@@ -54,23 +135,52 @@ export interface ComposeOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Of the port that requests come in by. */
+  readonly connections: ConnectionFigures;
 }
 
-/** Opens the store, sees to what a first start needs, and puts the parts together. */
+/** Opens the store, sees to what a first start needs, and puts the parts together. What fails leaves no store open. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
-  const { config, issuer, clock, log } = options;
+  const { config, clock } = options;
   const store = await openStore(config.store, { now: clock, lane: newId('lane', clock()) });
+  try {
+    return await composeOn(store, options);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function composeOn(store: Store, options: ComposeOptions): Promise<Composition> {
+  const { config, issuer, clock, log } = options;
   log.info({ store: store.description }, 'store open');
   const origin: Origin = { requestId: newId('req', clock()), now: clock() };
   const kek = keyEncryptionKey(config);
-  const sealing = sealingKey(kek);
-  await prepareFirstStart(store, sealing, options, origin);
-
+  const sealing = sealingKey(kek, config.olderKeyEncryptionKeys);
+  const signingKeys = {
+    keys: store,
+    sealing,
+    freshness: store,
+    timing: {
+      overlapMs: config.signingKeyOverlapSeconds * 1_000,
+      verifiesMs: MAX_JWT_TTL_SECONDS * 1_000 + CLOCKS_APART_MS,
+    },
+  };
+  const markFile = highWaterMarkFile(config.dataDirectory);
+  const deployment = await openDeployment(
+    { deployment: store, freshness: store, trail: store, markFile },
+    origin,
+  );
+  if (deployment.quarantine) log.error({ quarantine: deployment.quarantine }, QUARANTINE_NOTICE);
   const refusals = new RefusalCounter({
     audit: store,
     now: clock,
     onError: error => log.warn({ err: error }, 'a refusal could not be recorded yet'),
   });
+  const signIn = signInDeps(store, sealing, refusals, options);
+  await prepareFirstStart(store, sealing, signIn, options, origin);
+
+  let delivery: CheckpointDelivery | undefined;
   const checkpoints =
     config.auditCheckpoint &&
     (await startCheckpoints({
@@ -79,27 +189,190 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
       file: config.auditCheckpoint.file,
       issuer,
       now: clock,
+      isPaused: () => isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT)),
+      onWritten: durableSize => delivery?.wake(durableSize),
       onProblem: error => log.error({ err: error }, 'audit checkpoint failed'),
     }));
-  const keyring = new SigningKeyring(store, sealing);
+  const egress = new Egress({
+    allowedHosts: config.egress.allow.hosts,
+    allowedNetworks: config.egress.allow.networks,
+    extraCa: config.egress.extraCa,
+  });
+  if (checkpoints && config.auditCheckpoint?.url) {
+    const { file, url } = config.auditCheckpoint;
+    delivery = await startDelivery(
+      {
+        file,
+        url: url.reveal(),
+        egress,
+        now: clock,
+        onProblem: error =>
+          log.error({ err: error }, 'audit checkpoints are not being delivered: they wait in their file'),
+        onRecovery: () => log.info('audit checkpoints are being delivered again'),
+      },
+      checkpoints.durableSize,
+    );
+  }
+  const publishedKeys = new PublishedKeys({ egress, refusals });
+  const applications = new Applications({ agents: store, descriptions: store, egress, refusals });
+  const limits = new Limits({
+    attempts: store,
+    ...config.limits,
+    refusals,
+    onError: error => log.warn({ err: error }, 'failed authentications could not be shared yet'),
+  });
+  const introspections = { active: 0, inactive: 0, foreign: 0 };
+  const dpop = {
+    nonces: new DpopNonces(Buffer.from(hkdfSync('sha256', kek.export(), '', 'countersign dpop nonces', 32))),
+    nonceRequired: config.dpopNonces === 'required',
+    refusals,
+  };
+  const keyring = new SigningKeyring(store, sealing, clock, error =>
+    log.error({ err: error }, 'a signing key cannot be used by this process'),
+  );
   const signer = new AccessTokenSigner(keyring, issuer);
+  const references = new ErrorReferences(kek, config.olderKeyEncryptionKeys, ERROR_CATALOGUE.keys());
   let isStopping = false;
+  const isExported = async (): Promise<boolean> => {
+    const asked = clock();
+    if (!checkpoints || isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT))) return false;
+    await checkpoints.checkpointNow();
+    for (let tries = 0; delivery?.figures.waitingSince !== undefined; tries += 1) {
+      if (isStopping || tries === DELIVERY_TRIES) return false;
+      await delay(DELIVERY_PAUSE_MS);
+    }
+    return checkpoints.figures.coveredUntil >= asked;
+  };
   const issuerUrl = new URL(issuer);
   const prefix = issuerUrl.pathname === '/' ? '' : issuerUrl.pathname;
+  const meter = new RequestMeter(prefix);
+  const docsUrl = `${issuer}/docs/errors`;
   const managed = { agents: store, people: store, resources: store, freshness: store };
-  const adminPrefix = `${adminApiPath(issuerUrl)}/v1`;
-  const adminShell = createAdminShell({ tokens: store, signer, issuer: issuerUrl, audit: store, refusals });
+  const admin = createAdminShell(
+    {
+      tokens: store,
+      signer,
+      dpop: { nonces: dpop.nonces, nonceRequired: dpop.nonceRequired },
+      issuer: issuerUrl,
+      audit: store,
+      answers: store,
+      refusals,
+      limits,
+    },
+    ADMIN_CALLS,
+  );
+  agentRoutes(managed, admin);
+  peopleRoutes({ ...managed, signIn }, admin);
+  resourceRoutes(managed, admin);
+  signingKeyRoutes(signingKeys, admin);
+  tokenRoutes({ tokens: store, agents: store }, admin);
+  explainRoutes(
+    {
+      tokens: store,
+      agents: store,
+      people: store,
+      resources: store,
+      signer,
+      audit: store,
+      catalogue: ERROR_CATALOGUE,
+      maxTtlSeconds: config.accessTokenTtlSeconds,
+    },
+    admin,
+  );
+  auditRoutes({ audit: store }, admin);
+  refusalRoutes({ references, audit: store, catalogue: ERROR_CATALOGUE, docsUrl }, admin);
+  const cookies = browserCookies(issuerUrl);
+  /** Through whom a person uses an application: what says what it may, and the agent of their own. */
+  const findParties = async (clientId: string, personId: string, now: number) => {
+    const application = await applications.governing(clientId, now);
+    const agent =
+      application && (await store.findAgent(agentIdOf({ record: application, clientId }, personId)));
+    return agent && { application, agent };
+  };
   const engine = createEngine({
     issuer: issuerUrl,
+    refer: engineReferences(references, docsUrl),
     records: store,
-    clients: clientDirectory(store),
+    clients: engineClients(store, applications),
+    publishedKeys,
     freshness: store,
     now: clock,
-    findGrantable: (clientId, resource) => findGrantable(store, clientId, resource),
-    cookieKey: Buffer.from(hkdfSync('sha256', kek.export(), '', 'countersign cookies', 32)).toString(
-      'base64url',
+    findGrantable: async (clientId, resource) =>
+      findGrantable(store, await applications.governing(clientId, clock()), resource),
+    findDefaultResource: async clientId => (await applications.governing(clientId, clock()))?.defaultResource,
+    isActivePerson: async id => (await store.findPerson(id))?.status === 'active',
+    currentSession: async ctx => {
+      const value = cookies.get(ctx, 'session');
+      const session = value === undefined ? undefined : await findSession(signIn, value, originOf(ctx));
+      return (
+        session && {
+          personId: session.person.id,
+          authenticatedAt: session.authenticatedAt,
+          acr: session.acr,
+        }
+      );
+    },
+    isVerified: clientId => !isSelfRegisteredId(clientId),
+    isGrantAlive: async ({ grantId, clientId, personId }) => {
+      await store.fresh();
+      const parties = await findParties(clientId, personId, clock());
+      return (
+        parties !== undefined &&
+        agentStatus(parties.agent, clock()) === 'active' &&
+        isGrantAlive({ tokens: store, people: store }, { ...parties, grantId })
+      );
+    },
+    issue: async ({ clientId, personId, ...request }, requestOrigin) => {
+      await store.fresh();
+      const parties = await findParties(clientId, personId, requestOrigin.now);
+      if (!parties) throw new Refused<GrantRefusal>('grant-ended');
+      const deps = {
+        tokens: store,
+        agents: store,
+        people: store,
+        resources: store,
+        signer,
+        issuer,
+        maxTtlSeconds: config.accessTokenTtlSeconds,
+      };
+      return issueForPerson(deps, { ...request, ...parties, clientId }, requestOrigin);
+    },
+    refusals,
+    limits,
+    endGrant: (grantId, reason, requestOrigin) => endGrant(store, grantId, reason, requestOrigin),
+    cookieKeys: [kek, ...config.olderKeyEncryptionKeys].map(key =>
+      Buffer.from(hkdfSync('sha256', key.export(), '', 'countersign cookies', 32)).toString('base64url'),
     ),
     signingKey: newEngineKey(),
+  });
+  const readiness = createReadiness({
+    process: { check: () => failWhen(isStopping, 'stopping') },
+    store: { check: () => store.fresh() },
+    commits: {
+      check: () => failWhen(store.figures.commits.oldestWaitMs() > SLOW_COMMIT_MS, 'a commit does not end'),
+    },
+    quarantine: { check: () => assertOpen(store.epochs) },
+    // Opaque tokens need none.
+    signingKeys: {
+      check: async () => {
+        await keyring.refresh();
+        failWhen(keyring.publicKeys.keys.length === 0, 'no signing key can be used');
+      },
+      isAdvisory: true,
+    },
+    ...(checkpoints && {
+      // The trail itself is in the store: not to answer would not export it any sooner.
+      auditCheckpoint: {
+        check: () => failWhen(clock() - checkpoints.figures.coveredUntil > UNEXPORTED_MS, 'not exported'),
+        isAdvisory: true as const,
+      },
+    }),
+    ...(delivery && {
+      auditDelivery: {
+        check: () => failWhen(isLongAgo(delivery.figures.waitingSince, clock()), 'not delivered'),
+        isAdvisory: true as const,
+      },
+    }),
   });
   const app = createApp(
     engine,
@@ -108,71 +381,161 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
       clock,
       log,
       addressOf: peerAddress(config.trustedProxies),
-      docsUrl: `${issuer}/docs/errors`,
+      docsUrl,
+      references,
+      meter,
+      limits,
+      quarantineGate: createQuarantineGate({
+        epochs: store.epochs,
+        fresh: () => store.fresh(),
+        refusals,
+        prefix,
+      }),
+      isStopping: () => isStopping,
     },
     [
       machineRoutes(
         {
           clients: clientDirectory(store),
+          publishedKeys,
           tokens: store,
           agents: store,
           people: store,
           resources: store,
           signer,
           refusals,
+          limits,
+          introspections,
+          dpop,
           issuer,
           maxTtlSeconds: config.accessTokenTtlSeconds,
           otherGrantTypes: ENGINE_GRANT_TYPES,
-          readForm: ctx => readForm(ctx, issuerUrl.origin),
+          onKeyProved: setProvenKey,
+          applications: everyClient(store, applications),
+          findHeldGrant: engine.heldGrants.find,
+          endGrant: engine.heldGrants.end,
+          readForm: (ctx, admits) => readForm(ctx, issuerUrl.origin, admits),
         },
         prefix,
       ),
-      agentRoutes(managed, adminShell, adminPrefix),
-      peopleRoutes(managed, adminShell, adminPrefix),
-      resourceRoutes(managed, adminShell, adminPrefix),
-      signingKeyRoutes({ keys: store, sealing, freshness: store }, adminShell, adminPrefix),
-      auditRoutes({ audit: store }, adminShell, adminPrefix),
+      registrationRoutes({ applications, descriptions: store, limits, readJson }, prefix),
       metadataRoutes({
         issuer,
+        features: () => applications.features(clock()),
         publicKeys: async () => {
           await store.fresh();
           await keyring.refresh();
           return keyring.publicKeys;
         },
       }),
+      admin,
+      openApiRoutes({ calls: ADMIN_CALLS, issuer, version: options.version, docsUrl }),
+      docsRoutes({ issuer, version: options.version }),
+      pageRoutes({
+        issuer: issuerUrl,
+        maxTtlSeconds: config.accessTokenTtlSeconds,
+        interactions: engine.interactions,
+        tokens: store,
+        signIn,
+        agents: store,
+        applications,
+        resources: store,
+        audit: store,
+        freshness: store,
+        references,
+        docsUrl,
+        onError: (error, { requestId }) => log.error({ err: error, requestId }, 'page failed'),
+        onRefusal: (path, reason) => meter.countRefusal(path, reason),
+      }),
       probeRoutes({
         version: options.version,
-        checks: { store: () => store.fresh() },
-        isStopping: () => isStopping,
+        readiness,
+        oldestCommitMs: () => store.figures.commits.oldestWaitMs(),
       }),
     ],
   );
 
+  const backgroundFailures = new Map<string, number>();
+  const noteFailure = (work: string): void => {
+    backgroundFailures.set(work, (backgroundFailures.get(work) ?? 0) + 1);
+  };
+  const failed =
+    (work: string, message: string) =>
+    (error: unknown): void => {
+      noteFailure(work);
+      log.warn({ err: error }, message);
+    };
   const background: readonly Background[] = [
+    keepHighWaterMark({
+      file: markFile,
+      deployment: store,
+      trail: store,
+      onProblem: failed('high-water-mark', 'the high-water mark could not be written'),
+    }),
+    recur(() => refusals.sweep(), REFUSALS_PAUSE_MS, failed('refusals', 'counting refusals failed')),
     recur(
-      () => refusals.sweep(),
-      REFUSALS_PAUSE_MS,
-      error => log.warn({ err: error }, 'counting refusals failed'),
+      async () => {
+        const own = { requestId: newId('req', clock()), now: clock() };
+        await advanceSigningKeys(signingKeys, own);
+        await rotateBySchedule(signingKeys, config.signingKeyRotationDays * DAY_MS, own);
+      },
+      SIGNING_KEYS_PAUSE_MS,
+      failed('signing-keys', 'signing keys could not be seen to'),
     ),
-    recur(
-      () => sweep(store),
-      SWEEP_PAUSE_MS,
-      error => log.warn({ err: error }, 'sweep failed'),
-    ),
+    ...(checkpoints && config.auditRetentionDays !== undefined
+      ? [
+          recur(
+            () =>
+              pruneTrail({ store, isExported }, clock() - (config.auditRetentionDays ?? 0) * DAY_MS, {
+                requestId: newId('req', clock()),
+                now: clock(),
+              }),
+            PRUNE_PAUSE_MS,
+            failed('retention', 'the audit trail could not be pruned'),
+          ),
+        ]
+      : []),
+    recur(() => sweep(store), SWEEP_PAUSE_MS, failed('sweep', 'sweep failed')),
   ];
   return {
     handler: app.callback(),
     store,
+    metrics: {
+      version: options.version,
+      requests: meter,
+      connections: options.connections,
+      store: store.figures,
+      introspections,
+      limits,
+      egress,
+      checkpoints: checkpoints?.figures,
+      checkpointDelivery: delivery?.figures,
+      backgroundFailures,
+      readiness: async () => new Map([...(await readiness())].map(([name, { state }]) => [name, state])),
+      now: clock,
+    },
+    noteFailure,
     announceStop: () => {
       isStopping = true;
     },
     close: async () => {
       await Promise.all(background.map(work => work.stop()));
+      await limits.close();
       await refusals.flush();
       await checkpoints?.stop();
+      await delivery?.stop();
       await store.close();
     },
   };
+}
+
+function isLongAgo(since: number | undefined, now: number): boolean {
+  return since !== undefined && now - since > UNEXPORTED_MS;
+}
+
+/** @throws {Error} with the reason, where it is so */
+function failWhen(isSo: boolean, reason: string): void {
+  if (isSo) throw new Error(reason);
 }
 
 /** The configured key-encryption key, or the one that was made at first start. */
@@ -182,38 +545,90 @@ function keyEncryptionKey(config: Config): KeyObject {
   );
 }
 
-/** Makes what must exist before the first request: signing keys, the admin API and the client that may use it. */
+/** What people sign in with. Once one of them administers the server, the client that it was set up with is no longer needed. */
+function signInDeps(
+  store: Store,
+  sealing: SealingKey,
+  refusals: RefusalCounter,
+  { config, issuer, log }: ComposeOptions,
+): SignInDeps {
+  return {
+    people: store,
+    credentials: store,
+    passes: store,
+    store,
+    freshness: store,
+    epochs: store.epochs,
+    attempts: store,
+    sealing,
+    refusals,
+    issuer,
+    figures: newSignInFigures(),
+    async onAdministratorEnrolled(origin) {
+      await retireBootstrapClients({ agents: store, freshness: store }, origin);
+      rmSync(config.firstAdministratorFile, { force: true });
+      log.info('a person administers this server now: the bootstrap client is retired');
+    },
+  };
+}
+
+/**
+ * Makes what must exist before the first request: signing keys, the admin API, the client that may use it, and a way for the first
+ * administrator to enrol.
+ */
 async function prepareFirstStart(
   store: Store,
   sealing: SealingKey,
+  signIn: SignInDeps,
   options: ComposeOptions,
   origin: Origin,
 ): Promise<void> {
   const { config, issuer, log } = options;
+  assertSigningKeysOpen(await store.listSigningKeys(), sealing, origin.now);
   await ensureSigningKeys({ keys: store, sealing, freshness: store }, origin);
-  const bootstrap = config.bootstrapClient
-    ? { clientId: config.bootstrapClient.id, secret: config.bootstrapClient.secret.reveal() }
-    : readOrMakeBootstrapClient(config.bootstrapClientFile, origin.now);
   const deps = { store, agents: store, people: store, resources: store, freshness: store };
-  const { created, clientId } = await ensureAdminApi(deps, issuer, bootstrap, origin);
-  if (created) {
-    const where = config.bootstrapClient ? 'configuration' : config.bootstrapClientFile;
-    log.info({ clientId, credentials: where }, 'bootstrap administrator registered');
+  if (await isAdministered(signIn)) {
+    await ensureAdminApi(deps, issuer, undefined, origin);
+    await retireBootstrapClients(deps, origin);
+  } else {
+    const bootstrap = config.bootstrapClient
+      ? { clientId: config.bootstrapClient.id, secret: config.bootstrapClient.secret.reveal() }
+      : readOrMakeBootstrapClient(config.bootstrapClientFile, origin.now);
+    const { created } = await ensureAdminApi(deps, issuer, bootstrap, origin);
+    if (created) {
+      const where = config.bootstrapClient ? 'configuration' : config.bootstrapClientFile;
+      log.info({ clientId: bootstrap.clientId, credentials: where }, 'bootstrap administrator registered');
+    }
   }
+  if (isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT))) return;
+  const path = config.firstAdministratorFile;
+  const isLinkMade = await ensureFirstAdministrator(
+    signIn,
+    BOOTSTRAP_OPERATOR_ID,
+    {
+      read: () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined),
+      write: link => writePrivateFile(path, link),
+      remove: () => rmSync(path, { force: true }),
+    },
+    origin,
+  );
+  if (isLinkMade) log.info({ link: path }, 'the first administrator enrols by the link in this file');
 }
 
-/** What an agent may ask of a resource server through the browser: what its envelope has there. */
+/** The request's own, given to it by the shell. */
+function originOf(ctx: Context): Origin {
+  return ctx.state['origin'] as Origin;
+}
+
+/** What an application may ask of a resource server through the browser: what its envelope has there. */
 async function findGrantable(
   store: Store,
-  clientId: string,
+  application: Agent | undefined,
   identifier: string,
 ): Promise<GrantableResource | undefined> {
-  const [agent, resource] = await Promise.all([
-    store.findAgent(clientId),
-    store.findResourceByIdentifier(identifier),
-  ]);
-  if (!agent || resource?.status !== 'active') return undefined;
-  const scopes = scopesAt(agent.envelope, resource.identifier);
+  const resource = await store.findResourceByIdentifier(identifier);
+  if (!application || resource?.status !== 'active') return undefined;
+  const scopes = scopesAt(application.envelope, resource.identifier);
   if (scopes.length === 0) return undefined;
   return { audience: resource.identifier, scopes, ttlSeconds: resource.accessTokenTtlSeconds };
 }
@@ -237,6 +652,38 @@ function clientDirectory(store: Store): ClientDirectory {
   };
 }
 
+/** What the engine may meet: applications, wherever they are described, and what has an identifier of ours besides. */
+function engineClients(store: Store, applications: Applications): EngineClients {
+  const directory = clientDirectory(store);
+  return {
+    async findClient(clientId, asked) {
+      if (/^(?:agt|res)_/.test(clientId)) return directory.findClient(clientId, asked.origin.now);
+      await store.fresh();
+      const application = await applications.find(clientId, asked);
+      return (
+        application && {
+          clientId,
+          kind: 'agent',
+          principalId: application.record.id,
+          credential: application.credential,
+          enabled: true,
+          redirectUris: application.redirectUris,
+          refreshTokens: application.record.application?.refreshTokens,
+        }
+      );
+    },
+  };
+}
+
+/** The same, for those who ask by identifier alone. */
+function everyClient(store: Store, applications: Applications): ClientDirectory {
+  const clients = engineClients(store, applications);
+  return {
+    findClient: (clientId, now) =>
+      clients.findClient(clientId, { origin: { requestId: newId('req', now), now }, mayFetch: false }),
+  };
+}
+
 function agentClient(agent: Agent | undefined, nowMs: number): Client | undefined {
   return (
     agent && {
@@ -245,6 +692,10 @@ function agentClient(agent: Agent | undefined, nowMs: number): Client | undefine
       principalId: agent.id,
       credential: agent.credential,
       enabled: agentStatus(agent, nowMs) === 'active',
+      ...(agent.application && {
+        redirectUris: agent.application.redirectUris,
+        refreshTokens: agent.application.refreshTokens,
+      }),
     }
   );
 }

@@ -1,5 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { newClientSecret } from './clients/index.ts';
 import { newId } from './ids.ts';
@@ -35,6 +46,16 @@ export function readOrMakeBootstrapClient(path: string, nowMs: number): Bootstra
 }
 
 /**
+ * Writes a file that only we can read, in place of any that is there: whole, or not at all.
+ */
+export function writePrivateFile(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = `${path}.${randomUUID()}`;
+  writeFileSync(draft, text, { flag: 'wx', mode: 0o600, flush: true });
+  renameSync(draft, path);
+}
+
+/**
  * Two processes that start together agree: a file appears under its name whole or not at all, whoever is first wins, and the
  * other reads it.
  */
@@ -50,6 +71,10 @@ function readOrMake(path: string, make: () => string): string {
     } finally {
       unlinkSync(draft);
     }
+    // A name that the power may still take away: what is sealed with the key must not outlive it.
+    const directory = openSync(dirname(path), 'r');
+    fsyncSync(directory);
+    closeSync(directory);
   }
   return readFileSync(path, 'utf8').trim();
 }

@@ -1,11 +1,14 @@
 /** The process: reads its configuration, starts the server, and stops it when told to. */
+import './heap-settings.ts';
 import { ConfigError, loadConfig } from './config/index.ts';
-import { startServer } from './start.ts';
+import { type Running, startServer } from './start.ts';
 
 try {
-  const running = await startServer(loadConfig(process.env));
+  let running: Running | undefined;
   let isStopping = false;
   const stop = (): void => {
+    // Until requests are taken there is nothing to keep.
+    if (!running) process.exit(0);
     // A second signal means now.
     if (isStopping) process.exit(130);
     isStopping = true;
@@ -17,8 +20,12 @@ try {
       },
     );
   };
+  // Before the start, so that a signal the moment it is ready stops it as any later one does.
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  running = await startServer(loadConfig(process.env));
+  // Without TLS of its own there is nothing to renew, and the signal ends the process as it does by default.
+  if (running.renewTls) process.on('SIGHUP', running.renewTls);
 } catch (error) {
   console.error(error instanceof ConfigError ? error.message : error);
   process.exit(1);

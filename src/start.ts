@@ -1,18 +1,28 @@
-import { readFileSync } from 'node:fs';
-import type { ServerResponse } from 'node:http';
-import { type Logger, pino } from 'pino';
+import type { RequestListener } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import { type Clock, forwardClock } from './clock.ts';
-import { compose } from './compose.ts';
-import { type Config, localIssuer } from './config/index.ts';
-import { listen } from './http/listen.ts';
+import { type Composition, compose } from './compose.ts';
+import { type Config, ConfigError, certificateEndsAt, localIssuer, type TlsPair } from './config/index.ts';
+import { type Listening, listen } from './http/listen.ts';
+import { ConnectionFigures, createLog, flushTraces, startTracing } from './observability/index.ts';
+import { packageVersion } from './package-version.ts';
+import { keepTlsRenewed, type TlsRenewal } from './renew-tls.ts';
 import type { Store } from './store/store.ts';
 
 /** A server that takes requests. */
 export interface Running {
   readonly issuer: string;
   readonly port: number;
+  /** Undefined when no metrics are served. */
+  readonly metricsPort: number | undefined;
   readonly store: Store;
-  /** Lets requests under way finish, keeps everything acknowledged, and ends. */
+  /** Looks whether the TLS pair was renewed; undefined without TLS of its own. */
+  readonly renewTls: (() => void) | undefined;
+  /**
+   * Says so in `/readyz`, takes connections for as long as is configured, lets requests under way finish, keeps everything
+   * acknowledged, and ends.
+   */
   stop(): Promise<void>;
 }
 
@@ -22,47 +32,121 @@ export interface StartOptions {
   readonly log?: Logger;
 }
 
+/** Nobody but a scraper or two. */
+const METRICS_CONNECTIONS = 16;
+
+const NO_TRACER =
+  'COUNTERSIGN_TRACES: on, but no OpenTelemetry SDK is registered in this process. Register one before the server starts, with NODE_OPTIONS="--import ./FILE", as docs/traces.md shows, or set it to off.';
+
 /**
- * Starts a server: listens, composes, and takes requests from then on. It listens first, since a port of 0 becomes part of the
- * issuer's name only then.
+ * Starts a server: composes, listens, and takes requests from then on. The port opens last, since a proxy in front tries the
+ * next process where nobody listens, but hands an answer of 503 on to the client. Only where the port becomes part of the
+ * issuer's name does it have to open first.
  */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<Running> {
   const clock = forwardClock(options.clock);
-  const log = options.log ?? pino({ level: config.logLevel });
+  const log = options.log ?? createLog(config.logLevel);
   const version = packageVersion();
-  let handler: (
-    request: Parameters<Awaited<ReturnType<typeof compose>>['handler']>[0],
-    response: ServerResponse,
-  ) => void = (_request, response) => response.writeHead(503, { 'Retry-After': '1' }).end();
+  if (config.traces && !(await startTracing(version))) throw new ConfigError([NO_TRACER]);
+  const connections = new ConnectionFigures();
+  let handler: RequestListener = (_request, response) =>
+    response.writeHead(503, { 'Retry-After': '1' }).end();
+  const open = () =>
+    listen((request, response) => handler(request, response), {
+      host: config.host,
+      port: config.port,
+      maxConnections: config.maxConnections,
+      figures: connections,
+      ...(config.tls && { tls: toPem(config.tls) }),
+    });
 
-  const server = await listen((request, response) => handler(request, response as ServerResponse), {
-    host: config.host,
-    port: config.port,
-    ...(config.tls && { tls: { cert: config.tls.certificate, key: config.tls.privateKey.reveal() } }),
-  });
-  const issuer = config.issuer ?? localIssuer(server.port, config.tls !== undefined);
+  let server: Listening | undefined;
+  let composition: Composition | undefined;
   try {
-    const composition = await compose({ config, issuer, version, clock, log });
-    handler = composition.handler as typeof handler;
+    if (config.issuer === undefined && config.port === 0) server = await open();
+    const issuer = config.issuer ?? localIssuer(server?.port ?? config.port, config.tls !== undefined);
+    composition = await compose({ config, issuer, version, clock, log, connections });
+    handler = composition.handler;
+    server ??= await open();
+    const renewal = config.tls && renewTls(config.tls, server, composition, log);
+    const metrics = config.metrics && (await openMetrics(config.metrics, composition, renewal, log));
     log.info({ issuer, host: config.host, port: server.port, version }, 'ready');
-    return {
-      issuer,
-      port: server.port,
-      store: composition.store,
-      stop: async () => {
-        composition.announceStop();
-        await server.stop(config.shutdownSeconds * 1000);
-        await composition.close();
-        log.info('stopped');
-      },
-    };
+    return running(issuer, { server, composition, renewal, metrics }, { config, log });
   } catch (error) {
-    await server.stop(0);
+    await server?.stop(0);
+    await composition?.close();
     throw error;
   }
 }
 
-function packageVersion(): string {
-  const path = new URL(`${import.meta.url.endsWith('.ts') ? '' : '../'}../package.json`, import.meta.url);
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+interface Parts {
+  readonly server: Listening;
+  readonly composition: Composition;
+  readonly renewal: TlsRenewal | undefined;
+  readonly metrics: Listening | undefined;
+}
+
+function running(
+  issuer: string,
+  { server, composition, renewal, metrics }: Parts,
+  { config, log }: { readonly config: Config; readonly log: Logger },
+): Running {
+  return {
+    issuer,
+    port: server.port,
+    metricsPort: metrics?.port,
+    store: composition.store,
+    renewTls: renewal && (() => renewal.renew()),
+    stop: async () => {
+      composition.announceStop();
+      log.info({ delaySeconds: config.stopDelaySeconds }, 'stopping');
+      await delay(config.stopDelaySeconds * 1000);
+      await server.stop(config.shutdownSeconds * 1000);
+      await renewal?.stop();
+      await composition.close();
+      await metrics?.stop(0);
+      await flushTraces();
+      log.info('stopped');
+    },
+  };
+}
+
+function renewTls(tls: TlsPair, server: Listening, composition: Composition, log: Logger): TlsRenewal {
+  return keepTlsRenewed(
+    tls,
+    pair => {
+      server.renewTls(toPem(pair));
+      log.info({ endsAt: new Date(certificateEndsAt(pair)) }, 'a renewed TLS certificate is in use');
+    },
+    error => {
+      composition.noteFailure('certificate');
+      log.warn({ err: error }, 'the TLS certificate was not renewed: the old one stays in use');
+    },
+  );
+}
+
+/** A port of its own, and a library that is loaded only for it. */
+async function openMetrics(
+  address: NonNullable<Config['metrics']>,
+  composition: Composition,
+  renewal: TlsRenewal | undefined,
+  log: Logger,
+): Promise<Listening> {
+  const { metricsEndpoint } = await import('./observability/metrics-endpoint.ts');
+  const sources = {
+    ...composition.metrics,
+    certificateEndsAt: () => renewal && certificateEndsAt(renewal.pair),
+  };
+  const handler = metricsEndpoint(sources, error => log.warn({ err: error }, 'metrics could not be read'));
+  const listening = await listen(handler, {
+    ...address,
+    maxConnections: METRICS_CONNECTIONS,
+    figures: new ConnectionFigures(),
+  });
+  log.info({ host: address.host, port: listening.port }, 'metrics');
+  return listening;
+}
+
+function toPem({ certificate, privateKey }: TlsPair): { readonly cert: string; readonly key: string } {
+  return { cert: certificate, key: privateKey.reveal() };
 }

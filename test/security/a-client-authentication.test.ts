@@ -5,6 +5,7 @@ import { killAgent } from '../../src/agents/index.ts';
 import {
   type Answer,
   type App,
+  type AppOptions,
   addAgent,
   addKeyAgent,
   addPerson,
@@ -13,11 +14,12 @@ import {
   signAssertion,
   startApp,
 } from '../support/start-app.ts';
+import { onEachStore } from '../support/stores.ts';
 
 const GRANT = { grant_type: 'client_credentials' } as const;
 
-async function world(t: Parameters<typeof startApp>[0], logs?: string[]) {
-  const app = await startApp(t, logs ? { logs } : {});
+async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}) {
+  const app = await startApp(t, options);
   const owner = await addPerson(app);
   const resource = await addResource(app);
   const agent = await addAgent(app, owner, resource);
@@ -39,32 +41,35 @@ async function refusals(app: App): Promise<(string | undefined)[]> {
     .map(event => event.reason);
 }
 
-test('R001: a wrong secret, an unknown client and a disabled client are answered with the same bytes', async t => {
-  const { app, owner, resource, agent, keyAgent, ask } = await world(t);
-  const disabled = await addAgent(app, owner, resource);
-  await killAgent({ agents: app.store, freshness: app.store }, disabled.id, app.origin());
-  const secret = agent.basic[1];
-  const unknownId = `agt_${'f'.repeat(32)}`;
+onEachStore(
+  'R001: a wrong secret, an unknown client and a disabled client are answered with the same bytes',
+  async (t, store) => {
+    const { app, owner, resource, agent, keyAgent, ask } = await world(t, { env: store });
+    const disabled = await addAgent(app, owner, resource);
+    await killAgent({ agents: app.store, freshness: app.store }, disabled.id, app.origin());
+    const secret = agent.basic[1];
+    const unknownId = `agt_${'f'.repeat(32)}`;
 
-  const answers = [
-    await app.post('/token', ask, { basic: [agent.id, 'x'.repeat(43)] }),
-    await app.post('/token', ask, { basic: [unknownId, secret] }),
-    await app.post('/token', ask, { basic: ['no-such-form-of-id', secret] }),
-    await app.post('/token', ask, { basic: disabled.basic }),
-    await app.post('/token', ask, { basic: [keyAgent.id, secret] }),
-  ];
-  for (const answer of answers) assertInvalidClient(t, answer);
-  t.is(new Set(answers.map(answer => answer.text)).size, 1);
-  // The trail tells them apart.
-  t.deepEqual(await refusals(app), [
-    'wrong-secret',
-    'unknown-client',
-    'unknown-client',
-    'client-not-enabled',
-    'wrong-auth-method',
-  ]);
-  t.is((await app.post('/token', ask, { basic: agent.basic })).status, 200);
-});
+    const answers = [
+      await app.post('/token', ask, { basic: [agent.id, 'x'.repeat(43)] }),
+      await app.post('/token', ask, { basic: [unknownId, secret] }),
+      await app.post('/token', ask, { basic: ['no-such-form-of-id', secret] }),
+      await app.post('/token', ask, { basic: disabled.basic }),
+      await app.post('/token', ask, { basic: [keyAgent.id, secret] }),
+    ];
+    for (const answer of answers) assertInvalidClient(t, answer);
+    t.is(new Set(answers.map(answer => answer.text)).size, 1);
+    // The trail tells them apart.
+    t.deepEqual(await refusals(app), [
+      'wrong-secret',
+      'unknown-client',
+      'unknown-client',
+      'client-not-enabled',
+      'wrong-auth-method',
+    ]);
+    t.is((await app.post('/token', ask, { basic: agent.basic })).status, 200);
+  },
+);
 
 test('R001: the same holds for introspection and revocation', async t => {
   const { app, agent } = await world(t);
@@ -82,7 +87,7 @@ test('R001: the same holds for introspection and revocation', async t => {
 
 test('R002: credentials in the URL are refused and their secret is in no log', async t => {
   const logs: string[] = [];
-  const { app, agent, ask } = await world(t, logs);
+  const { app, agent, ask } = await world(t, { logs });
   const [id, secret] = agent.basic;
   const answer = await app.post(`/token?client_id=${id}&client_secret=${secret}`, ask);
   t.true(answer.status >= 400 && answer.status < 500);
@@ -96,8 +101,8 @@ test('R002: credentials in the URL are refused and their secret is in no log', a
   t.false(JSON.stringify(await app.trail()).includes(secret));
 });
 
-test('R003: two ways to authenticate in one request are refused', async t => {
-  const { app, agent, keyAgent, ask } = await world(t);
+onEachStore('R003: two ways to authenticate in one request are refused', async (t, store) => {
+  const { app, agent, keyAgent, ask } = await world(t, { env: store });
   const [client_id, client_secret] = agent.basic;
   const assertion = presenting(await signAssertion(app, keyAgent));
   const requests = [
@@ -218,27 +223,33 @@ test('R005, S17: an assertion names itself, us, an end within five minutes, and 
   }
 });
 
-test('R006: an assertion is good for one request, whatever came of it and wherever it was sent', async t => {
-  const { app, keyAgent, ask } = await world(t);
-  const once = presenting(await signAssertion(app, keyAgent));
-  t.is((await app.post('/token', { ...ask, ...once })).status, 200);
-  assertInvalidClient(t, await app.post('/token', { ...ask, ...once }));
-  assertInvalidClient(t, await app.post('/introspect', { token: 'x', ...once }));
-  assertInvalidClient(t, await app.post('/revoke', { token: 'x', ...once }));
+onEachStore(
+  'R006: an assertion is good for one request, whatever came of it and wherever it was sent',
+  async (t, store) => {
+    const { app, keyAgent, ask } = await world(t, { env: store });
+    const once = presenting(await signAssertion(app, keyAgent));
+    t.is((await app.post('/token', { ...ask, ...once })).status, 200);
+    assertInvalidClient(t, await app.post('/token', { ...ask, ...once }));
+    assertInvalidClient(t, await app.post('/introspect', { token: 'x', ...once }));
+    assertInvalidClient(t, await app.post('/revoke', { token: 'x', ...once }));
 
-  const refused = presenting(await signAssertion(app, keyAgent));
-  t.is((await app.post('/token', { ...ask, scope: 'unheard-of', ...refused })).json.error, 'invalid_scope');
-  assertInvalidClient(t, await app.post('/token', { ...ask, ...refused }));
-  t.deepEqual(await refusals(app), ['assertion-replayed']);
-});
+    const refused = presenting(await signAssertion(app, keyAgent));
+    t.is((await app.post('/token', { ...ask, scope: 'unheard-of', ...refused })).json.error, 'invalid_scope');
+    assertInvalidClient(t, await app.post('/token', { ...ask, ...refused }));
+    t.deepEqual(await refusals(app), ['assertion-replayed']);
+  },
+);
 
-test('I1: of 50 presentations of one assertion at the same moment exactly one gets a token', async t => {
-  const { app, keyAgent, ask } = await world(t);
-  const form = { ...ask, ...presenting(await signAssertion(app, keyAgent)) };
-  const answers = await Promise.all(Array.from({ length: 50 }, () => app.post('/token', form)));
-  t.is(answers.filter(answer => answer.status === 200).length, 1);
-  t.is(answers.filter(answer => answer.status === 401).length, 49);
-});
+onEachStore(
+  'I1: of 50 presentations of one assertion at the same moment exactly one gets a token',
+  async (t, store) => {
+    const { app, keyAgent, ask } = await world(t, { env: store });
+    const form = { ...ask, ...presenting(await signAssertion(app, keyAgent)) };
+    const answers = await Promise.all(Array.from({ length: 50 }, () => app.post('/token', form)));
+    t.is(answers.filter(answer => answer.status === 200).length, 1);
+    t.is(answers.filter(answer => answer.status === 401).length, 49);
+  },
+);
 
 test('EdDSA and PS256 keys authenticate too', async t => {
   const { app, owner, resource, ask } = await world(t);

@@ -1,10 +1,19 @@
 /** Group B: client credentials, scope, resource. */
 import test from 'ava';
 import { createAgent } from '../../src/agents/index.ts';
-import { type App, addAgent, addPerson, addResource, introspect, startApp } from '../support/start-app.ts';
+import {
+  type App,
+  type AppOptions,
+  addAgent,
+  addPerson,
+  addResource,
+  introspect,
+  startApp,
+} from '../support/start-app.ts';
+import { onEachStore } from '../support/stores.ts';
 
-async function world(t: Parameters<typeof startApp>[0]) {
-  const app = await startApp(t);
+async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}) {
+  const app = await startApp(t, options);
   const owner = await addPerson(app);
   const resource = await addResource(app);
   const other = await addResource(app);
@@ -17,21 +26,24 @@ async function world(t: Parameters<typeof startApp>[0]) {
 const refusedFor = async (app: App) =>
   (await app.trail()).filter(event => event.type === 'token.issue-refused').map(event => event.reason);
 
-test('R011: a scope beyond the envelope is refused by name, and no token comes of it', async t => {
-  const { app, resource, agent, ask } = await world(t);
-  const answer = await ask({ resource: resource.identifier, scope: 'read delete unheard-of' });
-  t.is(answer.status, 400);
-  t.is(answer.json.error, 'invalid_scope');
-  t.is(answer.json.access_token, undefined);
-  t.regex(answer.json.error_description, /sent: unheard-of;/);
-  t.regex(answer.json.error_description, /permitted: read \| write/);
-  t.regex(answer.json.error_uri, /^http/);
-  const beyond = await ask({ resource: resource.identifier, scope: 'read delete' });
-  t.regex(beyond.json.error_description, /sent: delete;/);
-  t.deepEqual(await app.store.listTokens(agent.id, 10), []);
-  t.deepEqual(await refusedFor(app), ['scope-unknown', 'scope-beyond-envelope']);
-  t.is((await ask({ resource: resource.identifier, scope: 'read' })).status, 200);
-});
+onEachStore(
+  'R011: a scope beyond the envelope is refused by name, and no token comes of it',
+  async (t, store) => {
+    const { app, resource, agent, ask } = await world(t, { env: store });
+    const answer = await ask({ resource: resource.identifier, scope: 'read delete unheard-of' });
+    t.is(answer.status, 400);
+    t.is(answer.json.error, 'invalid_scope');
+    t.is(answer.json.access_token, undefined);
+    t.regex(answer.json.error_description, /sent: unheard-of;/);
+    t.regex(answer.json.error_description, /permitted: read \| write/);
+    t.regex(answer.json.error_uri, /^http/);
+    const beyond = await ask({ resource: resource.identifier, scope: 'read delete' });
+    t.regex(beyond.json.error_description, /sent: delete;/);
+    t.deepEqual(await app.store.listTokens(agent.id, 10), []);
+    t.deepEqual(await refusedFor(app), ['scope-unknown', 'scope-beyond-envelope']);
+    t.is((await ask({ resource: resource.identifier, scope: 'read' })).status, 200);
+  },
+);
 
 test('a scope between baseline and envelope is invalid_scope too, and the trail says that it needs approval', async t => {
   const { app, resource, ask } = await world(t);
@@ -55,47 +67,60 @@ test('no scope asked where there is no baseline is invalid_scope', async t => {
   t.is(answer.json.error, 'invalid_scope');
 });
 
-test('R012: without a resource the default one is meant; without a default the request is invalid_target', async t => {
-  const { app, owner, resource, ask } = await world(t);
-  const answer = await ask({});
-  t.is(answer.status, 400);
-  t.is(answer.json.error, 'invalid_target');
-  t.regex(answer.json.error_description, new RegExp(`permitted: ${resource.identifier}`));
-  t.deepEqual(await refusedFor(app), ['resource-missing']);
+onEachStore(
+  'R012: without a resource the default one is meant; without a default the request is invalid_target',
+  async (t, store) => {
+    const { app, owner, resource, ask } = await world(t, { env: store });
+    const answer = await ask({});
+    t.is(answer.status, 400);
+    t.is(answer.json.error, 'invalid_target');
+    t.regex(answer.json.error_description, new RegExp(`permitted: ${resource.identifier}`));
+    t.deepEqual(await refusedFor(app), ['resource-missing']);
 
-  const withDefault = await addAgent(app, owner, resource, { defaultResource: resource.identifier });
-  const token = await app.post('/token', { grant_type: 'client_credentials' }, { basic: withDefault.basic });
-  t.is(token.status, 200);
-  t.is((await introspect(app, resource, token.json.access_token)).json.aud, resource.identifier);
-});
+    const withDefault = await addAgent(app, owner, resource, { defaultResource: resource.identifier });
+    const token = await app.post(
+      '/token',
+      { grant_type: 'client_credentials' },
+      { basic: withDefault.basic },
+    );
+    t.is(token.status, 200);
+    t.is((await introspect(app, resource, token.json.access_token)).json.aud, resource.identifier);
+  },
+);
 
-test('R013: an unknown, foreign, relative or fragment resource is invalid_target, all alike', async t => {
-  const { app, resource, other, ask } = await world(t);
-  const named = [
-    'https://unknown.example/mcp',
-    other.identifier,
-    '/mcp',
-    `${resource.identifier}#part`,
-    `${resource.identifier}//`,
-    `${resource.identifier}?x=1`,
-    resource.identifier.toUpperCase(),
-    'javascript:alert(1)',
-    `${app.issuer}/api`,
-  ];
-  for (const value of named) {
-    const answer = await ask({ resource: value });
-    t.is(answer.status, 400, value);
-    t.is(answer.json.error, 'invalid_target', value);
-    t.true(answer.json.error_description.includes(`permitted: ${resource.identifier}`), value);
-  }
-  t.deepEqual([...new Set(await refusedFor(app))], ['resource-not-permitted']);
-});
+onEachStore(
+  'R013: an unknown, foreign, relative or fragment resource is invalid_target, all alike',
+  async (t, store) => {
+    const { app, resource, other, ask } = await world(t, { env: store });
+    const named = [
+      'https://unknown.example/mcp',
+      other.identifier,
+      '/mcp',
+      `${resource.identifier}#part`,
+      `${resource.identifier}//`,
+      `${resource.identifier}?x=1`,
+      resource.identifier.toUpperCase(),
+      'javascript:alert(1)',
+      `${app.issuer}/api`,
+    ];
+    for (const value of named) {
+      const answer = await ask({ resource: value });
+      t.is(answer.status, 400, value);
+      t.is(answer.json.error, 'invalid_target', value);
+      t.true(answer.json.error_description.includes(`permitted: ${resource.identifier}`), value);
+    }
+    t.deepEqual([...new Set(await refusedFor(app))], ['resource-not-permitted']);
+  },
+);
 
-test('one trailing slash more or less names the same resource, and the audience is the registered spelling', async t => {
-  const { app, resource, ask } = await world(t);
-  const answer = await ask({ resource: `${resource.identifier}/` });
-  t.is((await introspect(app, resource, answer.json.access_token)).json.aud, resource.identifier);
-});
+onEachStore(
+  'one trailing slash more or less names the same resource, and the audience is the registered spelling',
+  async (t, store) => {
+    const { app, resource, ask } = await world(t, { env: store });
+    const answer = await ask({ resource: `${resource.identifier}/` });
+    t.is((await introspect(app, resource, answer.json.access_token)).json.aud, resource.identifier);
+  },
+);
 
 test('R014: two resources are refused: a token has one audience', async t => {
   const { resource, other, ask } = await world(t);
@@ -109,8 +134,8 @@ test('R014: two resources are refused: a token has one audience', async t => {
   }
 });
 
-test('R015: a token lives 300 s by default, and never longer than its agent', async t => {
-  const { app, owner, resource, ask } = await world(t);
+onEachStore('R015: a token lives 300 s by default, and never longer than its agent', async (t, store) => {
+  const { app, owner, resource, ask } = await world(t, { env: store });
   t.is((await ask({ resource: resource.identifier })).json.expires_in, 300);
 
   const expiring = await addAgent(app, owner, resource, {
@@ -128,22 +153,25 @@ test('R015: a token lives 300 s by default, and never longer than its agent', as
   t.is((await app.post('/token', visit, { basic: visitor.basic })).json.expires_in, 120);
 });
 
-test('an agent whose end has come proves nothing any more, and what it holds is dead', async t => {
-  let offset = 0;
-  const app = await startApp(t, { clock: () => Date.now() + offset });
-  const owner = await addPerson(app);
-  const resource = await addResource(app);
-  const agent = await addAgent(app, owner, resource, {
-    expiresAt: new Date(app.now() + 60_000).toISOString(),
-  });
-  const form = { grant_type: 'client_credentials', resource: resource.identifier };
-  const token = (await app.post('/token', form, { basic: agent.basic })).json.access_token;
-  t.true((await introspect(app, resource, token)).json.active);
+onEachStore(
+  'an agent whose end has come proves nothing any more, and what it holds is dead',
+  async (t, store) => {
+    let offset = 0;
+    const app = await startApp(t, { env: store, clock: () => Date.now() + offset });
+    const owner = await addPerson(app);
+    const resource = await addResource(app);
+    const agent = await addAgent(app, owner, resource, {
+      expiresAt: new Date(app.now() + 60_000).toISOString(),
+    });
+    const form = { grant_type: 'client_credentials', resource: resource.identifier };
+    const token = (await app.post('/token', form, { basic: agent.basic })).json.access_token;
+    t.true((await introspect(app, resource, token)).json.active);
 
-  offset = 61_000;
-  t.is((await introspect(app, resource, token)).text, '{"active":false}');
-  t.is((await app.post('/token', form, { basic: agent.basic })).status, 401);
-});
+    offset = 61_000;
+    t.is((await introspect(app, resource, token)).text, '{"active":false}');
+    t.is((await app.post('/token', form, { basic: agent.basic })).status, 401);
+  },
+);
 
 test('R024: other grant types are not supported, and a resource server gets no tokens', async t => {
   const { app, resource, ask } = await world(t);
@@ -172,8 +200,8 @@ test('I8: a parameter sent twice, another media type, and a body without a grant
   t.is((await app.post('/token', form, { basic })).status, 200);
 });
 
-test('I2: an owner who is disabled takes the agent along', async t => {
-  const { app, owner, resource, ask } = await world(t);
+onEachStore('I2: an owner who is disabled takes the agent along', async (t, store) => {
+  const { app, owner, resource, ask } = await world(t, { env: store });
   const token = (await ask({ resource: resource.identifier })).json.access_token;
   const { killPerson } = await import('../../src/people/index.ts');
   await killPerson({ people: app.store, freshness: app.store }, owner.id, app.origin());

@@ -4,6 +4,7 @@ import test from 'ava';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import {
   type App,
+  type AppOptions,
   addAgent,
   addPerson,
   addResource,
@@ -11,11 +12,16 @@ import {
   introspect,
   startApp,
 } from '../support/start-app.ts';
+import { onEachStore } from '../support/stores.ts';
 
 const INACTIVE = '{"active":false}';
 
-async function world(t: Parameters<typeof startApp>[0], alg: 'ES256' | 'EdDSA' = 'ES256') {
-  const app = await startApp(t);
+async function world(
+  t: Parameters<typeof startApp>[0],
+  options: AppOptions = {},
+  alg: 'ES256' | 'EdDSA' = 'ES256',
+) {
+  const app = await startApp(t, options);
   const resource = await addResource(app, { tokenFormat: { kind: 'jwt', alg } });
   const agent = await addAgent(app, await addPerson(app), resource);
   return { app, resource, agent, token: await getToken(app, agent, resource) };
@@ -30,8 +36,8 @@ async function administrator(app: App): Promise<Record<string, string>> {
   return { Authorization: `Bearer ${answer.json.access_token}` };
 }
 
-test('R055: the JWKS has public members only, and kid, alg and use on each key', async t => {
-  const { app } = await world(t);
+onEachStore('R055: the JWKS has public members only, and kid, alg and use on each key', async (t, store) => {
+  const { app } = await world(t, { env: store });
   const { keys } = await jwks(app);
   t.deepEqual(keys.map(key => key.alg).sort(), ['ES256', 'EdDSA']);
   for (const key of keys) {
@@ -44,7 +50,7 @@ test('R055: the JWKS has public members only, and kid, alg and use on each key',
 
 for (const alg of ['ES256', 'EdDSA'] as const) {
   test(`R056: a JWT access token says what RFC 9068 asks, signed with ${alg}`, async t => {
-    const { app, resource, agent, token } = await world(t, alg);
+    const { app, resource, agent, token } = await world(t, {}, alg);
     t.like(decodeProtectedHeader(token), { typ: 'at+jwt', alg });
     const { payload } = await jwtVerify(token, createLocalJWKSet(await jwks(app)), {
       issuer: app.issuer,
@@ -63,8 +69,8 @@ for (const alg of ['ES256', 'EdDSA'] as const) {
   });
 }
 
-test('R067: a JWT is introspected and revoked like an opaque token', async t => {
-  const { app, resource, agent, token } = await world(t);
+onEachStore('R067: a JWT is introspected and revoked like an opaque token', async (t, store) => {
+  const { app, resource, agent, token } = await world(t, { env: store });
   const live = await introspect(app, resource, token);
   const { iss, sub, aud, exp, iat, jti, client_id, scope } = decodeJwt(token);
   t.deepEqual(live.json, {
@@ -113,25 +119,28 @@ test('R058: a JWT that we did not sign as an access token is none', async t => {
   t.true((await introspect(app, resource, token)).json.active);
 });
 
-test('I7: a killed signing key takes its tokens along, leaves the JWKS, and another one signs on', async t => {
-  const { app, resource, agent, token } = await world(t);
-  const { kid } = decodeProtectedHeader(token);
-  const headers = await administrator(app);
-  const killed = await fetch(`${app.base}/api/v1/keys/${kid}/kill`, { method: 'POST', headers });
-  t.is(killed.status, 200);
-  t.is((await introspect(app, resource, token)).text, INACTIVE);
-  t.false((await jwks(app)).keys.some(key => key.kid === kid));
-  // Not for want of the key alone: whoever kept it, such as a guard, learns that what it signed is dead.
-  t.is(app.store.epochs.raisedTo(String(kid)), 1);
+onEachStore(
+  'I7: a killed signing key takes its tokens along, leaves the JWKS, and another one signs on',
+  async (t, store) => {
+    const { app, resource, agent, token } = await world(t, { env: store });
+    const { kid } = decodeProtectedHeader(token);
+    const headers = await administrator(app);
+    const killed = await fetch(`${app.base}/api/v1/keys/${kid}/kill`, { method: 'POST', headers });
+    t.is(killed.status, 200);
+    t.is((await introspect(app, resource, token)).text, INACTIVE);
+    t.false((await jwks(app)).keys.some(key => key.kid === kid));
+    // Not for want of the key alone: whoever kept it, such as a guard, learns that what it signed is dead.
+    t.is(app.store.epochs.raisedTo(String(kid)), 1);
 
-  const next = await getToken(app, agent, resource);
-  t.not(decodeProtectedHeader(next).kid, kid);
-  t.true((await introspect(app, resource, next)).json.active);
-  const types = (await app.trail()).map(event => event.type);
-  t.is(types.filter(type => type === 'key.killed').length, 1);
-  const unknown = await fetch(`${app.base}/api/v1/keys/key_${'0'.repeat(32)}/kill`, {
-    method: 'POST',
-    headers,
-  });
-  t.is(unknown.status, 404);
-});
+    const next = await getToken(app, agent, resource);
+    t.not(decodeProtectedHeader(next).kid, kid);
+    t.true((await introspect(app, resource, next)).json.active);
+    const types = (await app.trail()).map(event => event.type);
+    t.is(types.filter(type => type === 'key.killed').length, 1);
+    const unknown = await fetch(`${app.base}/api/v1/keys/key_${'0'.repeat(32)}/kill`, {
+      method: 'POST',
+      headers,
+    });
+    t.is(unknown.status, 404);
+  },
+);

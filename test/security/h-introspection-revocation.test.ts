@@ -1,6 +1,7 @@
 /** Group H: introspection and revocation. */
 import test from 'ava';
 import {
+  type AppOptions,
   addAgent,
   addKeyAgent,
   addPerson,
@@ -11,11 +12,12 @@ import {
   signAssertion,
   startApp,
 } from '../support/start-app.ts';
+import { onEachStore } from '../support/stores.ts';
 
 const INACTIVE = '{"active":false}';
 
-async function world(t: Parameters<typeof startApp>[0], clock?: () => number) {
-  const app = await startApp(t, clock ? { clock } : {});
+async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}) {
+  const app = await startApp(t, options);
   const owner = await addPerson(app);
   const resource = await addResource(app);
   const other = await addResource(app);
@@ -31,18 +33,21 @@ test('R062: introspection without authentication is 401 and tells nothing', asyn
   t.deepEqual(Object.keys(answer.json).sort(), ['error', 'error_description', 'error_uri']);
 });
 
-test('R063: another resource server gets the same bytes as for garbage, and the trail says who asked', async t => {
-  const { app, resource, other, token } = await world(t);
-  const foreign = await introspect(app, other, token);
-  const garbage = await introspect(app, other, 'garbage');
-  t.is(foreign.text, INACTIVE);
-  t.is(foreign.text, garbage.text);
-  t.is(foreign.status, garbage.status);
-  const [event, ...more] = (await app.trail()).filter(each => each.type === 'token.introspection-refused');
-  t.like(event, { reason: 'foreign-audience', client: other.id });
-  t.is(more.length, 0);
-  t.true((await introspect(app, resource, token)).json.active);
-});
+onEachStore(
+  'R063: another resource server gets the same bytes as for garbage, and the trail says who asked',
+  async (t, store) => {
+    const { app, resource, other, token } = await world(t, { env: store });
+    const foreign = await introspect(app, other, token);
+    const garbage = await introspect(app, other, 'garbage');
+    t.is(foreign.text, INACTIVE);
+    t.is(foreign.text, garbage.text);
+    t.is(foreign.status, garbage.status);
+    const [event, ...more] = (await app.trail()).filter(each => each.type === 'token.introspection-refused');
+    t.like(event, { reason: 'foreign-audience', client: other.id });
+    t.is(more.length, 0);
+    t.true((await introspect(app, resource, token)).json.active);
+  },
+);
 
 test("R064: an agent that asks about another agent's token, or its own, learns nothing", async t => {
   const { app, owner, resource, agent, token } = await world(t);
@@ -52,65 +57,75 @@ test("R064: an agent that asks about another agent's token, or its own, learns n
   }
 });
 
-test('R065: expired, revoked and malformed tokens are inactive, and no answer may be stored', async t => {
-  let offset = 0;
-  const { app, resource, agent, token } = await world(t, () => Date.now() + offset);
-  const revoked = await getToken(app, agent, resource);
-  await app.post('/revoke', { token: revoked }, { basic: agent.basic });
-  const malformed = [
-    '',
-    'x',
-    `${token}x`,
-    token.slice(0, -1),
-    token.toUpperCase(),
-    'a.b.c',
-    `cs_at_${'A'.repeat(48)}`,
-  ];
-  for (const value of [revoked, ...malformed.slice(1)]) {
-    const answer = await introspect(app, resource, value);
-    t.is(answer.status, 200, value);
-    t.is(answer.text, INACTIVE, value);
-    t.is(answer.headers.get('cache-control'), 'no-store');
-  }
-  const live = await introspect(app, resource, token);
-  t.true(live.json.active);
-  t.is(live.headers.get('cache-control'), 'no-store');
+onEachStore(
+  'R065: expired, revoked and malformed tokens are inactive, and no answer may be stored',
+  async (t, store) => {
+    let offset = 0;
+    const { app, resource, agent, token } = await world(t, { env: store, clock: () => Date.now() + offset });
+    const revoked = await getToken(app, agent, resource);
+    await app.post('/revoke', { token: revoked }, { basic: agent.basic });
+    const malformed = [
+      '',
+      'x',
+      `${token}x`,
+      token.slice(0, -1),
+      token.toUpperCase(),
+      'a.b.c',
+      `cs_at_${'A'.repeat(48)}`,
+    ];
+    for (const value of [revoked, ...malformed.slice(1)]) {
+      const answer = await introspect(app, resource, value);
+      t.is(answer.status, 200, value);
+      t.is(answer.text, INACTIVE, value);
+      t.is(answer.headers.get('cache-control'), 'no-store');
+    }
+    const live = await introspect(app, resource, token);
+    t.true(live.json.active);
+    t.is(live.headers.get('cache-control'), 'no-store');
 
-  offset = 299_000 - 1_000;
-  t.true((await introspect(app, resource, token)).json.active);
-  offset = 301_000;
-  t.is((await introspect(app, resource, token)).text, INACTIVE);
-  // I18: a clock that steps back revives nothing.
-  offset = 0;
-  t.is((await introspect(app, resource, token)).text, INACTIVE);
-});
+    offset = 299_000 - 1_000;
+    t.true((await introspect(app, resource, token)).json.active);
+    offset = 301_000;
+    t.is((await introspect(app, resource, token)).text, INACTIVE);
+    // I18: a clock that steps back revives nothing.
+    offset = 0;
+    t.is((await introspect(app, resource, token)).text, INACTIVE);
+  },
+);
 
-test('R065: the identifier of a token is not the token', async t => {
-  const { app, resource, token } = await world(t);
+onEachStore('R065: the identifier of a token is not the token', async (t, store) => {
+  const { app, resource, token } = await world(t, { env: store });
   const { jti } = (await introspect(app, resource, token)).json;
   t.is((await introspect(app, resource, jti)).text, INACTIVE);
 });
 
-test('R066: a client revokes its own token; unknown, again and foreign get the same bytes and change nothing', async t => {
-  const { app, owner, resource, agent, token } = await world(t);
-  const second = await addAgent(app, owner, resource);
-  const foreign = await app.post('/revoke', { token }, { basic: second.basic });
-  t.true((await introspect(app, resource, token)).json.active);
-  const byResource = await app.post('/revoke', { token }, { basic: [resource.id, resource.secret] });
-  t.true((await introspect(app, resource, token)).json.active);
+onEachStore(
+  'R066: a client revokes its own token; unknown, again and foreign get the same bytes and change nothing',
+  async (t, store) => {
+    const { app, owner, resource, agent, token } = await world(t, { env: store });
+    const second = await addAgent(app, owner, resource);
+    const foreign = await app.post('/revoke', { token }, { basic: second.basic });
+    t.true((await introspect(app, resource, token)).json.active);
+    const byResource = await app.post('/revoke', { token }, { basic: [resource.id, resource.secret] });
+    t.true((await introspect(app, resource, token)).json.active);
 
-  const own = await app.post('/revoke', { token, token_type_hint: 'refresh_token' }, { basic: agent.basic });
-  t.is((await introspect(app, resource, token)).text, INACTIVE);
-  const again = await app.post('/revoke', { token }, { basic: agent.basic });
-  const unknown = await app.post('/revoke', { token: 'garbage' }, { basic: agent.basic });
-  for (const answer of [foreign, byResource, own, again, unknown]) {
-    t.is(answer.status, 200);
-    t.is(answer.text, '{}');
-  }
-  const types = (await app.trail()).map(event => event.type);
-  t.is(types.filter(type => type === 'token.revoked').length, 1);
-  t.is(types.filter(type => type === 'token.revocation-refused').length, 2);
-});
+    const own = await app.post(
+      '/revoke',
+      { token, token_type_hint: 'refresh_token' },
+      { basic: agent.basic },
+    );
+    t.is((await introspect(app, resource, token)).text, INACTIVE);
+    const again = await app.post('/revoke', { token }, { basic: agent.basic });
+    const unknown = await app.post('/revoke', { token: 'garbage' }, { basic: agent.basic });
+    for (const answer of [foreign, byResource, own, again, unknown]) {
+      t.is(answer.status, 200);
+      t.is(answer.text, '{}');
+    }
+    const types = (await app.trail()).map(event => event.type);
+    t.is(types.filter(type => type === 'token.revoked').length, 1);
+    t.is(types.filter(type => type === 'token.revocation-refused').length, 2);
+  },
+);
 
 test('introspection and revocation need a token parameter', async t => {
   const { app, resource, agent } = await world(t);
@@ -123,8 +138,8 @@ test('introspection and revocation need a token parameter', async t => {
   }
 });
 
-test('S37: a resource server may authenticate with a key of its own', async t => {
-  const { app, owner, resource } = await world(t);
+onEachStore('S37: a resource server may authenticate with a key of its own', async (t, store) => {
+  const { app, owner, resource } = await world(t, { env: store });
   const signer = await addKeyAgent(app, owner, resource);
   const keyed = await addResource(app, {
     credential: { method: 'private_key_jwt', keys: [signer.publicJwk] },

@@ -3,12 +3,14 @@ import test from 'ava';
 import {
   type Answer,
   type App,
+  type AppOptions,
   addAgent,
   addPerson,
   addResource,
   getToken,
   startApp,
 } from '../support/start-app.ts';
+import { onEachStore } from '../support/stores.ts';
 
 interface Call {
   readonly token?: string | undefined;
@@ -47,8 +49,8 @@ async function adminToken(app: App, scope?: string): Promise<string> {
   return answer.json.access_token;
 }
 
-async function world(t: Parameters<typeof startApp>[0]) {
-  const app = await startApp(t);
+async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}) {
+  const app = await startApp(t, options);
   const owner = await addPerson(app);
   const resource = await addResource(app);
   const agent = await addAgent(app, owner, resource);
@@ -127,8 +129,8 @@ test('R110: every route refuses nobody, an agent, a resource server, and a token
   }
 });
 
-test('R110: revoked, expired and killed administrators are out at once', async t => {
-  const { app } = await world(t);
+onEachStore('R110: revoked, expired and killed administrators are out at once', async (t, store) => {
+  const { app } = await world(t, { env: store });
   const token = await adminToken(app, 'read');
   t.is((await call(app, 'GET', '/agents', { token })).status, 200);
   await app.post('/revoke', { token }, { basic: [app.admin.clientId, app.admin.secret] });
@@ -136,93 +138,103 @@ test('R110: revoked, expired and killed administrators are out at once', async t
   t.is((await call(app, 'GET', `/agents?access_token=${await adminToken(app)}`)).status, 400);
 });
 
-test('R112: a field that is not for the caller to set is refused, and nothing is stored', async t => {
-  const { app, owner, resource, agent } = await world(t);
-  const token = await adminToken(app);
-  const input = {
-    name: 'New',
-    ownerId: owner.id,
-    envelope: [{ resource: resource.identifier, scopes: ['read'] }],
-    credential: { method: 'client_secret' },
-  };
-  const before = (await call(app, 'GET', '/agents', { token })).json.items.length;
-  const extras = [
-    'role',
-    'secretHash',
-    'disabled',
-    'status',
-    'epoch',
-    'version',
-    '_id',
-    '__v',
-    'createdAt',
-    'isAdmin',
-  ];
-  for (const extra of extras) {
-    const answer = await call(app, 'POST', '/agents', { token, body: { ...input, [extra]: 'x' } });
-    t.is(answer.status, 400, extra);
-    t.true(answer.text.includes(extra), answer.text);
-    const patch = await call(app, 'PATCH', `/agents/${agent.id}`, {
-      token,
-      body: { [extra]: 'x' },
-      headers: { 'If-Match': '"1"' },
-    });
-    t.is(patch.status, 400, extra);
-  }
-  const secret = { ...input, credential: { method: 'client_secret', secretDigests: ['x'] } };
-  t.is((await call(app, 'POST', '/agents', { token, body: secret })).status, 400);
-  t.is((await call(app, 'GET', '/agents', { token })).json.items.length, before);
-  t.is((await call(app, 'POST', '/agents', { token, body: input })).status, 201);
-});
-
-test('R113: operators in queries, paths and bodies are refused and never reach the store', async t => {
-  const { app, owner, resource } = await world(t);
-  const token = await adminToken(app);
-  const queries = [
-    'after[$ne]=',
-    'limit[$gt]=1',
-    '$where=sleep(1000)',
-    'limit=0',
-    'limit=-1',
-    'limit=1e3',
-    'limit=201',
-    'limit=1&limit=2',
-    'after=%00',
-    `after=${'a'.repeat(5_000)}`,
-    'filter=(a%2B)%2B%24',
-    'sort=name',
-  ];
-  for (const query of queries)
-    t.is((await call(app, 'GET', `/agents?${query}`, { token })).status, 400, query);
-  for (const id of [
-    '$ne',
-    '%7B%22$gt%22:%22%22%7D',
-    '..%2F..%2Fkeys',
-    'agt_',
-    'AGT_1',
-    `agt_${'g'.repeat(32)}`,
-  ]) {
-    const answer = await call(app, 'GET', `/agents/${id}`, { token });
-    t.true(answer.status === 404 || answer.status === 400, `${id}: ${answer.status}`);
-  }
-  const operators = [{ $gt: '' }, { $ne: null }, ['x'], 1, true, null];
-  for (const value of operators) {
-    for (const field of ['name', 'ownerId', 'defaultResource']) {
-      const body = {
-        name: 'New',
-        ownerId: owner.id,
-        envelope: [{ resource: resource.identifier, scopes: ['read'] }],
-        credential: { method: 'client_secret' },
-        [field]: value,
-      };
-      t.is(
-        (await call(app, 'POST', '/agents', { token, body })).status,
-        400,
-        `${field}: ${JSON.stringify(value)}`,
-      );
+onEachStore(
+  'R112: a field that is not for the caller to set is refused, and nothing is stored',
+  async (t, store) => {
+    const { app, owner, resource, agent } = await world(t, { env: store });
+    const token = await adminToken(app);
+    const input = {
+      name: 'New',
+      ownerId: owner.id,
+      envelope: [{ resource: resource.identifier, scopes: ['read'] }],
+      credential: { method: 'client_secret' },
+    };
+    const before = (await call(app, 'GET', '/agents', { token })).json.items.length;
+    const extras = [
+      'role',
+      'secretHash',
+      'disabled',
+      'status',
+      'epoch',
+      'version',
+      '_id',
+      '__v',
+      'createdAt',
+      'isAdmin',
+    ];
+    for (const extra of extras) {
+      const answer = await call(app, 'POST', '/agents', { token, body: { ...input, [extra]: 'x' } });
+      t.is(answer.status, 400, extra);
+      t.true(answer.text.includes(extra), answer.text);
+      const patch = await call(app, 'PATCH', `/agents/${agent.id}`, {
+        token,
+        body: { [extra]: 'x' },
+        headers: { 'If-Match': '"1"' },
+      });
+      t.is(patch.status, 400, extra);
     }
-  }
-});
+    const secret = { ...input, credential: { method: 'client_secret', secretDigests: ['x'] } };
+    t.is((await call(app, 'POST', '/agents', { token, body: secret })).status, 400);
+    t.is((await call(app, 'GET', '/agents', { token })).json.items.length, before);
+    t.is((await call(app, 'POST', '/agents', { token, body: input })).status, 201);
+  },
+);
+
+onEachStore(
+  'R113: operators in queries, paths and bodies are refused and never reach the store',
+  async (t, store) => {
+    const { app, owner, resource } = await world(t, { env: store });
+    const token = await adminToken(app);
+    const queries = [
+      'after[$ne]=',
+      'limit[$gt]=1',
+      '$where=sleep(1000)',
+      'limit=0',
+      'limit=-1',
+      'limit=1e3',
+      'limit=201',
+      'limit=1&limit=2',
+      'after=%00',
+      `after=${'a'.repeat(5_000)}`,
+      'filter=(a%2B)%2B%24',
+      'sort=owner',
+      'namePrefix[$regex]=(a%2B)%2B%24',
+      'ownerId[$ne]=x',
+      'status=$ne',
+      'lastUsedBefore[$gt]=0',
+    ];
+    for (const query of queries)
+      t.is((await call(app, 'GET', `/agents?${query}`, { token })).status, 400, query);
+    for (const id of [
+      '$ne',
+      '%7B%22$gt%22:%22%22%7D',
+      '..%2F..%2Fkeys',
+      'agt_',
+      'AGT_1',
+      `agt_${'g'.repeat(32)}`,
+    ]) {
+      const answer = await call(app, 'GET', `/agents/${id}`, { token });
+      t.true(answer.status === 404 || answer.status === 400, `${id}: ${answer.status}`);
+    }
+    const operators = [{ $gt: '' }, { $ne: null }, ['x'], 1, true, null];
+    for (const value of operators) {
+      for (const field of ['name', 'ownerId', 'defaultResource']) {
+        const body = {
+          name: 'New',
+          ownerId: owner.id,
+          envelope: [{ resource: resource.identifier, scopes: ['read'] }],
+          credential: { method: 'client_secret' },
+          [field]: value,
+        };
+        t.is(
+          (await call(app, 'POST', '/agents', { token, body })).status,
+          400,
+          `${field}: ${JSON.stringify(value)}`,
+        );
+      }
+    }
+  },
+);
 
 test('R114: __proto__ and constructor.prototype in JSON, forms and queries are refused and pollute nothing', async t => {
   const { app, agent, resource } = await world(t);
@@ -240,8 +252,8 @@ test('R114: __proto__ and constructor.prototype in JSON, forms and queries are r
   t.is((Object.prototype as Record<string, unknown>)['polluted'], undefined);
 });
 
-test('R115: a secret is shown when it is made, and never again', async t => {
-  const { app, owner, resource } = await world(t);
+onEachStore('R115: a secret is shown when it is made, and never again', async (t, store) => {
+  const { app, owner, resource } = await world(t, { env: store });
   const token = await adminToken(app);
   const body = {
     name: 'New',
@@ -292,61 +304,123 @@ test('R116: a browser on another site can do nothing', async t => {
   t.is((await call(app, 'GET', `/agents/${agent.id}`, { token })).json.status, 'active');
 });
 
-test('a change names the version it was made to; narrowing ends the tokens that are out', async t => {
-  const { app, resource, agent } = await world(t);
+onEachStore(
+  'a change names the version it was made to; narrowing ends the tokens that are out',
+  async (t, store) => {
+    const { app, resource, agent } = await world(t, { env: store });
+    const token = await adminToken(app);
+    const path = `/agents/${agent.id}`;
+    const held = await getToken(app, agent, resource);
+    const active = async () =>
+      (await app.post('/introspect', { token: held }, { basic: [resource.id, resource.secret] })).json.active;
+
+    t.is((await call(app, 'PATCH', path, { token, body: { name: 'Renamed' } })).status, 428);
+    const stale = { 'If-Match': '"7"' };
+    t.is((await call(app, 'PATCH', path, { token, body: { name: 'Renamed' }, headers: stale })).status, 412);
+    const renamed = await call(app, 'PATCH', path, {
+      token,
+      body: { name: 'Renamed' },
+      headers: { 'If-Match': '"1"' },
+    });
+    t.is(renamed.status, 200, renamed.text);
+    t.is(renamed.headers.get('etag'), '"2"');
+    t.true(await active());
+
+    const narrowed = await call(app, 'PATCH', path, {
+      token,
+      body: { baseline: [] },
+      headers: { 'If-Match': '"2"' },
+    });
+    t.is(narrowed.status, 200, narrowed.text);
+    t.false(await active());
+  },
+);
+
+onEachStore('I1: of 20 changes made to one version at the same moment, one is kept', async (t, store) => {
+  const { app, agent } = await world(t, { env: store });
   const token = await adminToken(app);
   const path = `/agents/${agent.id}`;
-  const held = await getToken(app, agent, resource);
-  const active = async () =>
-    (await app.post('/introspect', { token: held }, { basic: [resource.id, resource.secret] })).json.active;
-
-  t.is((await call(app, 'PATCH', path, { token, body: { name: 'Renamed' } })).status, 428);
-  const stale = { 'If-Match': '"7"' };
-  t.is((await call(app, 'PATCH', path, { token, body: { name: 'Renamed' }, headers: stale })).status, 412);
-  const renamed = await call(app, 'PATCH', path, {
-    token,
-    body: { name: 'Renamed' },
-    headers: { 'If-Match': '"1"' },
-  });
-  t.is(renamed.status, 200, renamed.text);
-  t.is(renamed.headers.get('etag'), '"2"');
-  t.true(await active());
-
-  const narrowed = await call(app, 'PATCH', path, {
-    token,
-    body: { baseline: [] },
-    headers: { 'If-Match': '"2"' },
-  });
-  t.is(narrowed.status, 200, narrowed.text);
-  t.false(await active());
-});
-
-test('kill closes and restore opens; what died stays dead; a retired agent stays retired', async t => {
-  const { app, resource, agent } = await world(t);
-  const token = await adminToken(app);
-  const path = `/agents/${agent.id}`;
-  const held = await getToken(app, agent, resource);
-  const active = async () =>
-    (await app.post('/introspect', { token: held }, { basic: [resource.id, resource.secret] })).json.active;
-
-  t.is((await call(app, 'POST', `${path}/kill`, { token })).json.status, 'suspended');
-  t.is((await call(app, 'POST', `${path}/kill`, { token })).json.status, 'suspended');
-  t.false(await active());
-  t.is((await call(app, 'POST', `${path}/restore`, { token })).json.status, 'active');
-  t.false(await active());
-  const fresh = await getToken(app, agent, resource);
-  t.true(
-    (await app.post('/introspect', { token: fresh }, { basic: [resource.id, resource.secret] })).json.active,
+  const headers = { 'If-Match': '"1"' };
+  const names = Array.from({ length: 20 }, (_, index) => `Racer ${index}`);
+  const answers = await Promise.all(
+    names.map(name => call(app, 'PATCH', path, { token, body: { name }, headers })),
   );
-
-  t.is((await call(app, 'POST', `${path}/retire`, { token })).json.status, 'retired');
-  t.is((await call(app, 'POST', `${path}/restore`, { token })).status, 409);
-  const types = (await app.trail()).map(event => event.type);
-  t.is(types.filter(type => type === 'agent.killed').length, 1);
+  const winners = names.filter((_, index) => answers[index]?.status === 200);
+  t.is(winners.length, 1);
+  t.is(answers.filter(answer => answer.status === 412).length, 19);
+  const { json } = await call(app, 'GET', path, { token });
+  t.is(json.name, winners[0]);
+  t.is(json.version, 2);
+  t.is((await app.trail()).filter(event => event.type === 'agent.updated').length, 1);
 });
 
-test('a killed resource server takes its tokens along, and may not ask any more', async t => {
-  const { app, resource, agent } = await world(t);
+onEachStore(
+  'I1: of 20 that ask for one identifier or address at the same moment, one gets it',
+  async (t, store) => {
+    const { app } = await world(t, { env: store });
+    const token = await adminToken(app);
+    const created = async () =>
+      (await app.trail()).filter(event => /^(person|resource)\.created$/.test(event.type));
+    const before = (await created()).length;
+    const resource = {
+      name: 'Contested',
+      scopes: [{ name: 'read', sentence: 'Read orders', risk: 'low' }],
+      tokenFormat: { kind: 'opaque' },
+      accessTokenTtlSeconds: 300,
+      credential: { method: 'client_secret' },
+    };
+    const racers = Array.from({ length: 20 }, (_, index) => index % 2 === 0);
+    const asked = {
+      '/resources': racers.map(even => ({
+        ...resource,
+        identifier: `https://contested.example/mcp${even ? '' : '/'}`,
+      })),
+      '/people': racers.map(even => ({
+        name: 'Ada',
+        roles: ['member'],
+        email: even ? 'ada@example.org' : 'Ada@Example.org',
+      })),
+    };
+    for (const [path, bodies] of Object.entries(asked)) {
+      const answers = await Promise.all(bodies.map(body => call(app, 'POST', path, { token, body })));
+      t.is(answers.filter(answer => answer.status === 201).length, 1, path);
+      t.is(answers.filter(answer => answer.status === 409).length, 19, path);
+    }
+    // Each loser left nothing in the trail either: its row would have come in the commit that did not happen.
+    t.is((await created()).length, before + 2);
+  },
+);
+
+onEachStore(
+  'kill closes and restore opens; what died stays dead; a retired agent stays retired',
+  async (t, store) => {
+    const { app, resource, agent } = await world(t, { env: store });
+    const token = await adminToken(app);
+    const path = `/agents/${agent.id}`;
+    const held = await getToken(app, agent, resource);
+    const active = async () =>
+      (await app.post('/introspect', { token: held }, { basic: [resource.id, resource.secret] })).json.active;
+
+    t.is((await call(app, 'POST', `${path}/kill`, { token })).json.status, 'suspended');
+    t.is((await call(app, 'POST', `${path}/kill`, { token })).json.status, 'suspended');
+    t.false(await active());
+    t.is((await call(app, 'POST', `${path}/restore`, { token })).json.status, 'active');
+    t.false(await active());
+    const fresh = await getToken(app, agent, resource);
+    t.true(
+      (await app.post('/introspect', { token: fresh }, { basic: [resource.id, resource.secret] })).json
+        .active,
+    );
+
+    t.is((await call(app, 'POST', `${path}/retire`, { token })).json.status, 'retired');
+    t.is((await call(app, 'POST', `${path}/restore`, { token })).status, 409);
+    const types = (await app.trail()).map(event => event.type);
+    t.is(types.filter(type => type === 'agent.killed').length, 1);
+  },
+);
+
+onEachStore('a killed resource server takes its tokens along, and may not ask any more', async (t, store) => {
+  const { app, resource, agent } = await world(t, { env: store });
   const token = await adminToken(app);
   const held = await getToken(app, agent, resource);
   t.is((await call(app, 'POST', `/resources/${resource.id}/kill`, { token })).json.status, 'disabled');
@@ -368,8 +442,8 @@ test('our own API cannot be killed through itself', async t => {
   t.is((await call(app, 'POST', `${own}/secrets`, { token })).status, 403);
 });
 
-test('lists come in pages that hold each record once', async t => {
-  const { app, owner, resource } = await world(t);
+onEachStore('lists come in pages that hold each record once', async (t, store) => {
+  const { app, owner, resource } = await world(t, { env: store });
   for (let index = 0; index < 7; index += 1) await addAgent(app, owner, resource);
   const token = await adminToken(app);
   const seen: string[] = [];

@@ -12,22 +12,19 @@
  *
  * Run as a program it fetches what the tests will need, so that they do not wait for it: `node test/support/mongo-server.ts`.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { hash } from 'node:crypto';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, existsSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { access, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import mongoose from 'mongoose';
+import { CACHE, installPythonPackages } from './python-package.ts';
 
 const { MongoClient } = mongoose.mongo;
-const run = promisify(execFile);
 
-const CACHE = join(import.meta.dirname, '../../node_modules/.cache/countersign');
 const REQUIREMENTS = join(import.meta.dirname, 'secantusdb-requirements.txt');
 /** Only keeps a server that does not start from being waited for for ever. */
 const START_TIMEOUT_MS = 15 * 60_000;
@@ -204,27 +201,9 @@ function mongodLaunch(program: string): Launch {
   };
 }
 
-/** Test files run at the same time, so one installs and the others wait for it. */
 async function installSecantus(): Promise<Launch> {
-  const directory = join(CACHE, 'secantusdb');
+  const directory = await installPythonPackages('secantusdb', REQUIREMENTS);
   const program = join(directory, 'bin/secantusd-py');
-  const installed = join(directory, 'installed');
-  const wanted = hash('sha256', await readFile(REQUIREMENTS));
-  const isInstalled = async (): Promise<boolean> =>
-    existsSync(installed) && (await readFile(installed, 'utf8')) === wanted;
-  try {
-    await withLock(join(CACHE, 'secantusdb.lock'), async () => {
-      if (await isInstalled()) return;
-      await rm(directory, { recursive: true, force: true });
-      await run('python3', ['-m', 'venv', directory]);
-      const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS];
-      await run(join(directory, 'bin/python'), pip);
-      await writeFile(installed, wanted);
-    });
-  } catch (error) {
-    const { stderr, message } = error as { stderr?: string; message: string };
-    throw new Error(`SecantusDB cannot be installed with python3 and pip: ${stderr?.trim() || message}`);
-  }
   return {
     program,
     arguments: (port, data) => [
@@ -235,36 +214,6 @@ async function installSecantus(): Promise<Launch> {
     replicaSet: 'secantus',
     needsInitiate: false,
   };
-}
-
-/** Runs alone among processes. A lock whose holder has died is taken over. */
-async function withLock(path: string, work: () => Promise<void>): Promise<void> {
-  await mkdir(CACHE, { recursive: true });
-  for (;;) {
-    try {
-      await writeFile(path, String(process.pid), { flag: 'wx' });
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-      if (holder > 0 && !isRunning(holder)) await rm(path, { force: true });
-      else await delay(100);
-    }
-  }
-  try {
-    await work();
-  } finally {
-    await rm(path, { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 class OwnServer implements MongoServer {

@@ -12,7 +12,14 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer, FormParameters, PostOptions } from './start-app.ts';
 
-export interface ServerProcess {
+/** Sends requests to one port, as to the issuer's host. */
+export interface HttpCaller {
+  post(path: string, form: FormParameters, options?: PostOptions): Promise<Answer>;
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  close(): void;
+}
+
+export interface ServerProcess extends Omit<HttpCaller, 'close'> {
   readonly pid: number;
   readonly port: number;
   readonly issuer: string;
@@ -20,8 +27,6 @@ export interface ServerProcess {
   readonly bootMs: number;
   /** What it has logged. */
   readonly logs: readonly string[];
-  post(path: string, form: FormParameters, options?: PostOptions): Promise<Answer>;
-  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Sends a signal and resolves when the process is gone, with its exit code; null after a signal it could not handle. */
   end(signal: NodeJS.Signals): Promise<number | null>;
   signal(signal: NodeJS.Signals): void;
@@ -82,16 +87,37 @@ function asServerProcess(
   logs: readonly string[],
   { issuer, port, bootMs }: { issuer: string; port: number; bootMs: number },
 ): ServerProcess {
-  // Only with a timeout of its own does node:http heed how long the server keeps a connection, and leaves one that is about to close.
-  const agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: 15 * 60_000 });
-  const call = (method: string, path: string, options: CallOptions = {}) =>
-    send(agent, port, new URL(issuer).host, method, path, options);
+  const { call, post, close } = openCaller(port, issuer);
   return {
     pid: child.pid ?? 0,
     port,
     issuer,
     bootMs,
     logs,
+    call,
+    post,
+    signal: signal => void child.kill(signal),
+    freeze: async () => {
+      child.kill('SIGSTOP');
+      // The third field of /proc/PID/stat, after a name in brackets.
+      while (!/\) T /.test(await readFile(`/proc/${child.pid}/stat`, 'utf8'))) await delay(5);
+    },
+    end: async signal => {
+      child.kill(signal);
+      const code = await ended;
+      close();
+      return code;
+    },
+  };
+}
+
+/** A caller with connections of its own, which it keeps. */
+export function openCaller(port: number, issuer: string): HttpCaller {
+  // Only with a timeout of its own does node:http heed how long the server keeps a connection, and leaves one that is about to close.
+  const agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: 15 * 60_000 });
+  const call = (method: string, path: string, options: CallOptions = {}) =>
+    send(agent, port, new URL(issuer).host, method, path, options);
+  return {
     call,
     post: (path, form, { basic, headers } = {}) =>
       call('POST', path, {
@@ -102,30 +128,25 @@ function asServerProcess(
         },
         body: typeof form === 'string' ? form : encodeForm(form),
       }),
-    signal: signal => void child.kill(signal),
-    freeze: async () => {
-      child.kill('SIGSTOP');
-      // The third field of /proc/PID/stat, after a name in brackets.
-      while (!/\) T /.test(await readFile(`/proc/${child.pid}/stat`, 'utf8'))) await delay(5);
-    },
-    end: async signal => {
-      child.kill(signal);
-      const code = await ended;
-      agent.destroy();
-      return code;
-    },
+    close: () => agent.destroy(),
   };
 }
 
 /**
  * Asks again where a process says 503 because it cannot tell: starved of its processor it may not know for a moment what others cut
  * off. Clients do the same, and what the answer then is, is what a test wants to know.
+ *
+ * @param onRepeat called for each time
  */
-export function patient(server: Pick<ServerProcess, 'post' | 'call'>): Pick<ServerProcess, 'post' | 'call'> {
+export function patient(
+  server: Pick<ServerProcess, 'post' | 'call'>,
+  onRepeat: () => void = () => undefined,
+): Pick<ServerProcess, 'post' | 'call'> {
   const untilItCanTell = async (ask: () => Promise<Answer>): Promise<Answer> => {
     for (;;) {
       const answer = await ask();
       if (answer.status !== 503) return answer;
+      onRepeat();
       await delay(50);
     }
   };

@@ -1,0 +1,68 @@
+/** A real Chromium, driven by playwright-core: one that is named or installed, or the one that comes with the tests from npm. */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import chromium from '@sparticuz/chromium';
+import axe from 'axe-core';
+import { type Browser, type Page, chromium as playwright } from 'playwright-core';
+
+const SCREENSHOTS = resolve(import.meta.dirname, '../../.screenshots');
+const INSTALLED = '/usr/bin/chromium';
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--no-first-run',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** Sizes and themes that every page is looked at in. */
+export const LOOKS = [320, 390, 1280].flatMap(width =>
+  (['light', 'dark'] as const).map(theme => ({ width, theme })),
+);
+
+export async function startBrowser(): Promise<Browser> {
+  const executablePath =
+    process.env['CHROMIUM'] ?? (existsSync(INSTALLED) ? INSTALLED : await chromium.executablePath());
+  return playwright.launch({ executablePath, args: ARGUMENTS });
+}
+
+/** What is wrong with a page for people who cannot see, hear or point (WCAG 2.2 AA), one line each. */
+export async function accessibilityProblems(page: Page): Promise<readonly string[]> {
+  // As a debugger would: the policy of the page lets nothing else run.
+  await page.evaluate(axe.source);
+  const result = await page.evaluate(() =>
+    (globalThis as unknown as { axe: typeof axe }).axe.run({
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    }),
+  );
+  return result.violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${help} at ${target.join(' ')} (${failureSummary})`),
+  );
+}
+
+/**
+ * Looks at a page in every size and theme: keeps screenshots, and finds what is wrong.
+ *
+ * @returns one line for each problem
+ */
+export async function lookAt(page: Page, name: string): Promise<readonly string[]> {
+  const problems: string[] = [];
+  await mkdir(SCREENSHOTS, { recursive: true });
+  for (const { width, theme } of LOOKS) {
+    await page.setViewportSize({ width, height: 900 });
+    // A colour that is on its way from one theme to the other has no contrast of its own.
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+    const where = `${name} ${width} ${theme}`;
+    const overflow = await page.evaluate<number>(
+      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+    );
+    if (overflow > 0) problems.push(`${where}: ${overflow} px too wide`);
+    for (const problem of await accessibilityProblems(page)) problems.push(`${where}: ${problem}`);
+    if (width !== 320) {
+      await page.screenshot({ path: join(SCREENSHOTS, `${name}-${width}-${theme}.png`), fullPage: true });
+    }
+  }
+  return problems;
+}
