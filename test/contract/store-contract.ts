@@ -14,8 +14,8 @@ import { newId } from '../../src/ids.ts';
 import { isLive } from '../../src/liveness.ts';
 import type { PageRequest } from '../../src/paging.ts';
 import type { Store, StoreOptions } from '../../src/store/store.ts';
-import { patientStore } from '../support/patience.ts';
 import type { TokenRecord } from '../../src/tokens/index.ts';
+import { patientStore } from '../support/patience.ts';
 import {
   agentRecord,
   cutOff,

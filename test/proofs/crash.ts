@@ -12,6 +12,7 @@ import { isGone, patient, type ServerProcess } from '../support/server-process.t
 import type { TestAgent } from '../support/start-app.ts';
 
 const SPARE_AGENTS = 8;
+const TOKEN_PAGE = 500;
 
 export interface CrashOptions {
   readonly kills: number;
@@ -245,9 +246,13 @@ export async function holdTrail(deployment: Deployment, { agents }: World, ledge
       }
     }
     for (const agent of agents) {
-      for (const token of await store.listTokens(agent.id, 100_000)) {
-        if (!isLive(token, store.epochs, Date.now())) continue;
-        assert.ok(issued.has(token.jti), 'a usable token without its audit row');
+      // By the page: a read of tens of thousands takes longer than the store lets one take.
+      let page = await store.listTokens(agent.id, TOKEN_PAGE);
+      for (; page.length > 0; page = await store.listTokens(agent.id, TOKEN_PAGE, page.at(-1)?.jti)) {
+        for (const token of page) {
+          if (!isLive(token, store.epochs, Date.now())) continue;
+          assert.ok(issued.has(token.jti), 'a usable token without its audit row');
+        }
       }
     }
     assert.ok(issued.size >= ledger.issued.size);

@@ -206,7 +206,7 @@ export async function playModel(
   onRun: (run: number) => void = () => undefined,
 ): Promise<ModelReport> {
   const started = await Promise.all([deployment.start(), deployment.start()]);
-  const servers = started.map(patient);
+  const servers = started.map(server => patient(server));
   const runs = Math.ceil(commands / COMMANDS_A_RUN);
   const sequences = fc.sample(fc.array(anyStep, { minLength: COMMANDS_A_RUN, maxLength: COMMANDS_A_RUN }), {
     numRuns: runs,

@@ -1,6 +1,7 @@
 /** The long proofs, each with its size. What they do stands in the file of each; `npm test` runs them in a small form. */
 import { deploy } from '../support/deployment.ts';
 import { crashUnderLoad } from './crash.ts';
+import { killBehindProxy } from './failover.ts';
 import { playModel } from './model.ts';
 import { type Figure, freshStore, type Proof, percentile, STORES, type StoreKind } from './proof.ts';
 import { killUnderLoad, raceAssertions, wakeAfterKill } from './two-processes.ts';
@@ -9,6 +10,7 @@ import { killUnderLoad, raceAssertions, wakeAfterKill } from './two-processes.ts
 const BOOT_MS = 5_000;
 const RECOVERY_P95_MS = 3_000;
 const KILL_KNOWN_P99_MS = 1_000;
+const FAILOVER_GAP_P99_MS = 1_000;
 /** Longer than a process may trust what it knows. */
 const SLEEP_MS = 2_000;
 
@@ -20,6 +22,23 @@ export const PROOFS: readonly Proof[] = [
     'Kills of server and database under load lose nothing acknowledged and revive nothing dead',
   ),
   ...STORES.flatMap(kind => [kills(kind), races(kind), model(kind)]),
+  {
+    name: 'failover-mongo',
+    claim: 'Of two processes behind a proxy one is always killed, and nothing acknowledged is lost (I10, G8)',
+    async run(host, { seed, size, progress }) {
+      const kills = size(50);
+      const shared = await freshStore(host, 'mongo');
+      const report = await killBehindProxy(host, shared, { kills, seed }, kill => progress(kill, kills));
+      return [
+        count('kills of a process', kills),
+        count('tokens acknowledged', report.tokens),
+        count('revocations acknowledged', report.revocations),
+        count('kills of agents acknowledged', report.kills),
+        count('rows of the trail, all verified', report.rows),
+        ...quantiles('a caller without an answer', report.gapsMs, { p99: FAILOVER_GAP_P99_MS }),
+      ];
+    },
+  },
 ];
 
 function crash(kind: StoreKind, kills: number, claim: string): Proof {

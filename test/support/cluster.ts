@@ -1,15 +1,13 @@
 /** Two processes on one MongoDB behind a plain proxy on the issuer's port: what a production deployment is made of. */
-import type { ExecutionContext } from 'ava';
-import { type Deployment, deploy, sharedMongo, type World } from '../support/deployment.ts';
-import type { MongoServer } from '../support/mongo-server.ts';
+import { type Deployment, deploy, type SharedStore, type World } from './deployment.ts';
 import {
   type ForwardedRequest,
   type RoundRobinProxy,
   SERVED_BY,
   startRoundRobinProxy,
-} from '../support/round-robin-proxy.ts';
-import { type HttpCaller, openCaller, type ServerProcess } from '../support/server-process.ts';
-import type { Answer, TestAgent } from '../support/start-app.ts';
+} from './round-robin-proxy.ts';
+import { type HttpCaller, openCaller, type ServerProcess } from './server-process.ts';
+import type { Answer, TestAgent } from './start-app.ts';
 
 export interface Cluster {
   readonly deployment: Deployment;
@@ -26,12 +24,11 @@ export interface ClusterOptions {
 
 /** Starts both processes and the proxy. They end with the test. */
 export async function startCluster(
-  t: ExecutionContext,
-  mongo: MongoServer,
+  host: Parameters<typeof deploy>[0],
+  shared: SharedStore,
   { env, mayRepeat }: ClusterOptions = {},
 ): Promise<Cluster> {
-  const shared = await sharedMongo(t, mongo);
-  const deployment = await deploy(t, {
+  const deployment = await deploy(host, {
     ...shared,
     env: { ...shared.env, COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1,::1', ...env },
   });
@@ -44,7 +41,7 @@ export async function startCluster(
     ...(mayRepeat && { mayRepeat }),
   });
   const caller = openCaller(port, deployment.issuer);
-  t.teardown(async () => {
+  host.teardown(async () => {
     caller.close();
     await proxy.stop();
   });
@@ -58,19 +55,9 @@ export function servedBy(answer: Answer): number {
 
 export function requestToken(
   caller: Pick<HttpCaller, 'post'>,
-  { resource }: World,
+  { resource }: Pick<World, 'resource'>,
   agent: TestAgent,
 ): Promise<Answer> {
   const form = { grant_type: 'client_credentials', resource: resource.identifier };
   return caller.post('/token', form, { basic: agent.basic });
-}
-
-export async function administrator(
-  caller: Pick<HttpCaller, 'post'>,
-  { admin }: Deployment,
-): Promise<{ readonly Authorization: string }> {
-  const form = { grant_type: 'client_credentials' };
-  const answer = await caller.post('/token', form, { basic: [admin.clientId, admin.secret] });
-  if (answer.status !== 200) throw new Error(`no administrator's token: ${answer.status} ${answer.text}`);
-  return { Authorization: `Bearer ${answer.json.access_token}` };
 }
