@@ -33,10 +33,16 @@ interface Ask {
  */
 export function consentPages(deps: PageDeps, shell: PageShell): void {
   const { interactions } = deps;
-  shell.showOwn('/interaction/:uid', async visit => {
-    const ask = await readAsk(deps, visit);
-    return isSignedInAnew(ask, visit) ? consentPage(ask, visit, deps.maxTtlSeconds) : signInFirst(ask, visit);
-  }, async ctx => (await interactions.find(ctx))?.loginHint);
+  shell.showOwn(
+    '/interaction/:uid',
+    async visit => {
+      const ask = await readAsk(deps, visit);
+      return isSignedInAnew(ask, visit)
+        ? consentPage(ask, visit, deps.maxTtlSeconds)
+        : signInFirst(ask, visit);
+    },
+    async ctx => (await interactions.find(ctx))?.loginHint,
+  );
   shell.takeOwn('/interaction/:uid', async (visit, form) => {
     const ask = await readAsk(deps, visit);
     const { pending, application, resource, granted, countersigned, beyond } = ask;

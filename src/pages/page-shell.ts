@@ -115,10 +115,7 @@ export function createPageShell(deps: PageDeps): PageShell {
         handle((_ctx, visit) => handler(visit)),
       ),
     showOwn: (path, handler, hintFor) =>
-      void router.get(
-        path,
-        handle(own((_ctx, visit) => handler(visit), hintFor)),
-      ),
+      void router.get(path, handle(own((_ctx, visit) => handler(visit), hintFor))),
     take: (path, holder, handler) =>
       void router.post(
         path,

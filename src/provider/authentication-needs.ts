@@ -55,14 +55,18 @@ export const ANEW_REASONS = ['login_prompt', 'signed_in_too_long_ago', 'acr_not_
 export function addNeedsChecks(prompt: interactionPolicy.Prompt | undefined, deps: NeedsDeps): void {
   const { NO_NEED_TO_PROMPT, REQUEST_PROMPT } = interactionPolicy.Check;
   prompt?.checks.add(
-    new interactionPolicy.Check('signed_in_too_long_ago', 'End-User authentication is required', async ctx => {
-      const maxAge = ctx.oidc.params?.['needed_max_age'];
-      // Coming back from our page: that it was anew has just been looked at.
-      if (maxAge === undefined || ctx.oidc.result?.login) return NO_NEED_TO_PROMPT;
-      const session = await deps.currentSession(ctx);
-      const isRecent = session && deps.now() - session.authenticatedAt <= Number(maxAge) * 1_000;
-      return isRecent ? NO_NEED_TO_PROMPT : REQUEST_PROMPT;
-    }),
+    new interactionPolicy.Check(
+      'signed_in_too_long_ago',
+      'End-User authentication is required',
+      async ctx => {
+        const maxAge = ctx.oidc.params?.['needed_max_age'];
+        // Coming back from our page: that it was anew has just been looked at.
+        if (maxAge === undefined || ctx.oidc.result?.login) return NO_NEED_TO_PROMPT;
+        const session = await deps.currentSession(ctx);
+        const isRecent = session && deps.now() - session.authenticatedAt <= Number(maxAge) * 1_000;
+        return isRecent ? NO_NEED_TO_PROMPT : REQUEST_PROMPT;
+      },
+    ),
   );
   prompt?.checks.add(
     new interactionPolicy.Check('acr_not_met', 'End-User authentication is required', async ctx => {

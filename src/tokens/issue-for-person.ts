@@ -82,8 +82,17 @@ export async function issueForPerson(
   request: TokenForPerson,
   origin: Origin,
 ): Promise<IssuedForPerson> {
-  const { clientId, application, agent, grantId, resource, scope: askedScope, proofKey, grantType, authentication } =
-    request;
+  const {
+    clientId,
+    application,
+    agent,
+    grantId,
+    resource,
+    scope: askedScope,
+    proofKey,
+    grantType,
+    authentication,
+  } = request;
   await deps.tokens.fresh();
   const lineage = [handle(application.id, application.epoch), handle(grantHandleId(grantId), 0)];
   const decision: RequestDecision | GrantEnded = (await isGrantAlive(deps, request))

@@ -97,7 +97,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
   });
 
   router.post('/par', async (ctx, next) => {
-    if (ctx.headers['dpop'] === undefined) return next();
+    // Also without a proof: who answers after us reads what was kept of the body.
     const form = await deps.readForm(ctx);
     const key = await spendProof(deps, ctx, `${deps.issuer}/par`, ctx.state.origin);
     if (key !== undefined) nameKey(ctx, form, key);
