@@ -21,9 +21,8 @@ import {
   verifyTrail,
 } from '../audit/index.ts';
 import { loadConfig } from '../config/index.ts';
-import { newId } from '../ids.ts';
-import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
+import { openExistingStore } from './open-existing-store.ts';
 
 interface VerifyOptions {
   readonly file?: string;
@@ -223,9 +222,9 @@ async function withTrail<T>(
   }
 }
 
-/** The store of the environment's configuration. That it was opened is in the trail: who reads it leaves a trace. */
+/** The store of the environment's configuration. */
 function openConfiguredStore(): Promise<Store> {
-  return openStore(loadConfig(process.env).store, { now: Date.now, lane: newId('lane', Date.now()) });
+  return openExistingStore(loadConfig(process.env).store);
 }
 
 function parseCount(text: string): number {

@@ -7,8 +7,8 @@ import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { sealingKey } from '../keys/index.ts';
 import type { RecoveryDeps, RecoveryRefusal } from '../recovery/index.ts';
-import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/store.ts';
+import { openExistingStore } from './open-existing-store.ts';
 
 export interface Recovery {
   readonly config: Config;
@@ -21,7 +21,7 @@ export interface Recovery {
 /** Runs work on the configured store. That it was opened is in the trail. */
 export async function withRecovery<T>(work: (recovery: Recovery) => Promise<T>): Promise<T> {
   const config = loadConfig(process.env);
-  const store = await openStore(config.store, { now: Date.now, lane: newId('lane', Date.now()) });
+  const store = await openExistingStore(config.store);
   try {
     return await work({ config, store, deps: recoveryDeps(store, config), origin: operatorOrigin() });
   } catch (error) {

@@ -84,6 +84,22 @@ test('every verb that reads the settings takes --config', async t => {
   }
 });
 
+test('a verb that looks into the store makes none where there is none', async t => {
+  const folder = await makeFolder(t);
+  for (const args of [
+    ['audit', 'verify'],
+    ['audit', 'tail'],
+    ['audit', 'export'],
+    ['quarantine', 'status'],
+    ['people', 'reset-factor', `usr_${'0'.repeat(32)}`],
+  ]) {
+    const ran = await folder.cli(args);
+    t.is(ran.code, 2, `${args.join(' ')}: ${ran.stdout}`);
+    t.regex(ran.stderr, /no store/);
+  }
+  t.false(existsSync(join(folder.path, 'var/countersign.sqlite')));
+});
+
 test('migrate brings an older store up to date, and says from where to where', async t => {
   const folder = await makeFolder(t);
   const file = join(folder.path, 'old.sqlite');

@@ -1,0 +1,19 @@
+import type { StoreLocation } from '../config/index.ts';
+import { newId } from '../ids.ts';
+import { inspectStore } from '../store/inspect-store.ts';
+import { openStore } from '../store/open-store.ts';
+import type { Store } from '../store/store.ts';
+import { EXIT, Failure } from './failure.ts';
+
+/**
+ * Opens the store that servers use. That it was opened is in its trail: who reads it leaves a trace.
+ *
+ * @throws {Failure} where there is none yet: made anew, it would look like one with nothing wrong in it
+ */
+export async function openExistingStore(location: StoreLocation): Promise<Store> {
+  if (!(await inspectStore(location)))
+    throw new Failure(EXIT.usage, 'There is no store where the settings say: the first start makes it.', {
+      mend: 'run this where the server runs, or name its settings (--config)',
+    });
+  return openStore(location, { now: Date.now, lane: newId('lane', Date.now()) });
+}
