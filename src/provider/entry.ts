@@ -31,7 +31,7 @@ const ENGINE_PATH = /^\/(?:authorize(?:\/[A-Za-z0-9_-]+)?|token|par)$/;
 export function engineEntry(issuer: URL, noteRefusal: (ctx: Context) => Promise<void>): Middleware {
   const prefix = issuer.pathname === '/' ? '' : issuer.pathname;
   return async (ctx: Context, next: Next): Promise<void> => {
-    // No preflight: no page of another site may call what is here, until there are clients that run in a browser.
+    // No preflight: those of public clients are answered before us (`src/tokens/pages-of-clients.ts`).
     if (ctx.method !== 'GET' && ctx.method !== 'POST') return;
     if (!ctx.path.startsWith(`${prefix}/`)) return;
     const path = ctx.path.slice(prefix.length);
