@@ -2,9 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import test from 'ava';
-import { freePort } from '../support/server-process.ts';
 import { makeFolder } from './run-cli.ts';
 
 const SOMEBODY = 65_534;
@@ -14,19 +15,18 @@ test('a port on which somebody else listens is not spoken to', async t => {
     t.pass('only root can be two users');
     return;
   }
-  const port = await freePort();
   const program = `
-    let heard = 0;
-    require('net').createServer(() => console.log('heard')).listen(${port}, '127.0.0.1', () => console.log('ready'));`;
+    const server = require('net').createServer(socket => console.log('heard ' + socket.remotePort));
+    server.listen(0, '127.0.0.1', () => console.log('listening ' + server.address().port));`;
   const stranger = spawn(process.execPath, ['-e', program], {
     uid: SOMEBODY,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => stranger.kill());
-  await once(stranger.stdout, 'data');
-  const heard: string[] = [];
-  stranger.stdout.on('data', (data: Buffer) => heard.push(data.toString()));
-  const folder = await makeFolder(t, { COUNTERSIGN_PORT: String(port) });
+  const lines = createInterface({ input: stranger.stdout })[Symbol.asyncIterator]();
+  const nextLine = async (): Promise<string> => (await lines.next()).value ?? '';
+  const [, port = ''] = /^listening (\d+)$/.exec(await nextLine()) ?? [];
+  const folder = await makeFolder(t, { COUNTERSIGN_PORT: port });
   mkdirSync(join(folder.path, 'var'));
   writeFileSync(
     join(folder.path, 'var/bootstrap-client.json'),
@@ -36,5 +36,9 @@ test('a port on which somebody else listens is not spoken to', async t => {
   const { code, stderr } = await folder.cli(['agents', 'list']);
   t.is(code, 3);
   t.true(stderr.includes(`Port ${port} belongs to another user`), stderr);
-  t.deepEqual(heard, []);
+  // Connections are heard of in their order, and the first is ours.
+  const own = connect(Number(port), '127.0.0.1');
+  t.teardown(() => own.destroy());
+  await once(own, 'connect');
+  t.is(await nextLine(), `heard ${own.localPort}`);
 });
