@@ -1,4 +1,4 @@
-/** `countersign plan`, `apply` and `export`, as people run them, against a server in a process of its own. */
+/** `countersign plan`, `apply` and `export`, as people run them, in processes of their own, against a server. */
 import { chmod, readFile, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -16,7 +16,7 @@ const BY_HAND = {
   credential: { method: 'client_secret' },
 } as const;
 
-// One at a time: each has a server, and starts many processes.
+// One at a time: each starts many processes.
 test.serial('files are planned, applied, and applied again without a change', async t => {
   const server = await startAsCodeServer(t);
   await server.write('fleet.yaml', FLEET);

@@ -1,16 +1,10 @@
-/** A server in a process of its own, and a folder of files beside it. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/** A server, and a folder of files beside it. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type AdminClient, createClient } from '../../src/client/index.ts';
 import { makeFolder, type Ran, type RunOptions } from '../cli/run-cli.ts';
-import { freePort, startServerProcess } from '../support/server-process.ts';
-
-const ADMIN = {
-  clientId: `agt_${'b'.repeat(32)}`,
-  clientSecret: 'A-secret-of-the-tests-that-is-long-enough-0123',
-};
+import { startApp } from '../support/start-app.ts';
 
 export interface AsCodeServer {
   readonly api: AdminClient;
@@ -19,53 +13,26 @@ export interface AsCodeServer {
   readonly issuer: string;
   readonly adminId: string;
   readonly path: string;
-  /** The processor time that the server has used, in seconds: what it costs, however busy the machine is. */
-  cpuSeconds(): Promise<number>;
   /** Writes a file into the folder in which the command line runs. */
   write(file: string, text: string): Promise<void>;
   cli(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
 
 export async function startAsCodeServer(t: ExecutionContext): Promise<AsCodeServer> {
-  const data = await mkdtemp(join(tmpdir(), 'countersign-as-code-'));
-  const port = await freePort();
-  const issuer = `http://localhost:${port}`;
-  const server = await startServerProcess({
-    issuer,
-    port,
-    env: {
-      COUNTERSIGN_DATA_DIR: data,
-      COUNTERSIGN_STORE: `sqlite:${join(data, 'countersign.sqlite')}`,
-      COUNTERSIGN_BOOTSTRAP_CLIENT_ID: ADMIN.clientId,
-      COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET: ADMIN.clientSecret,
-    },
-  });
-  t.teardown(async () => {
-    await server.end('SIGTERM');
-    await rm(data, { recursive: true, force: true });
-  });
+  const { issuer, admin } = await startApp(t);
+  const { clientId, secret: clientSecret } = admin;
   const { path, cli } = await makeFolder(t, {
     COUNTERSIGN_URL: issuer,
-    COUNTERSIGN_CLIENT_ID: ADMIN.clientId,
-    COUNTERSIGN_CLIENT_SECRET: ADMIN.clientSecret,
+    COUNTERSIGN_CLIENT_ID: clientId,
+    COUNTERSIGN_CLIENT_SECRET: clientSecret,
   });
   return {
-    api: createClient({ issuer, ...ADMIN }),
-    clientWith: fetchIt => createClient({ issuer, ...ADMIN, fetch: fetchIt }),
+    api: createClient({ issuer, clientId, clientSecret }),
+    clientWith: fetchIt => createClient({ issuer, clientId, clientSecret, fetch: fetchIt }),
     issuer,
-    adminId: ADMIN.clientId,
+    adminId: clientId,
     path,
     cli,
-    cpuSeconds: async () => {
-      const [, fields = ''] = (await readFile(`/proc/${server.pid}/stat`, 'utf8')).split(') ');
-      // proc_pid_stat(5): utime and stime, in hundredths.
-      return (
-        fields
-          .split(' ')
-          .slice(11, 13)
-          .reduce((sum, ticks) => sum + Number(ticks), 0) / 100
-      );
-    },
     write: (file, text) => writeFile(join(path, file), text),
   };
 }
