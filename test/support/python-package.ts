@@ -4,12 +4,16 @@ import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
 export const CACHE = join(import.meta.dirname, '../../node_modules/.cache/countersign');
+
+/** How SQLite says that somebody else has it. */
+const SQLITE_BUSY = 5;
 
 /**
  * Installs what a file of requirements names, unless it is there. Test files run at the same time, so one installs and the others wait
@@ -26,7 +30,7 @@ export async function installPythonPackages(name: string, requirements: string):
   const isInstalled = async (): Promise<boolean> =>
     existsSync(installed) && (await readFile(installed, 'utf8')) === wanted;
   try {
-    await withLock(join(CACHE, `${name}.lock`), async () => {
+    await withLock(join(CACHE, `${name}.lock.sqlite`), async () => {
       if (await isInstalled()) return;
       await rm(directory, { recursive: true, force: true });
       await run('python3', ['-m', 'venv', directory]);
@@ -41,32 +45,24 @@ export async function installPythonPackages(name: string, requirements: string):
   return directory;
 }
 
-/** Runs alone among processes. A lock whose holder has died is taken over. */
-export async function withLock(path: string, work: () => Promise<void>): Promise<void> {
+/** Runs alone among processes. The lock is the operating system's, on a file that stays: it ends with its holder, however that ends. */
+async function withLock(path: string, work: () => Promise<void>): Promise<void> {
   await mkdir(CACHE, { recursive: true });
-  for (;;) {
-    try {
-      await writeFile(path, String(process.pid), { flag: 'wx' });
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-      if (holder > 0 && !isRunning(holder)) await rm(path, { force: true });
-      else await delay(100);
-    }
-  }
+  const lock = new DatabaseSync(path, { timeout: 0 });
   try {
+    while (!tryLock(lock)) await delay(100);
     await work();
   } finally {
-    await rm(path, { force: true });
+    lock.close();
   }
 }
 
-function isRunning(pid: number): boolean {
+function tryLock(lock: DatabaseSync): boolean {
   try {
-    process.kill(pid, 0);
+    lock.exec('BEGIN EXCLUSIVE');
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return false;
+    throw error;
   }
 }
