@@ -75,7 +75,20 @@ test('blocks of a page share a shell and its files; what is started ends with th
   t.deepEqual(more, []);
   const [, url = ''] = /^line \d+: what was printed is: here (http\S+)/.exec(problem) ?? [];
   t.truthy(url, problem);
-  await t.throwsAsync(fetch(url), undefined, 'nobody is there any more');
+  // Whoever is killed is gone a moment later.
+  while (
+    await fetch(url).then(
+      () => true,
+      () => false,
+    )
+  );
+});
+
+test('what was started and ends before it answers is told with what it printed', async t => {
+  const page = fenced('sh start until=$MCP_URL', 'echo "the reason"; false');
+  const [problem = '', ...more] = await checkPage(page);
+  t.regex(problem, /^line 1: http\S+ does not answer: the reason\n/);
+  t.deepEqual(more, []);
 });
 
 test('fences may be long, indented, or of tildes', t => {

@@ -1,12 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-
-const BLOCK_TIMEOUT_MS = 45_000;
-const START_TIMEOUT_MS = 20_000;
-const STOP_TIMEOUT_MS = 5_000;
 
 /**
  * The shell of one page: bash, which ends at the first command that fails. Its blocks share variables and folder, as they do for
@@ -15,6 +13,8 @@ const STOP_TIMEOUT_MS = 5_000;
 export class PageShell {
   readonly #process: ChildProcess;
   readonly #directory: string;
+  /** Resolves when the shell and everything that it has started are gone: each of them holds an end of its last pipe. */
+  readonly #gone: Promise<unknown>;
   #stdout = '';
   #stderr = '';
   #blocks = 0;
@@ -24,24 +24,30 @@ export class PageShell {
   constructor(directory: string, env: Readonly<Record<string, string>>) {
     this.#directory = directory;
     // A process group of its own, so that everything in it can be stopped.
-    this.#process = spawn('bash', ['--noprofile', '--norc', '-euo', 'pipefail', '-s'], {
+    const child = spawn('bash', ['--noprofile', '--norc', '-euo', 'pipefail', '-s'], {
       cwd: directory,
       env,
       detached: true,
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     });
+    this.#process = child;
     const note = (): void => {
       this.#progress.resolve();
       this.#progress = Promise.withResolvers();
     };
-    this.#process.stdout?.setEncoding('utf8').on('data', chunk => {
+    child.stdout.setEncoding('utf8').on('data', chunk => {
       this.#stdout += chunk;
       note();
     });
-    this.#process.stderr?.setEncoding('utf8').on('data', chunk => {
+    child.stderr.setEncoding('utf8').on('data', chunk => {
       this.#stderr = (this.#stderr + chunk).slice(-4_000);
+      note();
     });
-    this.#process.stdin?.on('error', () => undefined);
-    this.#process.once('close', () => {
+    child.stdin.on('error', () => undefined);
+    (child.stdio[3] as Socket).on('error', () => undefined).resume();
+    this.#gone = once(child, 'close');
+    // It has ended when all that it said was read; what it started has an output of its own.
+    Promise.all([once(child, 'exit'), once(child.stdout, 'end'), once(child.stderr, 'end')]).then(() => {
       this.#hasEnded = true;
       note();
     });
@@ -55,66 +61,57 @@ export class PageShell {
    */
   async run(text: string): Promise<string> {
     this.#blocks += 1;
-    const end = `end-of-block-${this.#blocks}`;
     this.#stdout = '';
     this.#stderr = '';
-    this.#process.stdin?.write(`{\n${text}\n} </dev/null\nprintf '\\n%s %s\\n' ${end} $?\n`);
-    const deadline = performance.now() + BLOCK_TIMEOUT_MS;
-    const complaint = (): string => (this.#stderr || this.#stdout).trim();
+    // The same last line in both, so that each is known to be whole.
+    const mark = `end-of-block-${this.#blocks}`;
+    const print = `printf '\\n%s %s\\n' ${mark} $status`;
+    const end = `(status=$?; ${print}; ${print} >&2)`;
+    this.#process.stdin?.write(`{\n${text}\n} </dev/null\n${end}\n`);
+    const lastLine = new RegExp(`\\n${mark} (\\d+)\\n$`);
     for (;;) {
-      const [ending, status] = new RegExp(`\\n${end} (\\d+)\\n$`).exec(this.#stdout) ?? [];
+      const [printed, complained] = [lastLine.exec(this.#stdout), lastLine.exec(this.#stderr)];
+      const isOver = printed !== null && complained !== null;
       // bash itself does not stop at `false && true`.
-      if (this.#hasEnded || (ending && status !== '0')) throw new Error(`a command failed: ${complaint()}`);
-      if (ending) return this.#stdout.slice(0, -ending.length);
-      const left = deadline - performance.now();
-      if (left <= 0) throw new Error(`it does not end: ${complaint()}`);
-      await Promise.race([this.#progress.promise, delay(left, undefined, { ref: false })]);
+      if (this.#hasEnded || (isOver && printed[1] !== '0')) {
+        const complaint = this.#stderr.replace(lastLine, '').trim();
+        throw new Error(`a command failed: ${complaint || this.#stdout.replace(lastLine, '').trim()}`);
+      }
+      if (isOver) return this.#stdout.slice(0, printed.index);
+      await this.#progress.promise;
     }
   }
 
   /**
    * Starts a block that goes on running, and waits until a URL answers with anything but an error of the server.
    *
-   * @throws with what it printed, when it does not
+   * @throws with what it printed, when it ends before that
    */
   async start(text: string, url: string): Promise<void> {
     const log = join(this.#directory, `.started-${this.#blocks}.log`);
-    openSync(log, 'a');
-    await this.run(`{\n${text}\n} >'${log}' 2>&1 &`);
-    const deadline = performance.now() + START_TIMEOUT_MS;
+    const ended = `${log}.ended`;
+    await this.run(`(\ntrap 'touch "${ended}"' EXIT\n${text}\n) >'${log}' 2>&1 &`);
     for (;;) {
+      const hasEnded = existsSync(ended);
       const status = await fetch(url).then(
         answer => answer.body?.cancel().then(() => answer.status) ?? answer.status,
         () => 0,
       );
       if (status > 0 && status < 500) return;
-      if (performance.now() > deadline)
-        throw new Error(`${url} does not answer: ${await readFile(log, 'utf8')}`);
+      if (hasEnded) throw new Error(`${url} does not answer: ${await readFile(log, 'utf8')}`);
       await delay(50);
     }
   }
 
-  /** Stops everything as Ctrl-C would, and what does not stop at that, and waits until it is gone. */
+  /** Ends everything that was started, and waits until it is gone. */
   async stop(): Promise<void> {
     const { pid } = this.#process;
     if (pid === undefined) return;
-    for (const name of ['SIGTERM', 'SIGKILL'] as const) {
-      signal(pid, name);
-      const deadline = performance.now() + STOP_TIMEOUT_MS;
-      while (signal(pid, 0)) {
-        if (performance.now() > deadline) break;
-        await delay(20);
-      }
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
-  }
-}
-
-/** To the whole group. @returns whether there is anybody in it */
-function signal(group: number, name: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(-group, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-    throw error;
+    await this.#gone;
   }
 }
