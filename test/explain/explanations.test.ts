@@ -6,7 +6,9 @@ import { SCOPE_TOKEN } from '../../src/oauth.ts';
 import { type AskedToken, decideRequest, type IssueQuestion } from '../../src/tokens/index.ts';
 import { anyQuestion, NOW } from '../support/issue-questions.ts';
 
-const RUNS = 100_000;
+/** Enough to find what is wrong today; a hundred times as many find what is rare. */
+const RUNS = Number(process.env['COUNTERSIGN_TEST_REQUESTS'] ?? 10_000);
+const SEED = Number(process.env['COUNTERSIGN_TEST_SEED'] ?? Date.now() % 1_000_000);
 
 /** The world of a question, as the decision and the explanation read it. */
 function depsOf({ agent, owner, resource, deploymentEpoch, signingKey, maxTtlSeconds }: IssueQuestion) {
@@ -37,7 +39,8 @@ function expected({ agent }: IssueQuestion, asked: AskedToken, { resources }: Ag
   return (['refuse', 'needs-approval'] as const).find(each => outcomes.includes(each)) ?? 'issue';
 }
 
-test('over 100,000 random requests, what an explanation says and what is decided never differ', async t => {
+test('of no random request does an explanation say anything else than what is decided', async t => {
+  t.log(`seed ${SEED}`);
   const met = { issue: 0, 'needs-approval': 0, refuse: 0 };
   await fc.assert(
     fc.asyncProperty(anyQuestion, async question => {
@@ -54,8 +57,9 @@ test('over 100,000 random requests, what an explanation says and what is decided
         throw new Error(`${decision.outcome}: ${JSON.stringify({ question, explanation })}`);
       }
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, seed: SEED },
   );
   t.log(met);
-  t.true(Math.min(...Object.values(met)) > RUNS / 200, JSON.stringify(met));
+  // The rarest is about one in 150.
+  t.true(Math.min(...Object.values(met)) > 10, JSON.stringify(met));
 });
