@@ -8,26 +8,25 @@ import { join } from 'node:path';
 import test from 'ava';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { createAgent } from '../../src/agents/index.ts';
-import { lookAt, startBrowser } from '../support/browser.ts';
+import { lookAt, PATIENCE_MS, startBrowser } from '../support/browser.ts';
 import { codeOf, PASSWORD } from '../support/people.ts';
 import { type App, addAgent, addResource, startApp } from '../support/start-app.ts';
 
 let browser: Browser;
-test.before('start a browser', async t => {
-  t.timeout(60_000);
+test.before('start a browser', async () => {
   browser = await startBrowser();
 });
 test.after.always('stop the browser', () => browser?.close());
 
 const EMAIL = 'ada@example.com';
 
-/** A clock that is ahead by as much as a test wants, so that codes of an app need not be waited for. */
+/** A clock that stands still until it is moved, so that the code of an app is good for as long as the browser takes to type it. */
 function movingClock() {
-  let ahead = 0;
+  let now = Date.now();
   return {
-    clock: () => Date.now() + ahead,
+    clock: () => now,
     pass: (milliseconds: number) => {
-      ahead += milliseconds;
+      now += milliseconds;
     },
   };
 }
@@ -61,7 +60,6 @@ async function enrol(
 }
 
 test('the first administrator enrols, signs in with a code and with a passkey, and sees and ends what they have', async t => {
-  t.timeout(300_000);
   const problems: string[] = [];
   const look = async (page: Page, name: string): Promise<void> => {
     problems.push(...(await lookAt(page, name)));
@@ -71,7 +69,7 @@ test('the first administrator enrols, signs in with a code and with a passkey, a
   const context: BrowserContext = await browser.newContext({ locale: 'en-GB' });
   t.teardown(() => context.close());
   const page = await context.newPage();
-  page.setDefaultTimeout(8_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   const complaints: string[] = [];
   page.on('console', message => {
     if (message.type() === 'error') complaints.push(message.text());
@@ -149,6 +147,7 @@ test('the first administrator enrols, signs in with a code and with a passkey, a
   const plain = await browser.newContext({ locale: 'de-DE', javaScriptEnabled: false });
   t.teardown(() => plain.close());
   const other = await plain.newPage();
+  other.setDefaultTimeout(PATIENCE_MS);
   await other.goto(`${app.issuer}/me`);
   await other.getByLabel('E-Mail-Adresse').fill(EMAIL);
   await other.getByLabel('Passwort').fill(PASSWORD);
@@ -185,13 +184,12 @@ test('the first administrator enrols, signs in with a code and with a passkey, a
 });
 
 test('an application asks, the person lets it act for them, and the browser goes back to it', async t => {
-  t.timeout(300_000);
   const problems: string[] = [];
-  const app = await startApp(t);
+  const app = await startApp(t, { clock: movingClock().clock });
   const context = await browser.newContext({ locale: 'en-GB' });
   t.teardown(() => context.close());
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   await enrol(app, page, async () => undefined);
   const callback = createServer((request, response) => {
     response

@@ -8,19 +8,19 @@ import { enrol, Visitor } from '../support/visitor.ts';
 
 const MOST_BYTES = 40_000;
 
-/** A clock that a test moves. */
-function clockAhead() {
-  let ahead = 0;
+/** A clock that a test moves: the code of an app is good for as long as nobody does. */
+function heldClock() {
+  let now = Date.now();
   return {
-    clock: () => Date.now() + ahead,
+    clock: () => now,
     pass: (ms: number) => {
-      ahead += ms;
+      now += ms;
     },
   };
 }
 
 test('R080: pages are in nobody’s frame or cache, load and run nothing from elsewhere, and fit into 40 kB', async t => {
-  const app = await startApp(t);
+  const app = await startApp(t, { clock: heldClock().clock });
   const visitor = new Visitor(app);
   await enrol(app, visitor);
   for (const path of ['/sign-in', '/me', '/me/password', '/step-up', '/signed-out', '/enrol/nothing']) {
@@ -58,7 +58,7 @@ test('R080: over https the cookies are bound to the host, out of reach of script
 });
 
 test('R116: a form of another site, without a token, of another action or of another session changes nothing', async t => {
-  const time = clockAhead();
+  const time = heldClock();
   const app = await startApp(t, { clock: time.clock });
   const visitor = new Visitor(app);
   const { person } = await enrol(app, visitor);
@@ -110,7 +110,7 @@ test('R116: a form of another site, without a token, of another action or of ano
 });
 
 test('I3: nobody stops the agent of another, and unknown and foreign look alike', async t => {
-  const app = await startApp(t);
+  const app = await startApp(t, { clock: heldClock().clock });
   const [ada, eve] = [new Visitor(app), new Visitor(app)];
   const { person } = await enrol(app, ada);
   await enrol(app, eve, ['member'], 'Eve');
@@ -130,7 +130,7 @@ test('I3: nobody stops the agent of another, and unknown and foreign look alike'
 });
 
 test('an enrolment link that a scanner opens stays good, and stands in no address once it was opened', async t => {
-  const app = await startApp(t);
+  const app = await startApp(t, { clock: heldClock().clock });
   const { store } = app;
   const deps = { credentials: store, store, freshness: store, epochs: store.epochs, issuer: app.issuer };
   const { link, value } = await issueEnrolment(deps, await addPerson(app), 'invitation', [], app.origin());
@@ -148,7 +148,7 @@ test('an enrolment link that a scanner opens stays good, and stands in no addres
 });
 
 test('R094: a session begins anew at each sign-in, ends on the server, and a cookie that somebody planted is not taken over', async t => {
-  const time = clockAhead();
+  const time = heldClock();
   const app = await startApp(t, { clock: time.clock });
   const visitor = new Visitor(app);
   const { email, seed } = await enrol(app, visitor);
@@ -172,7 +172,7 @@ test('R094: a session begins anew at each sign-in, ends on the server, and a coo
 });
 
 test('I15: an unknown address, a wrong password and somebody who has never enrolled get the same page', async t => {
-  const app = await startApp(t);
+  const app = await startApp(t, { clock: heldClock().clock });
   const { email } = await enrol(app, new Visitor(app));
   const shown = async (address: string) => {
     const visitor = new Visitor(app);
@@ -187,7 +187,7 @@ test('I15: an unknown address, a wrong password and somebody who has never enrol
 });
 
 test('nobody is sent to another site by a sign-in, whatever its address says', async t => {
-  const time = clockAhead();
+  const time = heldClock();
   const app = await startApp(t, { clock: time.clock });
   const { email, seed } = await enrol(app, new Visitor(app));
   for (const next of [
@@ -204,7 +204,7 @@ test('nobody is sent to another site by a sign-in, whatever its address says', a
 });
 
 test('a form that is no form, too long, or sent twice over is refused and says so', async t => {
-  const app = await startApp(t);
+  const app = await startApp(t, { clock: heldClock().clock });
   const visitor = new Visitor(app);
   await visitor.get('/sign-in');
   const own = { Origin: app.issuer, 'Sec-Fetch-Site': 'same-origin' };

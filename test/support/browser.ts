@@ -17,6 +17,9 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
+/** How long something may take that has to happen: only a broken test waits for it. */
+export const PATIENCE_MS = 900_000;
+
 /** Sizes and themes that every page is looked at in. */
 export const LOOKS = [320, 390, 1280].flatMap(width =>
   (['light', 'dark'] as const).map(theme => ({ width, theme })),
@@ -25,7 +28,7 @@ export const LOOKS = [320, 390, 1280].flatMap(width =>
 export async function startBrowser(): Promise<Browser> {
   const executablePath =
     process.env['CHROMIUM'] ?? (existsSync(INSTALLED) ? INSTALLED : await chromium.executablePath());
-  return playwright.launch({ executablePath, args: ARGUMENTS });
+  return playwright.launch({ executablePath, args: ARGUMENTS, timeout: PATIENCE_MS });
 }
 
 /** What is wrong with a page for people who cannot see, hear or point (WCAG 2.2 AA), one line each. */
