@@ -33,8 +33,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
 let installed: string;
 let folder: string;
 
-test.before('pack and install', async t => {
-  t.timeout(180_000);
+test.before('pack and install', async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), 'countersign-package-')));
   await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT });
   const tarball = (await readdir(folder)).find(name => name.endsWith('.tgz')) as string;
@@ -137,7 +136,6 @@ test('everything that the package exports is in it, has types, and can be import
 
 for (const node of nodes()) {
   test(`installed in an empty folder, it starts, issues, introspects and stops: ${node.version}`, async t => {
-    t.timeout(60_000);
     const data = await mkdtemp(join(tmpdir(), 'countersign-empty-'));
     t.teardown(() => rm(data, { recursive: true, force: true }));
     const started = await start(t, data, node.directory);
