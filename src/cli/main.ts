@@ -1,7 +1,5 @@
 /** `countersign`: the same use cases from a terminal. */
-import { useConfigFile } from './config.ts';
-import { reportFailure } from './failure.ts';
-import { createProgram } from './program.ts';
+import { runCommandLine } from './run-command-line.ts';
 
 // Whoever reads us may have read enough, as `head` has.
 process.stdout.on('error', error => {
@@ -9,16 +7,4 @@ process.stdout.on('error', error => {
   process.exit(process.exitCode ?? 0);
 });
 
-const program = createProgram();
-let output: string | undefined;
-program.hook('preAction', (_, command) => {
-  const options = command.opts<{ output?: string; config?: string }>();
-  output = options.output;
-  useConfigFile(options.config);
-});
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = reportFailure(error, output);
-}
+await runCommandLine(process.argv.slice(2));

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { ExecutionContext } from 'ava';
+import { runCommandLine } from '../../src/cli/run-command-line.ts';
 
 /** Node.js keeps here what it has compiled: the same program is started hundreds of times. */
 const COMPILED = {
@@ -45,6 +46,30 @@ export async function makeFolder(t: ExecutionContext, env: RunOptions['env'] = {
   };
 }
 
+/**
+ * Runs the command line in this process, in this folder and with this environment: for a test that runs it so often that processes
+ * of their own would take most of its time. Nothing else may run at the same time.
+ */
+export async function runHere(args: readonly string[]): Promise<Ran> {
+  const written = { stdout: '', stderr: '' };
+  const restore = (['stdout', 'stderr'] as const).map(name => {
+    const { write } = process[name];
+    process[name].write = (chunk: string | Uint8Array) => {
+      written[name] += String(chunk);
+      return true;
+    };
+    return () => Object.assign(process[name], { write });
+  });
+  try {
+    await runCommandLine(args);
+  } finally {
+    for (const each of restore) each();
+  }
+  const code = Number(process.exitCode ?? 0);
+  process.exitCode = undefined;
+  return { code, ...written, json: jsonOf(written.stdout) };
+}
+
 async function run(args: readonly string[], { env, input, cwd }: RunOptions): Promise<Ran> {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     ...(cwd !== undefined && { cwd }),
@@ -59,11 +84,13 @@ async function run(args: readonly string[], { env, input, cwd }: RunOptions): Pr
     text(child.stdout),
     text(child.stderr),
   ]);
-  let json: unknown;
+  return { code, stdout, stderr, json: jsonOf(stdout) };
+}
+
+function jsonOf(text: string): unknown {
   try {
-    json = JSON.parse(stdout);
+    return JSON.parse(text);
   } catch {
-    json = undefined;
+    return undefined;
   }
-  return { code, stdout, stderr, json };
 }

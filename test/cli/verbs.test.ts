@@ -1,5 +1,4 @@
 /** The verbs of the admin API: one for each call, each used once against a server. */
-import { join } from 'node:path';
 import test from 'ava';
 import type { z } from 'zod';
 import type { AdminCallDescription } from '../../src/admin-call.ts';
@@ -8,8 +7,8 @@ import { exampleArguments } from '../../src/cli/calls/example.ts';
 import { verbsOf } from '../../src/cli/calls/verbs.ts';
 import { commandsOf, pathOf } from '../../src/cli/command-tree.ts';
 import { createProgram } from '../../src/cli/program.ts';
-import { freePort, startServerProcess } from '../support/server-process.ts';
-import { type Folder, makeFolder } from './run-cli.ts';
+import { startApp } from '../support/start-app.ts';
+import { makeFolder, runHere } from './run-cli.ts';
 
 const VERBS = verbsOf(ADMIN_CALLS);
 const CALLS: Readonly<Record<string, AdminCallDescription>> = ADMIN_CALLS;
@@ -66,30 +65,24 @@ test('every verb has help with a description and an example of itself', t => {
   }
 });
 
-test('the example of every verb works, in the order of the calls', async t => {
+test.serial('the example of every verb works, in the order of the calls', async t => {
   const folder = await makeFolder(t);
-  const port = await freePort();
-  const issuer = `http://localhost:${port}`;
-  const server = await startServerProcess({
-    env: {
-      COUNTERSIGN_STORE: `sqlite:${join(folder.path, 'var/countersign.sqlite')}`,
-      COUNTERSIGN_DATA_DIR: join(folder.path, 'var'),
-      COUNTERSIGN_LOG_LEVEL: 'info',
-    },
-    issuer,
-    port,
-  });
-  t.teardown(() => server.end('SIGTERM'));
-  const login = await folder.cli([
-    ...['login', '--url', issuer],
-    ...['--credentials', join(folder.path, 'var/bootstrap-client.json')],
-  ]);
-  t.is(login.code, 0, login.stderr);
+  const app = await startApp(t);
+  const here = process.cwd();
+  process.chdir(folder.path);
+  t.teardown(() => process.chdir(here));
+  const environment = {
+    HOME: folder.path,
+    COUNTERSIGN_URL: app.issuer,
+    COUNTERSIGN_CLIENT_ID: app.admin.clientId,
+    COUNTERSIGN_CLIENT_SECRET: app.admin.secret,
+  };
+  Object.assign(process.env, environment);
   for (const verb of VERBS) {
-    const made = await madeByServer(folder, verb.operationId, login.json.clientId);
+    const made = await madeByServer(verb.operationId, app.admin.clientId);
     const args = exampleArguments(verb).map(word => made[word] ?? word);
     const asks = /\/(kill|retire)$/.test(verb.call.path);
-    const ran = await folder.cli([...args, ...(asks ? ['--yes'] : [])]);
+    const ran = await runHere([...args, '-o', 'json', ...(asks ? ['--yes'] : [])]);
     t.is(ran.code, 0, `${args.join(' ')}: ${ran.stderr}`);
     t.true(verb.call.answer.safeParse(ran.json).success, `${args.join(' ')}: ${ran.stdout}`);
     t.is(ran.stderr, '', args.join(' '));
@@ -97,12 +90,8 @@ test('the example of every verb works, in the order of the calls', async t => {
 });
 
 /** What no example can know because the server makes it, by what stands for it there. */
-async function madeByServer(
-  folder: Folder,
-  operationId: string,
-  admin: string,
-): Promise<Readonly<Record<string, string>>> {
-  const list = async (...words: string[]) => (await folder.cli([...words, 'list'])).json.items;
+async function madeByServer(operationId: string, admin: string): Promise<Readonly<Record<string, string>>> {
+  const list = async (...words: string[]) => (await runHere([...words, 'list', '-o', 'json'])).json.items;
   const inExample = (name: string): string => CALLS[operationId]?.example.params?.[name] ?? '';
   switch (operationId) {
     case 'retireSigningKey':
@@ -113,16 +102,16 @@ async function madeByServer(
     case 'revokeAgentSecret':
     case 'revokeResourceSecret': {
       const group = operationId === 'revokeAgentSecret' ? 'agents' : 'resources';
-      const secrets = await folder.cli([group, 'secrets', 'list', inExample('id')]);
+      const secrets = await runHere([group, 'secrets', 'list', inExample('id'), '-o', 'json']);
       return { [inExample('secret')]: secrets.json.items[0].id };
     }
     case 'getToken':
     case 'revokeToken': {
-      const tokens = await folder.cli(['agents', 'tokens', 'list', admin]);
+      const tokens = await runHere(['agents', 'tokens', 'list', admin, '-o', 'json']);
       return { [inExample('jti')]: tokens.json.items[0].jti };
     }
     case 'explainToken': {
-      const tokens = await folder.cli(['agents', 'tokens', 'list', admin]);
+      const tokens = await runHere(['agents', 'tokens', 'list', admin, '-o', 'json']);
       const { jti } = ADMIN_CALLS.explainToken.example.body as { jti: string };
       return { [jti]: tokens.json.items[0].jti };
     }
