@@ -6,8 +6,7 @@ import test from 'ava';
 import { parse } from 'yaml';
 import { AUDIT_EVENTS } from '../../src/audit/audit-event.ts';
 import { CATALOGUE } from '../../src/observability/index.ts';
-import { sharedSqlite } from '../support/deployment.ts';
-import { freePort, startServerProcess } from '../support/server-process.ts';
+import { startApp } from '../support/start-app.ts';
 
 interface Rule {
   readonly alert: string;
@@ -73,16 +72,10 @@ test('every alert says what is wrong, what it means and where to read on, and ea
 });
 
 test('alerts and dashboard ask for metrics and labels that a server has, and the dashboard leaves none out', async t => {
-  const port = await freePort();
-  const { env } = await sharedSqlite(t);
-  const metricsPort = await freePort();
-  const server = await startServerProcess({
-    env: { ...env, COUNTERSIGN_METRICS_PORT: String(metricsPort) },
-    issuer: `http://localhost:${port}`,
-    port,
-  });
-  t.teardown(() => server.end('SIGKILL'));
-  const served = await servedMetrics(`http://127.0.0.1:${metricsPort}/metrics`);
+  const logs: string[] = [];
+  await startApp(t, { env: { COUNTERSIGN_METRICS_PORT: '0' }, logs });
+  const { port } = logs.map(line => JSON.parse(line)).find(({ msg }) => msg === 'metrics');
+  const served = await servedMetrics(`http://127.0.0.1:${port}/metrics`);
   const { panels, annotations } = await dashboard();
   const shown = [...panels.flatMap(({ targets = [] }) => targets), ...annotations.list].map(
     ({ expr }) => expr,
