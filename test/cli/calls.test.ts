@@ -29,7 +29,7 @@ function environmentOf({ issuer, admin }: App): Record<string, string> {
 
 test('G6, G7: a refusal says what was at fault, what was sent, what is permitted, and where to read on', async t => {
   const { app, folder } = await signedIn(t);
-  const { code, stdout, stderr } = await folder.cli(['agents', 'get', NOBODY]);
+  const { code, stdout, stderr } = await folder.cliHere(['agents', 'get', NOBODY]);
   t.is(code, 4);
   t.is(stdout, '');
   t.regex(stderr, /^error: There is no such agent\.\n/);
@@ -37,14 +37,14 @@ test('G6, G7: a refusal says what was at fault, what was sent, what is permitted
   t.regex(stderr, /\n {2}reference {2}err_[\w-]{66}\n/);
   t.true(stderr.includes(`see        ${app.issuer}/docs/errors#agent-unknown`));
   const [, reference = ''] = /countersign errors (err_\S+)/.exec(stderr) ?? [];
-  const cause = await folder.cli(['errors', reference]);
+  const cause = await folder.cliHere(['errors', reference]);
   t.is(cause.code, 0, cause.stderr);
   t.is(cause.json.answer.reason, 'api/agent-unknown');
 });
 
 test('with -o json an error is JSON too, on standard error', async t => {
   const { folder } = await signedIn(t);
-  const { code, stdout, stderr } = await folder.cli(['agents', 'get', NOBODY, '-o', 'json']);
+  const { code, stdout, stderr } = await folder.cliHere(['agents', 'get', NOBODY, '-o', 'json']);
   const { error } = JSON.parse(stderr);
   t.is(stdout, '');
   t.is(error.exitCode, code);
@@ -56,7 +56,7 @@ test('exit codes: 1 refused, 2 typed wrongly, 3 not permitted, 4 not found, 5 no
   const { app, folder } = await signedIn(t);
   const owner = await addPerson(app);
   const code = async (args: readonly string[], env = {}): Promise<number | null> =>
-    (await folder.cli(args, { env })).code;
+    (await folder.cliHere(args, { env })).code;
   t.is(await code(['people', 'create', '--id', owner.id, '--name', 'Again']), 1);
   t.is(await code(['people', 'create', '--name', ' ']), 2);
   t.is(await code(['people', 'create', '--nmae', 'Ada']), 2);
@@ -65,7 +65,7 @@ test('exit codes: 1 refused, 2 typed wrongly, 3 not permitted, 4 not found, 5 no
   t.is(await code(['agents', 'list'], { COUNTERSIGN_CLIENT_SECRET: 'wrong' }), 3);
   t.is(await code(['agents', 'list', '--profile', 'nobody']), 3);
   t.is(await code(['agents', 'get', NOBODY]), 4);
-  t.is(await code(['agents', 'list'], { COUNTERSIGN_URL: 'http://localhost:1' }), 5);
+  t.is(await code(['agents', 'list'], { COUNTERSIGN_URL: 'http://localhost:2' }), 5);
   const agent = await addAgent(app, owner, await addResource(app));
   const asAgent = { COUNTERSIGN_CLIENT_ID: agent.id, COUNTERSIGN_CLIENT_SECRET: agent.basic[1] };
   t.is(await code(['agents', 'list'], asAgent), 3);
@@ -82,13 +82,13 @@ test('exit code 5 also where the server is there and cannot answer now', async t
     COUNTERSIGN_CLIENT_ID: NOBODY,
     COUNTERSIGN_CLIENT_SECRET: 'x',
   });
-  t.is((await folder.cli(['agents', 'list'])).code, 5);
+  t.is((await folder.cliHere(['agents', 'list'])).code, 5);
 });
 
 test('all that is typed wrongly is told at once, by the names of the flags, and nothing is sent', async t => {
   const { app, folder } = await signedIn(t);
   const before = (await app.trail()).length;
-  const { code, stderr } = await folder.cli([
+  const { code, stderr } = await folder.cliHere([
     'agents',
     'create',
     '--name',
@@ -110,23 +110,23 @@ test('all that is typed wrongly is told at once, by the names of the flags, and 
 
 test('a mistyped verb or flag is answered with the one that was meant', async t => {
   const folder = await makeFolder(t);
-  t.true((await folder.cli(['agents', 'lst'])).stderr.includes('Did you mean list?'));
-  t.true((await folder.cli(['agents', 'list', '--limt', '1'])).stderr.includes('Did you mean --limit?'));
+  t.true((await folder.cliHere(['agents', 'lst'])).stderr.includes('Did you mean list?'));
+  t.true((await folder.cliHere(['agents', 'list', '--limt', '1'])).stderr.includes('Did you mean --limit?'));
 });
 
 test('JSON is what the API answers; YAML says the same; a table has a line a record', async t => {
   const { app, folder } = await signedIn(t);
   await addPerson(app, 'Grace');
-  const json = await folder.cli(['people', 'list']);
+  const json = await folder.cliHere(['people', 'list']);
   t.is(json.json.items.length, 2);
-  t.deepEqual(parse((await folder.cli(['people', 'list', '-o', 'yaml'])).stdout), json.json);
-  const table = await folder.cli(['people', 'list', '-o', 'table']);
+  t.deepEqual(parse((await folder.cliHere(['people', 'list', '-o', 'yaml'])).stdout), json.json);
+  const table = await folder.cliHere(['people', 'list', '-o', 'table']);
   const [head = '', ...rows] = table.stdout.trimEnd().split('\n');
   t.regex(head, /^id +name +email|^id +name +status/);
   t.is(rows.length, 2);
   t.true(rows.some(row => /^usr_[0-9a-f]{32} +Grace +active /.test(row)));
   const { id } = json.json.items[1];
-  const one = await folder.cli(['people', 'get', id, '-o', 'table']);
+  const one = await folder.cliHere(['people', 'get', id, '-o', 'table']);
   t.regex(one.stdout, /^id +usr_\w+\nname +Grace\nroles +member\n/);
 });
 
@@ -148,20 +148,20 @@ test('NO_COLOR: nothing is coloured, and no colour goes where no terminal is', a
 test('a page says how to go on; --all gives every page in the same form', async t => {
   const { app, folder } = await signedIn(t);
   for (let index = 0; index < 5; index += 1) await addPerson(app, `Person ${index}`);
-  const page = await folder.cli(['people', 'list', '--limit', '2', '-o', 'table']);
+  const page = await folder.cliHere(['people', 'list', '--limit', '2', '-o', 'table']);
   t.regex(page.stderr, /^There are more: --after usr_\w+, or --all\n$/);
-  const all = await folder.cli(['people', 'list', '--limit', '2', '--all']);
+  const all = await folder.cliHere(['people', 'list', '--limit', '2', '--all']);
   t.is(all.json.items.length, 6);
   t.deepEqual(Object.keys(all.json), ['items']);
   t.is(all.stderr, '');
-  const table = await folder.cli(['people', 'list', '--all', '-o', 'table']);
+  const table = await folder.cliHere(['people', 'list', '--all', '-o', 'table']);
   t.is(table.stdout.trimEnd().split('\n').length, 7);
 });
 
 test('a whole body comes from a file or standard input, as YAML or JSON, and flags win', async t => {
   const { folder } = await signedIn(t);
   writeFileSync(join(folder.path, 'ada.yaml'), 'name: Ada\nroles: [member, approver]\n');
-  const made = await folder.cli(['people', 'create', '--file', 'ada.yaml', '--name', 'Ada L.']);
+  const made = await folder.cliHere(['people', 'create', '--file', 'ada.yaml', '--name', 'Ada L.']);
   t.is(made.json.name, 'Ada L.');
   t.deepEqual(made.json.roles, ['member', 'approver']);
   const piped = await folder.cli(['people', 'create', '-f', '-'], { input: '{"name": "Grace"}' });
@@ -170,13 +170,13 @@ test('a whole body comes from a file or standard input, as YAML or JSON, and fla
   t.is(wrong.code, 2);
   t.true(wrong.stderr.includes('nmae'), wrong.stderr);
   t.is((await folder.cli(['people', 'create', '-f', '-'], { input: '- a list' })).code, 2);
-  t.is((await folder.cli(['people', 'create', '-f', 'nowhere.yaml'])).code, 2);
+  t.is((await folder.cliHere(['people', 'create', '-f', 'nowhere.yaml'])).code, 2);
 });
 
 test('structures are typed in short or as YAML, and come out as they went in', async t => {
   const { app, folder } = await signedIn(t);
   const owner = await addPerson(app);
-  const resource = await folder.cli([
+  const resource = await folder.cliHere([
     ...['resources', 'create', '--identifier', 'https://files.example/mcp', '--name', 'Files'],
     ...['--scopes', '{name: files:read, sentence: See files, risk: low}'],
     ...['--scopes', '{"name": "files:write", "sentence": "Change files", "risk": "high"}'],
@@ -187,7 +187,7 @@ test('structures are typed in short or as YAML, and come out as they went in', a
     resource.json.scopes.map(({ name }: { name: string }) => name),
     ['files:read', 'files:write'],
   );
-  const agent = await folder.cli([
+  const agent = await folder.cliHere([
     ...['agents', 'create', '--name', 'Filer', '--owner-id', owner.id, '--credential', 'client_secret'],
     ...['--envelope', 'https://files.example/mcp files:read files:write'],
     ...['--baseline', '{resource: "https://files.example/mcp", scopes: [files:read]}'],
@@ -201,7 +201,7 @@ test('structures are typed in short or as YAML, and come out as they went in', a
 test('a change is made to the record as it is, or refused where it has changed since the version named', async t => {
   const { app, folder } = await signedIn(t);
   const { id } = await addPerson(app);
-  const update = (...args: string[]) => folder.cli(['people', 'update', id, ...args]);
+  const update = (...args: string[]) => folder.cliHere(['people', 'update', id, ...args]);
   t.is((await update('--email', 'ada@example.com')).json.version, 2);
   t.is((await update('--name', 'Ada L.')).json.version, 3);
   const late = await update('--name', 'Lost', '--if-version', '2');
@@ -234,8 +234,8 @@ test('what kills or retires is not done without --yes where nobody can be asked'
   const refused = await folder.cli(['people', 'kill', id], { input: 'y\n' });
   t.is(refused.code, 2);
   t.true(refused.stderr.includes('say --yes'), refused.stderr);
-  t.is((await folder.cli(['people', 'get', id])).json.status, 'active');
-  t.is((await folder.cli(['people', 'kill', id, '--yes'])).json.status, 'disabled');
+  t.is((await folder.cliHere(['people', 'get', id])).json.status, 'active');
+  t.is((await folder.cliHere(['people', 'kill', id, '--yes'])).json.status, 'disabled');
 });
 
 test('a secret goes to a file that only its owner can read, and then is not shown', async t => {
@@ -243,7 +243,7 @@ test('a secret goes to a file that only its owner can read, and then is not show
   const resource = await addResource(app);
   const agent = await addAgent(app, await addPerson(app), resource);
   const file = join(folder.path, 'agent.secret');
-  const made = await folder.cli(['agents', 'secrets', 'create', agent.id, '--secret-file', file]);
+  const made = await folder.cliHere(['agents', 'secrets', 'create', agent.id, '--secret-file', file]);
   t.is(made.code, 0, made.stderr);
   t.is(made.json.secret, undefined);
   t.is(statSync(file).mode & 0o777, 0o600);
@@ -252,17 +252,17 @@ test('a secret goes to a file that only its owner can read, and then is not show
   const token = await app.post('/token', request, { basic: [agent.id, secret] });
   t.is(token.status, 200);
   // A file that is there is not written over, and no secret is made that could not be kept.
-  const again = await folder.cli(['agents', 'secrets', 'create', agent.id, '--secret-file', file]);
+  const again = await folder.cliHere(['agents', 'secrets', 'create', agent.id, '--secret-file', file]);
   t.is(again.code, 2);
   t.is(readFileSync(file, 'utf8').trim(), secret);
-  t.is((await folder.cli(['agents', 'secrets', 'list', agent.id])).json.items.length, 2);
+  t.is((await folder.cliHere(['agents', 'secrets', 'list', agent.id])).json.items.length, 2);
 });
 
 test('whoever gives rights away asks for a token that has them together', async t => {
   const { app, folder } = await signedIn(t);
   const owner = await addPerson(app);
   const create = (...more: string[]) =>
-    folder.cli([
+    folder.cliHere([
       ...['agents', 'create', '--name', 'Reader', '--owner-id', owner.id, '--credential', 'client_secret'],
       ...['--envelope', `${app.issuer}/api read`, ...more],
     ]);

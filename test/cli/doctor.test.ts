@@ -89,8 +89,8 @@ test('G24: a server that is well is called so, check by check, and nothing is ch
 });
 
 test('a folder in which nothing was started yet is no defect, but nobody answers there', async t => {
-  // A port that is given to nobody.
-  const folder = await makeFolder(t, { COUNTERSIGN_PORT: '1' });
+  // A port that is given to nobody, and that `fetch` does not refuse by itself.
+  const folder = await makeFolder(t, { COUNTERSIGN_PORT: '2' });
   const all = await complaints(folder);
   t.is(all.length, 1);
   seen(t, all, 'issuer', 'bad', /cannot be reached: .*ECONNREFUSED/);

@@ -58,9 +58,9 @@ test('a server is signed in to by the name that it has, and a secret goes over T
   const app = await startApp(t, { env: { COUNTERSIGN_ISSUER: 'https://as.example' } });
   const folder = await makeFolder(t);
   const credentials = writeCredentials(folder, app);
-  const wrong = await folder.cli(['login', '--url', app.base, '--credentials', credentials]);
+  const wrong = await folder.cliHere(['login', '--url', app.base, '--credentials', credentials]);
   t.is(wrong.code, 1, wrong.stderr);
-  const plain = await folder.cli(['login', '--url', 'http://as.example', '--credentials', credentials]);
+  const plain = await folder.cliHere(['login', '--url', 'http://as.example', '--credentials', credentials]);
   t.is(plain.code, 2);
   t.true(plain.stderr.includes('http:// on this machine only'), plain.stderr);
 });
@@ -68,18 +68,18 @@ test('a server is signed in to by the name that it has, and a secret goes over T
 test('profiles that others can read or have written are refused', async t => {
   const app = await startApp(t);
   const folder = await makeFolder(t);
-  await folder.cli(['login', '--url', app.issuer, '--credentials', writeCredentials(folder, app)]);
+  await folder.cliHere(['login', '--url', app.issuer, '--credentials', writeCredentials(folder, app)]);
   const file = profilesOf(folder);
   for (const mode of [0o644, 0o660, 0o604, 0o620]) {
     chmodSync(file, mode);
-    const { code, stderr } = await folder.cli(['agents', 'list']);
+    const { code, stderr } = await folder.cliHere(['agents', 'list']);
     t.is(code, 2, mode.toString(8));
     t.true(stderr.includes(`chmod 600 ${file}`), stderr);
   }
   chmodSync(file, 0o600);
-  t.is((await folder.cli(['agents', 'list'])).code, 0);
+  t.is((await folder.cliHere(['agents', 'list'])).code, 0);
   writeFileSync(file, '{"profiles": {"default": {"url": "x"}}}');
-  t.is((await folder.cli(['agents', 'list'])).code, 2);
+  t.is((await folder.cliHere(['agents', 'list'])).code, 2);
 });
 
 test('what is said more closely wins: --profile, the environment, its profile, the current profile', async t => {
@@ -87,11 +87,19 @@ test('what is said more closely wins: --profile, the environment, its profile, t
   const folder = await makeFolder(t);
   const credentials = writeCredentials(folder, app);
   for (const name of ['one', 'two', 'three']) {
-    const login = await folder.cli(['login', '-p', name, '--url', app.issuer, '--credentials', credentials]);
+    const login = await folder.cliHere([
+      'login',
+      '-p',
+      name,
+      '--url',
+      app.issuer,
+      '--credentials',
+      credentials,
+    ]);
     t.is(login.code, 0, login.stderr);
   }
   const source = async (args: readonly string[], env = {}): Promise<string> =>
-    (await folder.cli(['whoami', ...args], { env })).json.source;
+    (await folder.cliHere(['whoami', ...args], { env })).json.source;
   const env = {
     COUNTERSIGN_URL: app.issuer,
     COUNTERSIGN_CLIENT_ID: app.admin.clientId,
@@ -102,28 +110,28 @@ test('what is said more closely wins: --profile, the environment, its profile, t
   t.is(await source([], env), 'environment');
   t.regex(await source([], { COUNTERSIGN_PROFILE: 'two' }), /^profile two /);
   t.regex(await source([]), /^profile three /);
-  t.is((await folder.cli(['profiles', 'use', 'one'])).code, 0);
+  t.is((await folder.cliHere(['profiles', 'use', 'one'])).code, 0);
   t.regex(await source([]), /^profile one /);
-  t.is((await folder.cli(['logout', '--profile', 'two'])).code, 0);
+  t.is((await folder.cliHere(['logout', '--profile', 'two'])).code, 0);
   t.false(readFileSync(profilesOf(folder), 'utf8').includes('"two"'));
-  t.is((await folder.cli(['logout'])).code, 0);
-  const out = await folder.cli(['whoami']);
+  t.is((await folder.cliHere(['logout'])).code, 0);
+  const out = await folder.cliHere(['whoami']);
   t.is(out.code, 3);
   t.true(out.stderr.includes('countersign login'), out.stderr);
-  t.is((await folder.cli(['logout'])).code, 4);
-  t.is((await folder.cli(['profiles', 'use', '__proto__'])).code, 4);
+  t.is((await folder.cliHere(['logout'])).code, 4);
+  t.is((await folder.cliHere(['profiles', 'use', '__proto__'])).code, 4);
 });
 
 test('half of an environment is an error, never another server', async t => {
   const app = await startApp(t);
   const folder = await makeFolder(t);
-  await folder.cli(['login', '--url', app.issuer, '--credentials', writeCredentials(folder, app)]);
-  const { code, stderr } = await folder.cli(['agents', 'list'], { env: { COUNTERSIGN_URL: app.issuer } });
+  await folder.cliHere(['login', '--url', app.issuer, '--credentials', writeCredentials(folder, app)]);
+  const { code, stderr } = await folder.cliHere(['agents', 'list'], { env: { COUNTERSIGN_URL: app.issuer } });
   t.is(code, 3);
   t.true(stderr.includes('COUNTERSIGN_CLIENT_ID'), stderr);
   const both = { COUNTERSIGN_CLIENT_SECRET: 'x', COUNTERSIGN_CLIENT_SECRET_FILE: 'y' };
   const two = { COUNTERSIGN_URL: app.issuer, COUNTERSIGN_CLIENT_ID: NOBODY, ...both };
-  t.is((await folder.cli(['agents', 'list'], { env: two })).code, 3);
+  t.is((await folder.cliHere(['agents', 'list'], { env: two })).code, 3);
 });
 
 test('a secret can be in a file', async t => {
@@ -135,7 +143,7 @@ test('a secret can be in a file', async t => {
     COUNTERSIGN_CLIENT_ID: app.admin.clientId,
     COUNTERSIGN_CLIENT_SECRET_FILE: 'secret',
   };
-  t.is((await folder.cli(['agents', 'list'], { env })).code, 0);
+  t.is((await folder.cliHere(['agents', 'list'], { env })).code, 0);
 });
 
 test('no flag of any verb takes a secret', async t => {
@@ -158,15 +166,15 @@ test('where a server was started, its bootstrap client is used, if only its owne
   const file = join(folder.path, 'var/bootstrap-client.json');
   const { clientId, secret } = app.admin;
   writeFileSync(file, JSON.stringify({ client_id: clientId, client_secret: secret }), { mode: 0o600 });
-  const whoami = await folder.cli(['whoami']);
+  const whoami = await folder.cliHere(['whoami']);
   t.is(whoami.code, 0, whoami.stderr);
   t.is(whoami.json.source, 'the bootstrap client in var/bootstrap-client.json');
-  const login = await folder.cli(['login']);
+  const login = await folder.cliHere(['login']);
   t.is(login.code, 0, login.stderr);
-  await folder.cli(['logout']);
+  await folder.cliHere(['logout']);
   chmodSync(file, 0o644);
-  t.is((await folder.cli(['whoami'])).code, 3);
+  t.is((await folder.cliHere(['whoami'])).code, 3);
   chmodSync(file, 0o600);
   // Elsewhere it is nobody's business.
-  t.is((await folder.cli(['whoami'], { env: { COUNTERSIGN_ISSUER: 'https://as.example' } })).code, 3);
+  t.is((await folder.cliHere(['whoami'], { env: { COUNTERSIGN_ISSUER: 'https://as.example' } })).code, 3);
 });

@@ -8,7 +8,7 @@ import { verbsOf } from '../../src/cli/calls/verbs.ts';
 import { commandsOf, pathOf } from '../../src/cli/command-tree.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { startApp } from '../support/start-app.ts';
-import { makeFolder, runHere } from './run-cli.ts';
+import { type Folder, makeFolder } from './run-cli.ts';
 
 const VERBS = verbsOf(ADMIN_CALLS);
 const CALLS: Readonly<Record<string, AdminCallDescription>> = ADMIN_CALLS;
@@ -65,24 +65,18 @@ test('every verb has help with a description and an example of itself', t => {
   }
 });
 
-test.serial('the example of every verb works, in the order of the calls', async t => {
-  const folder = await makeFolder(t);
+test('the example of every verb works, in the order of the calls', async t => {
   const app = await startApp(t);
-  const here = process.cwd();
-  process.chdir(folder.path);
-  t.teardown(() => process.chdir(here));
-  const environment = {
-    HOME: folder.path,
+  const folder = await makeFolder(t, {
     COUNTERSIGN_URL: app.issuer,
     COUNTERSIGN_CLIENT_ID: app.admin.clientId,
     COUNTERSIGN_CLIENT_SECRET: app.admin.secret,
-  };
-  Object.assign(process.env, environment);
+  });
   for (const verb of VERBS) {
-    const made = await madeByServer(verb.operationId, app.admin.clientId);
+    const made = await madeByServer(folder, verb.operationId, app.admin.clientId);
     const args = exampleArguments(verb).map(word => made[word] ?? word);
     const asks = /\/(kill|retire)$/.test(verb.call.path);
-    const ran = await runHere([...args, '-o', 'json', ...(asks ? ['--yes'] : [])]);
+    const ran = await folder.cliHere([...args, ...(asks ? ['--yes'] : [])]);
     t.is(ran.code, 0, `${args.join(' ')}: ${ran.stderr}`);
     t.true(verb.call.answer.safeParse(ran.json).success, `${args.join(' ')}: ${ran.stdout}`);
     t.is(ran.stderr, '', args.join(' '));
@@ -90,8 +84,12 @@ test.serial('the example of every verb works, in the order of the calls', async 
 });
 
 /** What no example can know because the server makes it, by what stands for it there. */
-async function madeByServer(operationId: string, admin: string): Promise<Readonly<Record<string, string>>> {
-  const list = async (...words: string[]) => (await runHere([...words, 'list', '-o', 'json'])).json.items;
+async function madeByServer(
+  folder: Folder,
+  operationId: string,
+  admin: string,
+): Promise<Readonly<Record<string, string>>> {
+  const list = async (...words: string[]) => (await folder.cliHere([...words, 'list'])).json.items;
   const inExample = (name: string): string => CALLS[operationId]?.example.params?.[name] ?? '';
   switch (operationId) {
     case 'retireSigningKey':
@@ -102,16 +100,16 @@ async function madeByServer(operationId: string, admin: string): Promise<Readonl
     case 'revokeAgentSecret':
     case 'revokeResourceSecret': {
       const group = operationId === 'revokeAgentSecret' ? 'agents' : 'resources';
-      const secrets = await runHere([group, 'secrets', 'list', inExample('id'), '-o', 'json']);
+      const secrets = await folder.cliHere([group, 'secrets', 'list', inExample('id')]);
       return { [inExample('secret')]: secrets.json.items[0].id };
     }
     case 'getToken':
     case 'revokeToken': {
-      const tokens = await runHere(['agents', 'tokens', 'list', admin, '-o', 'json']);
+      const tokens = await folder.cliHere(['agents', 'tokens', 'list', admin]);
       return { [inExample('jti')]: tokens.json.items[0].jti };
     }
     case 'explainToken': {
-      const tokens = await runHere(['agents', 'tokens', 'list', admin, '-o', 'json']);
+      const tokens = await folder.cliHere(['agents', 'tokens', 'list', admin]);
       const { jti } = ADMIN_CALLS.explainToken.example.body as { jti: string };
       return { [jti]: tokens.json.items[0].jti };
     }
