@@ -1,4 +1,4 @@
-/** `countersign plan`, `apply` and `export`, as people run them, in processes of their own, against a server. */
+/** `countersign plan`, `apply` and `export`, as people run them, against a server. */
 import { chmod, readFile, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -45,7 +45,7 @@ test.serial('files are planned, applied, and applied again without a change', as
 test.serial('secrets go to a file that only its owner can read, and are made nowhere else', async t => {
   const server = await startAsCodeServer(t);
   await server.write('fleet.yaml', FLEET);
-  const refused = await server.cli(['apply', '-f', 'fleet.yaml', '--yes']);
+  const refused = await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes']);
   t.is(refused.code, 2);
   t.regex(refused.stderr, /shown once[\s\S]*Resource orders\n\s+Agent order-helper[\s\S]*--secrets-out/);
   t.is((await server.api.listPeople()).items.length, 1, 'nothing was changed');
@@ -54,13 +54,20 @@ test.serial('secrets go to a file that only its owner can read, and are made now
   await chmod(join(server.path, 'open.jsonl'), 0o644);
   await symlink('elsewhere.jsonl', join(server.path, 'link.jsonl'));
   for (const file of ['open.jsonl', 'link.jsonl']) {
-    const unfit = await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', file]);
+    const unfit = await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', file]);
     t.is(unfit.code, 2, file);
     t.regex(unfit.stderr, /Nothing was changed/);
   }
   t.is((await server.api.listPeople()).items.length, 1, 'nothing was changed');
 
-  const applied = await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
+  const applied = await server.cliHere([
+    'apply',
+    '-f',
+    'fleet.yaml',
+    '--yes',
+    '--secrets-out',
+    'secrets.jsonl',
+  ]);
   t.is(applied.code, 0, applied.stderr);
   const file = join(server.path, 'secrets.jsonl');
   t.is((await stat(file)).mode & 0o777, 0o600);
@@ -87,7 +94,7 @@ test.serial('secrets go to a file that only its owner can read, and are made now
 test.serial('where nobody can be asked, nothing is applied without --yes', async t => {
   const server = await startAsCodeServer(t);
   await server.write('ada.yaml', ADA);
-  const refused = await server.cli(['apply', '-f', 'ada.yaml']);
+  const refused = await server.cliHere(['apply', '-f', 'ada.yaml']);
   t.is(refused.code, 2);
   t.regex(refused.stderr, /--yes/);
   t.is((await server.api.listPeople()).items.length, 1);
@@ -96,7 +103,7 @@ test.serial('where nobody can be asked, nothing is applied without --yes', async
 test.serial('what was changed by hand is told field by field, and set right', async t => {
   const server = await startAsCodeServer(t);
   await server.write('fleet.yaml', FLEET);
-  await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
+  await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
   await server.api.updateAgent({
     id: HELPER_ID,
     version: 1,
@@ -107,7 +114,7 @@ test.serial('what was changed by hand is told field by field, and set right', as
     },
   });
   await server.api.updatePerson({ id: ADA_ID, version: 1, body: { name: 'Someone else' } });
-  const { stdout } = await server.cli(['plan', '-f', 'fleet.yaml']);
+  const { stdout } = await server.cliHere(['plan', '-f', 'fleet.yaml']);
   t.regex(stdout, /~ Agent order-helper \S+ "Order helper" {2}version 2, changed \d{4}-/);
   t.true(stdout.includes('+ purpose: "Answers complaints"'), stdout);
   t.true(stdout.includes('- accessTokenTtlSeconds: 60'), stdout);
@@ -115,12 +122,12 @@ test.serial('what was changed by hand is told field by field, and set right', as
   t.true(stdout.includes('~ name: "Someone else" → "Ada Owner"'), stdout);
   t.false(stdout.includes('orders:read'), 'what is as it should be is not listed');
 
-  const applied = await server.cli(['apply', '-f', 'fleet.yaml', '--yes']);
+  const applied = await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes']);
   t.is(applied.code, 0, applied.stderr);
   const agent = await server.api.getAgent({ id: HELPER_ID });
   t.is(agent.purpose, 'Answers complaints');
   t.is(agent.accessTokenTtlSeconds, undefined);
-  t.regex((await server.cli(['plan', '-f', 'fleet.yaml'])).stdout, /^No changes/);
+  t.regex((await server.cliHere(['plan', '-f', 'fleet.yaml'])).stdout, /^No changes/);
 });
 
 test.serial('a change between plan and apply is left alone and told, and the rest is done', async t => {
@@ -173,21 +180,21 @@ test.serial(
   async t => {
     const server = await startAsCodeServer(t);
     await server.write('fleet.yaml', FLEET);
-    await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
+    await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
     const byHand = await server.api.createAgent({ body: BY_HAND });
 
     await server.write('fleet.yaml', [ADA, ORDERS].join('---\n'));
-    const without = await server.cli(['apply', '-f', 'fleet.yaml', '--yes']);
+    const without = await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes']);
     t.regex(without.stdout, /^No changes: 2 as the files say\. 2 on the server that no file describes/);
     t.is((await server.api.getAgent({ id: HELPER_ID })).status, 'active');
 
-    const pruned = await server.cli(['apply', '-f', 'fleet.yaml', '--prune', '--yes']);
+    const pruned = await server.cliHere(['apply', '-f', 'fleet.yaml', '--prune', '--yes']);
     t.regex(pruned.stdout, /- Agent agt_f11e\S+ "Order helper"/);
     t.is((await server.api.getAgent({ id: HELPER_ID })).status, 'suspended');
     t.is((await server.api.getAgent({ id: byHand.id })).status, 'active', 'it was made by hand');
-    t.regex((await server.cli(['apply', '-f', 'fleet.yaml', '--prune', '--yes'])).stdout, /^No changes/);
+    t.regex((await server.cliHere(['apply', '-f', 'fleet.yaml', '--prune', '--yes'])).stdout, /^No changes/);
 
-    const all = await server.cli(['apply', '-f', 'fleet.yaml', '--prune', 'all', '--yes', '-o', 'json']);
+    const all = await server.cliHere(['apply', '-f', 'fleet.yaml', '--prune', 'all', '--yes', '-o', 'json']);
     t.is(all.code, 0, all.stderr);
     t.deepEqual(
       all.json.changes.map(({ action, id }: { action: string; id: string }) => [action, id]),
@@ -201,22 +208,22 @@ test.serial(
 test.serial('what would be stopped by --prune cannot be named by what stays', async t => {
   const server = await startAsCodeServer(t);
   await server.write('fleet.yaml', FLEET);
-  await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
+  await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
   await server.write('fleet.yaml', HELPER);
-  const refused = await server.cli(['apply', '-f', 'fleet.yaml', '--prune', '--yes']);
+  const refused = await server.cliHere(['apply', '-f', 'fleet.yaml', '--prune', '--yes']);
   t.is(refused.code, 2);
   t.regex(refused.stderr, /^fleet.yaml:5:1: Agent order-helper owner: names usr_\S+ \("Ada Owner"\)/m);
   t.regex(refused.stderr, /^fleet.yaml:6:1: Agent order-helper envelope: names res_\S+ \("Orders"\)/m);
-  t.is((await server.cli(['plan', '-f', 'fleet.yaml'])).code, 0, 'without it they are left alone');
+  t.is((await server.cliHere(['plan', '-f', 'fleet.yaml'])).code, 0, 'without it they are left alone');
 });
 
 test.serial('I6: files never restore what somebody has stopped, and do not fail over it', async t => {
   const server = await startAsCodeServer(t);
   await server.write('fleet.yaml', FLEET);
-  await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
+  await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
   await server.api.killAgent({ id: HELPER_ID });
   await server.write('fleet.yaml', FLEET.replace('Answers complaints', 'Answers all'));
-  const applied = await server.cli(['apply', '-f', 'fleet.yaml', '--yes']);
+  const applied = await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes']);
   t.is(applied.code, 0, applied.stderr);
   t.regex(
     applied.stdout,
@@ -227,14 +234,14 @@ test.serial('I6: files never restore what somebody has stopped, and do not fail 
 
   await server.api.retireAgent({ id: HELPER_ID });
   await server.write('fleet.yaml', FLEET);
-  const retired = await server.cli(['apply', '-f', 'fleet.yaml', '--yes']);
+  const retired = await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes']);
   t.is(retired.code, 0, retired.stderr);
   t.regex(retired.stdout, /is retired for good, and is not changed/);
 });
 
 test.serial('files have no say over the bootstrap administrator and the admin API', async t => {
   const server = await startAsCodeServer(t);
-  const { stdout } = await server.cli(['export']);
+  const { stdout } = await server.cliHere(['export']);
   t.false(stdout.includes(server.adminId));
   t.false(stdout.includes('0'.repeat(32)));
   const nothing = '0'.repeat(32);
@@ -248,7 +255,14 @@ test.serial('files have no say over the bootstrap administrator and the admin AP
       `kind: Resource\nkey: api\nidentifier: ${server.issuer}/api\nname: Api\nscopes: [{ name: a, sentence: A, risk: low }]\n`,
     ].join('---\n'),
   );
-  const refused = await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
+  const refused = await server.cliHere([
+    'apply',
+    '-f',
+    'fleet.yaml',
+    '--yes',
+    '--secrets-out',
+    'secrets.jsonl',
+  ]);
   t.is(refused.code, 2);
   for (const what of ['the bootstrap operator', 'the admin API itself', 'the bootstrap administrator']) {
     t.true(refused.stderr.includes(`is ${what}, which files have no say over`), refused.stderr);
@@ -263,7 +277,14 @@ test.serial('whoever gives away rights at the admin API holds them, in one token
     .replace('[orders:read, orders:refund]', '[read, kill]')
     .replace(/baseline:\n.*\n/, '');
   await server.write('fleet.yaml', [ADA, agent].join('---\n'));
-  const applied = await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
+  const applied = await server.cliHere([
+    'apply',
+    '-f',
+    'fleet.yaml',
+    '--yes',
+    '--secrets-out',
+    'secrets.jsonl',
+  ]);
   t.is(applied.code, 0, applied.stderr);
   const [secret] = (await readFile(join(server.path, 'secrets.jsonl'), 'utf8')).trim().split('\n');
   const weak = {
@@ -271,7 +292,7 @@ test.serial('whoever gives away rights at the admin API holds them, in one token
     COUNTERSIGN_CLIENT_SECRET: JSON.parse(secret ?? '').secret,
   };
   await server.write('more.yaml', [ADA, agent.replace('[read, kill]', '[read, kill, audit]')].join('---\n'));
-  const refused = await server.cli(['apply', '-f', 'more.yaml', '--yes'], { env: weak });
+  const refused = await server.cliHere(['apply', '-f', 'more.yaml', '--yes'], { env: weak });
   t.not(refused.code, 0);
   t.is((await server.api.getAgent({ id: HELPER_ID })).version, 1);
 });
@@ -279,9 +300,9 @@ test.serial('whoever gives away rights at the admin API holds them, in one token
 test.serial('export keeps the keys that files have, and plan finds nothing to change in it', async t => {
   const server = await startAsCodeServer(t);
   await server.write('fleet.yaml', FLEET);
-  await server.cli(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
+  await server.cliHere(['apply', '-f', 'fleet.yaml', '--yes', '--secrets-out', 'secrets.jsonl']);
   await server.api.createAgent({ body: BY_HAND });
-  const exported = await server.cli(['export', '-f', 'fleet.yaml', '--out', 'fleet.yaml']);
+  const exported = await server.cliHere(['export', '-f', 'fleet.yaml', '--out', 'fleet.yaml']);
   t.is(exported.code, 0, exported.stderr);
   const text = await readFile(join(server.path, 'fleet.yaml'), 'utf8');
   t.true(text.startsWith('# yaml-language-server: $schema='));
@@ -290,7 +311,7 @@ test.serial('export keeps the keys that files have, and plan finds nothing to ch
   t.notRegex(text, /secrets?:|digest/i);
   const plan = await server.cli(['plan', '-f', '-', '--detailed-exitcode'], { input: text });
   t.is(plan.code, 0, plan.stdout + plan.stderr);
-  t.is((await server.cli(['export', '-f', 'fleet.yaml'])).stdout, text, 'twice the same');
+  t.is((await server.cliHere(['export', '-f', 'fleet.yaml'])).stdout, text, 'twice the same');
 });
 
 test.serial('an apply that was cut off is told, and applied again it does the rest', async t => {

@@ -3,25 +3,23 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type AdminClient, createClient } from '../../src/client/index.ts';
-import { makeFolder, type Ran, type RunOptions } from '../cli/run-cli.ts';
+import { type Folder, makeFolder } from '../cli/run-cli.ts';
 import { startApp } from '../support/start-app.ts';
 
-export interface AsCodeServer {
+export interface AsCodeServer extends Folder {
   readonly api: AdminClient;
   /** The same with another way to make requests. */
   clientWith(fetchIt: typeof fetch): AdminClient;
   readonly issuer: string;
   readonly adminId: string;
-  readonly path: string;
   /** Writes a file into the folder in which the command line runs. */
   write(file: string, text: string): Promise<void>;
-  cli(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
 
 export async function startAsCodeServer(t: ExecutionContext): Promise<AsCodeServer> {
   const { issuer, admin } = await startApp(t);
   const { clientId, secret: clientSecret } = admin;
-  const { path, cli } = await makeFolder(t, {
+  const folder = await makeFolder(t, {
     COUNTERSIGN_URL: issuer,
     COUNTERSIGN_CLIENT_ID: clientId,
     COUNTERSIGN_CLIENT_SECRET: clientSecret,
@@ -31,9 +29,8 @@ export async function startAsCodeServer(t: ExecutionContext): Promise<AsCodeServ
     clientWith: fetchIt => createClient({ issuer, clientId, clientSecret, fetch: fetchIt }),
     issuer,
     adminId: clientId,
-    path,
-    cli,
-    write: (file, text) => writeFile(join(path, file), text),
+    ...folder,
+    write: (file, text) => writeFile(join(folder.path, file), text),
   };
 }
 

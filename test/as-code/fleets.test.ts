@@ -209,7 +209,7 @@ test('a thousand agents are applied with one request each, and applied again wit
   });
 
   await server.write('fleet.yaml', text);
-  const plan = await server.cli(['plan', '-f', 'fleet.yaml']);
+  const plan = await server.cliHere(['plan', '-f', 'fleet.yaml']);
   t.regex(plan.stdout, /^No changes: 1002/, plan.stderr);
   requests.clear();
   await readFleet(server.clientWith(counting));
