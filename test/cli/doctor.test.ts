@@ -9,6 +9,7 @@ import test, { type ExecutionContext } from 'ava';
 import { checkMachine } from '../../src/cli/doctor/settings.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { TLS_CERTIFICATE, TLS_PRIVATE_KEY } from '../config/tls-pair.ts';
+import { COMPILED } from '../support/compiled.ts';
 import { freePort, type ServerProcess, startServerProcess } from '../support/server-process.ts';
 import { type Folder, makeFolder, type RunOptions } from './run-cli.ts';
 
@@ -58,6 +59,7 @@ async function deploy(t: ExecutionContext): Promise<Deployment> {
   const folder = await makeFolder(t, { COUNTERSIGN_PORT: String(port) });
   const server = await startServerProcess({
     env: {
+      ...COMPILED,
       COUNTERSIGN_STORE: `sqlite:${join(folder.path, 'var/countersign.sqlite')}`,
       COUNTERSIGN_DATA_DIR: join(folder.path, 'var'),
     },

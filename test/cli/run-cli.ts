@@ -8,11 +8,8 @@ import { text } from 'node:stream/consumers';
 import { stripVTControlCharacters } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { runCommandLine } from '../../src/cli/run-command-line.ts';
+import { COMPILED } from '../support/compiled.ts';
 
-/** Node.js keeps here what it has compiled: the same program is started hundreds of times. */
-const COMPILED = {
-  NODE_COMPILE_CACHE: resolve(import.meta.dirname, '../../node_modules/.cache/countersign/compiled'),
-};
 const PROGRAM = resolve(import.meta.dirname, '../../bin/countersign.js');
 
 export interface Ran {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
+import { COMPILED } from '../support/compiled.ts';
 import { goEnvironment } from '../support/go.ts';
 import { freePort } from '../support/server-process.ts';
 import { type CodeBlock, readCodeBlocks } from './code-block.ts';
@@ -96,6 +97,7 @@ async function readerEnv(
     PATH: [dirname(process.execPath), go.path, process.env['PATH']].filter(each => each).join(delimiter),
     HOME: directory,
     NO_COLOR: '1',
+    ...COMPILED,
     COUNTERSIGN_PORT: String(port),
     ISSUER: `http://localhost:${port}`,
     MCP_URL: `http://localhost:${await freePort()}/mcp`,

@@ -85,10 +85,11 @@ test('blocks of a page share a shell and its files; what is started ends with th
 });
 
 test('what was started and ends before it answers is told with what it printed', async t => {
-  const page = fenced('sh start until=$MCP_URL', 'echo "the reason"; false');
-  const [problem = '', ...more] = await checkPage(page);
-  t.regex(problem, /^line 1: http\S+ does not answer: the reason\n/);
-  t.deepEqual(more, []);
+  for (const text of ['echo "the reason"; false', '(echo "the reason"; false) &']) {
+    const [problem = '', ...more] = await checkPage(fenced('sh start until=$MCP_URL', text));
+    t.regex(problem, /^line 1: http\S+ does not answer: the reason\n/);
+    t.deepEqual(more, []);
+  }
 });
 
 test('fences may be long, indented, or of tildes', t => {

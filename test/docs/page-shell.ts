@@ -90,7 +90,8 @@ export class PageShell {
   async start(text: string, url: string): Promise<void> {
     const log = join(this.#directory, `.started-${this.#blocks}.log`);
     const ended = `${log}.ended`;
-    await this.run(`(\ntrap 'touch "${ended}"' EXIT\n${text}\n) >'${log}' 2>&1 &`);
+    // A page may send it to the background itself.
+    await this.run(`(\ntrap 'touch "${ended}"' EXIT\n${text}\nwait\n) >'${log}' 2>&1 &`);
     for (;;) {
       const hasEnded = existsSync(ended);
       const status = await fetch(url).then(
