@@ -52,7 +52,7 @@ test('nothing that was typed is run by a press of TAB', async t => {
 test('every script has every verb, every flag, and the values of each', async t => {
   const folder = await makeFolder(t);
   for (const shell of ['bash', 'zsh', 'fish']) {
-    const { stdout, code } = await folder.cli(['completion', shell]);
+    const { stdout, code } = await folder.cliHere(['completion', shell]);
     t.is(code, 0);
     for (const command of commandsOf(createProgram())) {
       const path = pathOf(command);
@@ -64,5 +64,5 @@ test('every script has every verb, every flag, and the values of each', async t 
       }
     }
   }
-  t.is((await folder.cli(['completion', 'powershell'])).code, 2);
+  t.is((await folder.cliHere(['completion', 'powershell'])).code, 2);
 });

@@ -21,7 +21,7 @@ interface Finding {
 }
 
 async function findings(folder: Folder, env: RunOptions['env'] = {}): Promise<readonly Finding[]> {
-  const ran = await folder.cli(['doctor', '-o', 'json'], { env });
+  const ran = await folder.cliHere(['doctor', '-o', 'json'], { env });
   const all: readonly Finding[] = ran.json.findings;
   const isBad = all.some(({ verdict }) => verdict === 'bad');
   if (ran.code !== (isBad ? 1 : 0)) throw new Error(`exit code ${ran.code} with ${ran.stdout}`);
@@ -70,27 +70,31 @@ async function deploy(t: ExecutionContext): Promise<Deployment> {
   return { folder, server, port };
 }
 
-test('G24: a server that is well is called so, check by check, and nothing is changed by looking', async t => {
-  const { folder } = await deploy(t);
-  const file = join(folder.path, 'var/countersign.sqlite');
-  const before = countRows(file);
-  const all = await findings(folder);
-  t.deepEqual(await complaints(folder), []);
-  const checks = ['settings', 'exposure', 'private files', 'disk', 'store', 'clock', 'signing keys'];
-  for (const check of [...checks, 'metadata', 'server clock', 'browsers', 'readiness', 'public keys']) {
-    t.is(all.find(each => each.check === check)?.verdict, 'ok', check);
-  }
-  t.is(countRows(file), before);
-  const shown = await folder.cli(['doctor', '-o', 'table']);
-  t.is(shown.code, 0);
-  t.regex(shown.stdout, /^✔ settings +all are permitted\n/);
-  const secret = JSON.parse(
-    readFileSync(join(folder.path, 'var/bootstrap-client.json'), 'utf8'),
-  ).client_secret;
-  t.false(shown.stdout.includes(secret));
-});
+// One at a time: what is run here has the folder of the process, from which servers are started.
+test.serial(
+  'G24: a server that is well is called so, check by check, and nothing is changed by looking',
+  async t => {
+    const { folder } = await deploy(t);
+    const file = join(folder.path, 'var/countersign.sqlite');
+    const before = countRows(file);
+    const all = await findings(folder);
+    t.deepEqual(await complaints(folder), []);
+    const checks = ['settings', 'exposure', 'private files', 'disk', 'store', 'clock', 'signing keys'];
+    for (const check of [...checks, 'metadata', 'server clock', 'browsers', 'readiness', 'public keys']) {
+      t.is(all.find(each => each.check === check)?.verdict, 'ok', check);
+    }
+    t.is(countRows(file), before);
+    const shown = await folder.cli(['doctor', '-o', 'table']);
+    t.is(shown.code, 0);
+    t.regex(shown.stdout, /^✔ settings +all are permitted\n/);
+    const secret = JSON.parse(
+      readFileSync(join(folder.path, 'var/bootstrap-client.json'), 'utf8'),
+    ).client_secret;
+    t.false(shown.stdout.includes(secret));
+  },
+);
 
-test('a folder in which nothing was started yet is no defect, but nobody answers there', async t => {
+test.serial('a folder in which nothing was started yet is no defect, but nobody answers there', async t => {
   // A port that is given to nobody, and that `fetch` does not refuse by itself.
   const folder = await makeFolder(t, { COUNTERSIGN_PORT: '2' });
   const all = await complaints(folder);
@@ -99,7 +103,7 @@ test('a folder in which nothing was started yet is no defect, but nobody answers
   t.false(existsSync(join(folder.path, 'var')));
 });
 
-test('G24: settings that are wrong are told, all of them', async t => {
+test.serial('G24: settings that are wrong are told, all of them', async t => {
   const folder = await makeFolder(t);
   const env = { COUNTERSIGN_PORT: 'x', COUNTERSIGN_ISUER: 'https://as.example' };
   const all = await complaints(folder, env);
@@ -108,7 +112,7 @@ test('G24: settings that are wrong are told, all of them', async t => {
   seen(t, all, 'settings', 'bad', /COUNTERSIGN_PORT: "x"/);
 });
 
-test('G24: what can be read by others, and what cannot be opened, is found', async t => {
+test.serial('G24: what can be read by others, and what cannot be opened, is found', async t => {
   const { folder, server } = await deploy(t);
   await server.end('SIGTERM');
   const inVar = (name: string): string => join(folder.path, 'var', name);
@@ -141,7 +145,7 @@ test('G24: what can be read by others, and what cannot be opened, is found', asy
   seen(t, await complaints(folder, broken), 'store', 'bad', /cannot be read/);
 });
 
-test('G24: a store of another schema, of a backup, or from the future is found', async t => {
+test.serial('G24: a store of another schema, of a backup, or from the future is found', async t => {
   const { folder, server } = await deploy(t);
   await server.end('SIGTERM');
   const file = join(folder.path, 'var/countersign.sqlite');
@@ -161,11 +165,11 @@ test('G24: a store of another schema, of a backup, or from the future is found',
   change(`INSERT INTO audit(lane, seq, body, hash) VALUES ('lane_x', 1, '${JSON.stringify(future)}', 'x')`);
   seen(t, await complaints(folder), 'clock', 'bad', /still to come/);
 
-  t.is((await folder.cli(['quarantine', 'start', '--yes'])).code, 0);
+  t.is((await folder.cliHere(['quarantine', 'start', '--yes'])).code, 0);
   seen(t, await complaints(folder), 'quarantine', 'bad', /came out of a backup/);
 });
 
-test('G24: what is open to others, or hidden behind a proxy, is found', async t => {
+test.serial('G24: what is open to others, or hidden behind a proxy, is found', async t => {
   const folder = await makeFolder(t);
   seen(t, await complaints(folder, { COUNTERSIGN_HOST: '0.0.0.0' }), 'exposure', 'bad', /over plain HTTP/);
   const proxied = { COUNTERSIGN_ISSUER: 'https://localhost:1' };
@@ -174,7 +178,7 @@ test('G24: what is open to others, or hidden behind a proxy, is found', async t 
   t.false((await complaints(folder, trusting)).some(({ check }) => check === 'exposure'));
 });
 
-test('G24: a certificate that has ended, or soon will, is found', async t => {
+test.serial('G24: a certificate that has ended, or soon will, is found', async t => {
   const folder = await makeFolder(t);
   const file = (name: string): string => join(folder.path, name);
   writeFileSync(file('cert.pem'), TLS_CERTIFICATE);
@@ -212,56 +216,59 @@ async function behindProxy(t: ExecutionContext, port: number, change: Change): P
   return issuer;
 }
 
-test('G24: a proxy that hides, renames, rewrites or keeps what it should pass on is found', async t => {
-  const { folder, port } = await deploy(t);
-  const behind = async (change: Change): Promise<readonly Finding[]> =>
-    complaints(folder, { COUNTERSIGN_ISSUER: await behindProxy(t, port, change) });
-  t.deepEqual(await behind(() => undefined), []);
-  const hidden = await behind((_, answer) => {
-    answer.status = 404;
-  });
-  seen(t, hidden, 'issuer', 'bad', /answers 404/);
-  const otherName = await behind((_, answer) => {
-    answer.text = answer.text.replace(/"issuer":"[^"]*"/, '"issuer":"https://other.example"');
-  });
-  seen(t, otherName, 'metadata', 'bad', /calls itself "https:\/\/other\.example"/);
-  const rewritten = await behind((_, answer) => {
-    answer.text = answer.text.replace(
-      /"token_endpoint":"[^"]*"/,
-      '"token_endpoint":"http://inside:8080/token"',
-    );
-  });
-  seen(t, rewritten, 'metadata', 'bad', /token_endpoint is http:\/\/inside:8080\/token/);
-  const noOrigin = await behind((_, answer) => answer.headers.delete('access-control-allow-origin'));
-  seen(t, noOrigin, 'browsers', 'warning', /Access-Control-Allow-Origin/);
-  const otherKeys = await behind((request, answer) => {
-    if (request.url === '/jwks') answer.text = '{"keys":[]}';
-  });
-  seen(t, otherKeys, 'public keys', 'bad', /of the store is not served/);
-  const notReady = await behind((request, answer) => {
-    if (request.url !== '/readyz') return;
-    answer.status = 503;
-    answer.text = '{"status":"unavailable","checks":{"store":"does not answer"}}';
-  });
-  seen(t, notReady, 'readiness', 'bad', /store: does not answer/);
-  const [before, late, after] = [
-    Date.now(),
-    await behind((_, answer) => answer.headers.set('date', new Date(0).toUTCString())),
-    Date.now(),
-  ];
-  seen(t, late, 'server clock', 'bad', /^\d+ s behind this machine$/);
-  const seconds = Number.parseInt(late.find(({ check }) => check === 'server clock')?.found ?? '', 10);
-  // The header has no parts of a second.
-  t.true(seconds >= before / 1_000 - 2 && seconds <= after / 1_000 + 2, `${seconds}`);
-});
+test.serial(
+  'G24: a proxy that hides, renames, rewrites or keeps what it should pass on is found',
+  async t => {
+    const { folder, port } = await deploy(t);
+    const behind = async (change: Change): Promise<readonly Finding[]> =>
+      complaints(folder, { COUNTERSIGN_ISSUER: await behindProxy(t, port, change) });
+    t.deepEqual(await behind(() => undefined), []);
+    const hidden = await behind((_, answer) => {
+      answer.status = 404;
+    });
+    seen(t, hidden, 'issuer', 'bad', /answers 404/);
+    const otherName = await behind((_, answer) => {
+      answer.text = answer.text.replace(/"issuer":"[^"]*"/, '"issuer":"https://other.example"');
+    });
+    seen(t, otherName, 'metadata', 'bad', /calls itself "https:\/\/other\.example"/);
+    const rewritten = await behind((_, answer) => {
+      answer.text = answer.text.replace(
+        /"token_endpoint":"[^"]*"/,
+        '"token_endpoint":"http://inside:8080/token"',
+      );
+    });
+    seen(t, rewritten, 'metadata', 'bad', /token_endpoint is http:\/\/inside:8080\/token/);
+    const noOrigin = await behind((_, answer) => answer.headers.delete('access-control-allow-origin'));
+    seen(t, noOrigin, 'browsers', 'warning', /Access-Control-Allow-Origin/);
+    const otherKeys = await behind((request, answer) => {
+      if (request.url === '/jwks') answer.text = '{"keys":[]}';
+    });
+    seen(t, otherKeys, 'public keys', 'bad', /of the store is not served/);
+    const notReady = await behind((request, answer) => {
+      if (request.url !== '/readyz') return;
+      answer.status = 503;
+      answer.text = '{"status":"unavailable","checks":{"store":"does not answer"}}';
+    });
+    seen(t, notReady, 'readiness', 'bad', /store: does not answer/);
+    const [before, late, after] = [
+      Date.now(),
+      await behind((_, answer) => answer.headers.set('date', new Date(0).toUTCString())),
+      Date.now(),
+    ];
+    seen(t, late, 'server clock', 'bad', /^\d+ s behind this machine$/);
+    const seconds = Number.parseInt(late.find(({ check }) => check === 'server clock')?.found ?? '', 10);
+    // The header has no parts of a second.
+    t.true(seconds >= before / 1_000 - 2 && seconds <= after / 1_000 + 2, `${seconds}`);
+  },
+);
 
-test('a server elsewhere is examined from outside, with the credentials of its profile', async t => {
+test.serial('a server elsewhere is examined from outside, with the credentials of its profile', async t => {
   const { folder, port } = await deploy(t);
   const credentials = join(folder.path, 'var/bootstrap-client.json');
   const elsewhere = await makeFolder(t);
   const login = ['login', '-p', 'there', '--url', `http://localhost:${port}`, '--credentials', credentials];
-  t.is((await elsewhere.cli(login)).code, 0);
-  const well = await elsewhere.cli(['doctor', '--profile', 'there', '-o', 'json']);
+  t.is((await elsewhere.cliHere(login)).code, 0);
+  const well = await elsewhere.cliHere(['doctor', '--profile', 'there', '-o', 'json']);
   t.is(well.code, 0, well.stdout);
   t.true(well.json.findings.some(({ check, verdict }: Finding) => check === 'sign-in' && verdict === 'ok'));
   t.false(well.json.findings.some(({ check }: Finding) => check === 'store'));
@@ -271,7 +278,7 @@ test('a server elsewhere is examined from outside, with the credentials of its p
     readFileSync(profiles, 'utf8').replace(/"clientSecret": "[^"]*"/, '"clientSecret": "x"'),
   );
   t.is(statSync(profiles).mode & 0o777, 0o600);
-  const ill = await elsewhere.cli(['doctor', '--profile', 'there', '-o', 'json']);
+  const ill = await elsewhere.cliHere(['doctor', '--profile', 'there', '-o', 'json']);
   t.is(ill.code, 1);
   seen(t, ill.json.findings, 'sign-in', 'bad', /invalid_client/);
 });

@@ -14,7 +14,7 @@ test('init writes a file for its owner alone, with which a server would start', 
   const file = join(folder.path, 'countersign.yaml');
   t.is(statSync(file).mode & 0o777, 0o600);
   t.is(loadConfig({ COUNTERSIGN_CONFIG_FILE: file }).issuer, 'https://as.example');
-  const check = await folder.cli(['config', 'check', 'countersign.yaml', '-o', 'table']);
+  const check = await folder.cliHere(['config', 'check', 'countersign.yaml', '-o', 'table']);
   t.is(check.code, 0, check.stderr);
   t.true(check.stdout.includes('https://as.example'));
 });
@@ -22,9 +22,15 @@ test('init writes a file for its owner alone, with which a server would start', 
 test('init overwrites nothing, and leaves nothing behind where it fails', async t => {
   const folder = await makeFolder(t);
   writeFileSync(join(folder.path, 'countersign.yaml'), '# mine\n');
-  t.is((await folder.cli(['init'])).code, 2);
+  t.is((await folder.cliHere(['init'])).code, 2);
   t.is(readFileSync(join(folder.path, 'countersign.yaml'), 'utf8'), '# mine\n');
-  const wrong = await folder.cli(['init', '--checkpoints', '--issuer', 'http://as.example', 'other.yaml']);
+  const wrong = await folder.cliHere([
+    'init',
+    '--checkpoints',
+    '--issuer',
+    'http://as.example',
+    'other.yaml',
+  ]);
   t.is(wrong.code, 2);
   t.regex(wrong.stderr, /other\.yaml:\d+:\d+: issuer: /);
   t.false(existsSync(join(folder.path, 'other.yaml')));
@@ -34,16 +40,16 @@ test('init overwrites nothing, and leaves nothing behind where it fails', async 
 test('init makes the keys that are needed, and takes no URI with a password as an argument', async t => {
   const folder = await makeFolder(t);
   const uri = 'mongodb://somebody:password@db.example/countersign?replicaSet=rs0';
-  const typed = await folder.cli(['init', '--store', uri]);
+  const typed = await folder.cliHere(['init', '--store', uri]);
   t.is(typed.code, 2);
   t.false(typed.stderr.includes('password@'));
   writeFileSync(join(folder.path, 'uri'), uri, { mode: 0o600 });
-  const made = await folder.cli(['init', '--store-file', 'uri', '--checkpoints']);
+  const made = await folder.cliHere(['init', '--store-file', 'uri', '--checkpoints']);
   t.is(made.code, 0, made.stderr);
   for (const name of ['key-encryption-key', 'checkpoint-key.pem']) {
     t.is(statSync(join(folder.path, 'var', name)).mode & 0o777, 0o600);
   }
-  const check = await folder.cli(['config', 'check', 'countersign.yaml']);
+  const check = await folder.cliHere(['config', 'check', 'countersign.yaml']);
   t.deepEqual([check.code, check.json.store], [0, 'mongodb']);
   t.false(check.stdout.includes('password'));
 });
@@ -51,21 +57,21 @@ test('init makes the keys that are needed, and takes no URI with a password as a
 test('config check tells everything that is wrong, and how the server would not start', async t => {
   const folder = await makeFolder(t);
   writeFileSync(join(folder.path, 'wrong.yaml'), 'prot: 1\nhost: "a b"\n');
-  const check = await folder.cli(['config', 'check', 'wrong.yaml']);
+  const check = await folder.cliHere(['config', 'check', 'wrong.yaml']);
   t.is(check.code, 2);
   t.is(check.json.permitted, false);
   t.is(check.json.problems.length, 2);
   const start = await folder.cli(['start', '--config', 'wrong.yaml']);
   t.is(start.code, 2);
   for (const problem of check.json.problems) t.true(start.stderr.includes(problem), start.stderr);
-  const byEnvironment = await folder.cli(['config', 'check'], { env: { COUNTERSIGN_PORT: 'x' } });
+  const byEnvironment = await folder.cliHere(['config', 'check'], { env: { COUNTERSIGN_PORT: 'x' } });
   t.regex(byEnvironment.json.problems[0], /^COUNTERSIGN_PORT: /);
 });
 
 test('every verb that reads the settings takes --config', async t => {
   const folder = await makeFolder(t);
   writeFileSync(join(folder.path, 'here.yaml'), 'store: sqlite:elsewhere/there.sqlite\n');
-  const migrated = await folder.cli(['migrate', '--config', 'here.yaml']);
+  const migrated = await folder.cliHere(['migrate', '--config', 'here.yaml']);
   t.is(migrated.code, 0, migrated.stderr);
   t.true(existsSync(join(folder.path, 'elsewhere/there.sqlite')));
   for (const args of [
@@ -74,13 +80,13 @@ test('every verb that reads the settings takes --config', async t => {
     ['quarantine', 'status'],
     ['backup', 'copy.sqlite'],
   ]) {
-    const ran = await folder.cli([...args, '--config', 'here.yaml']);
+    const ran = await folder.cliHere([...args, '--config', 'here.yaml']);
     t.is(ran.code, 0, `${args.join(' ')}: ${ran.stderr}`);
   }
   t.false(existsSync(join(folder.path, 'var')));
   writeFileSync(join(folder.path, 'wrong.yaml'), 'prot: 1\n');
   for (const args of [['audit', 'verify'], ['backup', 'x'], ['migrate'], ['quarantine', 'list']]) {
-    t.is((await folder.cli([...args, '--config', 'wrong.yaml'])).code, 2, args.join(' '));
+    t.is((await folder.cliHere([...args, '--config', 'wrong.yaml'])).code, 2, args.join(' '));
   }
 });
 
@@ -108,10 +114,10 @@ test('migrate brings an older store up to date, and says from where to where', a
   migrate(database, 3);
   database.close();
   const env = { COUNTERSIGN_STORE: `sqlite:${file}` };
-  const first = await folder.cli(['migrate'], { env });
+  const first = await folder.cliHere(['migrate'], { env });
   t.is(first.code, 0, first.stderr);
   t.is(first.json.from, 3);
   t.true(first.json.to > 3);
-  const again = await folder.cli(['migrate', '-o', 'table'], { env });
+  const again = await folder.cliHere(['migrate', '-o', 'table'], { env });
   t.regex(again.stdout, /has schema \d+, the newest/);
 });

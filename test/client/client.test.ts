@@ -171,7 +171,8 @@ async function serve(
   answers: ((request: IncomingMessage, response: ServerResponse) => void)[],
 ): Promise<{ issuer: string; seen: { method: string; key: string | undefined }[] }> {
   const seen: { method: string; key: string | undefined }[] = [];
-  const server = createServer((request, response) => {
+  // Connections stay open: one that is closed here could be taken there for the next request at that moment.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     seen.push({
       method: request.method ?? '',
       key: request.headers['idempotency-key'] as string | undefined,
