@@ -7,6 +7,7 @@ import axe from 'axe-core';
 import { type Browser, type Page, chromium as playwright } from 'playwright-core';
 
 const SCREENSHOTS = resolve(import.meta.dirname, '../../.screenshots');
+const KEEPS_PICTURES = process.env['COUNTERSIGN_TEST_PICTURES'] === 'on';
 const INSTALLED = '/usr/bin/chromium';
 const ARGUMENTS = [
   '--no-sandbox',
@@ -46,13 +47,14 @@ export async function accessibilityProblems(page: Page): Promise<readonly string
 }
 
 /**
- * Looks at a page in every size and theme: keeps screenshots, and finds what is wrong.
+ * Looks at a page in every size and theme, and finds what is wrong. With `COUNTERSIGN_TEST_PICTURES=on` it keeps a picture of most
+ * of them, which takes as long as looking.
  *
  * @returns one line for each problem
  */
 export async function lookAt(page: Page, name: string): Promise<readonly string[]> {
   const problems: string[] = [];
-  await mkdir(SCREENSHOTS, { recursive: true });
+  if (KEEPS_PICTURES) await mkdir(SCREENSHOTS, { recursive: true });
   for (const { width, theme } of LOOKS) {
     await page.setViewportSize({ width, height: 900 });
     // A colour that is on its way from one theme to the other has no contrast of its own.
@@ -63,7 +65,7 @@ export async function lookAt(page: Page, name: string): Promise<readonly string[
     );
     if (overflow > 0) problems.push(`${where}: ${overflow} px too wide`);
     for (const problem of await accessibilityProblems(page)) problems.push(`${where}: ${problem}`);
-    if (width !== 320) {
+    if (KEEPS_PICTURES && width !== 320) {
       await page.screenshot({ path: join(SCREENSHOTS, `${name}-${width}-${theme}.png`), fullPage: true });
     }
   }
