@@ -1,6 +1,11 @@
 /** The present, in milliseconds since the epoch. Passed in everywhere, so that tests can hold it still. */
 export type Clock = () => number;
 
+/** A signal that is aborted after so many milliseconds: the end of a wait for somebody else. Passed in, so that tests say when. */
+export type Deadline = (ms: number) => AbortSignal;
+
+export const systemDeadline: Deadline = ms => AbortSignal.timeout(ms);
+
 /**
  * A clock that never runs backwards (I18): when the machine's clock is set back, time stands still here until it has caught up,
  * so that nothing which had expired lives again.

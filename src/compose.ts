@@ -32,7 +32,7 @@ import {
 } from './audit/index.ts';
 import { type Background, recur } from './background.ts';
 import { type Client, type ClientDirectory, DpopNonces, PublishedKeys } from './clients/index.ts';
-import type { Clock } from './clock.ts';
+import type { Clock, Deadline } from './clock.ts';
 import { type Config, parseKeyEncryptionKey } from './config/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
@@ -137,12 +137,20 @@ export interface ComposeOptions {
   readonly log: Logger;
   /** Of the port that requests come in by. */
   readonly connections: ConnectionFigures;
+  /** Ends the waits for others; the system's where absent. */
+  readonly deadline: Deadline | undefined;
+  /** How many times longer than usual the database may take; 1 where absent. */
+  readonly patience: number | undefined;
 }
 
 /** Opens the store, sees to what a first start needs, and puts the parts together. What fails leaves no store open. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
   const { config, clock } = options;
-  const store = await openStore(config.store, { now: clock, lane: newId('lane', clock()) });
+  const store = await openStore(config.store, {
+    now: clock,
+    lane: newId('lane', clock()),
+    patience: options.patience,
+  });
   try {
     return await composeOn(store, options);
   } catch (error) {
@@ -197,6 +205,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     allowedHosts: config.egress.allow.hosts,
     allowedNetworks: config.egress.allow.networks,
     extraCa: config.egress.extraCa,
+    deadline: options.deadline,
   });
   if (checkpoints && config.auditCheckpoint?.url) {
     const { file, url } = config.auditCheckpoint;
@@ -209,6 +218,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
         onProblem: error =>
           log.error({ err: error }, 'audit checkpoints are not being delivered: they wait in their file'),
         onRecovery: () => log.info('audit checkpoints are being delivered again'),
+        deadline: options.deadline,
       },
       checkpoints.durableSize,
     );
@@ -345,35 +355,38 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     ),
     signingKey: newEngineKey(),
   });
-  const readiness = createReadiness({
-    process: { check: () => failWhen(isStopping, 'stopping') },
-    store: { check: () => store.fresh() },
-    commits: {
-      check: () => failWhen(store.figures.commits.oldestWaitMs() > SLOW_COMMIT_MS, 'a commit does not end'),
+  const readiness = createReadiness(
+    {
+      process: { check: () => failWhen(isStopping, 'stopping') },
+      store: { check: () => store.fresh() },
+      commits: {
+        check: () => failWhen(store.figures.commits.oldestWaitMs() > SLOW_COMMIT_MS, 'a commit does not end'),
+      },
+      quarantine: { check: () => assertOpen(store.epochs) },
+      // Opaque tokens need none.
+      signingKeys: {
+        check: async () => {
+          await keyring.refresh();
+          failWhen(keyring.publicKeys.keys.length === 0, 'no signing key can be used');
+        },
+        isAdvisory: true,
+      },
+      ...(checkpoints && {
+        // The trail itself is in the store: not to answer would not export it any sooner.
+        auditCheckpoint: {
+          check: () => failWhen(clock() - checkpoints.figures.coveredUntil > UNEXPORTED_MS, 'not exported'),
+          isAdvisory: true as const,
+        },
+      }),
+      ...(delivery && {
+        auditDelivery: {
+          check: () => failWhen(isLongAgo(delivery.figures.waitingSince, clock()), 'not delivered'),
+          isAdvisory: true as const,
+        },
+      }),
     },
-    quarantine: { check: () => assertOpen(store.epochs) },
-    // Opaque tokens need none.
-    signingKeys: {
-      check: async () => {
-        await keyring.refresh();
-        failWhen(keyring.publicKeys.keys.length === 0, 'no signing key can be used');
-      },
-      isAdvisory: true,
-    },
-    ...(checkpoints && {
-      // The trail itself is in the store: not to answer would not export it any sooner.
-      auditCheckpoint: {
-        check: () => failWhen(clock() - checkpoints.figures.coveredUntil > UNEXPORTED_MS, 'not exported'),
-        isAdvisory: true as const,
-      },
-    }),
-    ...(delivery && {
-      auditDelivery: {
-        check: () => failWhen(isLongAgo(delivery.figures.waitingSince, clock()), 'not delivered'),
-        isAdvisory: true as const,
-      },
-    }),
-  });
+    options.deadline,
+  );
   const app = createApp(
     engine,
     {

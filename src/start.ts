@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type Clock, forwardClock } from './clock.ts';
+import { type Clock, type Deadline, forwardClock } from './clock.ts';
 import { type Composition, compose } from './compose.ts';
 import { type Config, ConfigError, certificateEndsAt, localIssuer, type TlsPair } from './config/index.ts';
 import { type Listening, listen } from './http/listen.ts';
@@ -30,6 +30,10 @@ export interface StartOptions {
   /** The system's where absent. However it steps, the server's own time never runs backwards. */
   readonly clock?: Clock;
   readonly log?: Logger;
+  /** Ends the waits for others; the system's where absent. */
+  readonly deadline?: Deadline | undefined;
+  /** How many times longer than usual the database may take; 1 where absent. */
+  readonly patience?: number | undefined;
 }
 
 /** Nobody but a scraper or two. */
@@ -65,13 +69,26 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   try {
     if (config.issuer === undefined && config.port === 0) server = await open();
     const issuer = config.issuer ?? localIssuer(server?.port ?? config.port, config.tls !== undefined);
-    composition = await compose({ config, issuer, version, clock, log, connections });
+    composition = await compose({
+      config,
+      issuer,
+      version,
+      clock,
+      log,
+      connections,
+      deadline: options.deadline,
+      patience: options.patience,
+    });
     handler = composition.handler;
     server ??= await open();
     const renewal = config.tls && renewTls(config.tls, server, composition, log);
     const metrics = config.metrics && (await openMetrics(config.metrics, composition, renewal, log));
     log.info({ issuer, host: config.host, port: server.port, version }, 'ready');
-    return running(issuer, { server, composition, renewal, metrics }, { config, log });
+    return running(
+      issuer,
+      { server, composition, renewal, metrics },
+      { config, log, deadline: options.deadline },
+    );
   } catch (error) {
     await server?.stop(0);
     await composition?.close();
@@ -89,7 +106,11 @@ interface Parts {
 function running(
   issuer: string,
   { server, composition, renewal, metrics }: Parts,
-  { config, log }: { readonly config: Config; readonly log: Logger },
+  {
+    config,
+    log,
+    deadline,
+  }: { readonly config: Config; readonly log: Logger; readonly deadline: Deadline | undefined },
 ): Running {
   return {
     issuer,
@@ -105,7 +126,7 @@ function running(
       await renewal?.stop();
       await composition.close();
       await metrics?.stop(0);
-      await flushTraces();
+      await flushTraces(deadline);
       log.info('stopped');
     },
   };

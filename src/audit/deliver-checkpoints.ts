@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Clock } from '../clock.ts';
+import { type Clock, type Deadline, systemDeadline } from '../clock.ts';
 import type { Egress } from '../egress/index.ts';
 
 /** RFC 7515 section 4.1.9: the `typ` of a checkpoint is its media type without `application/`. */
@@ -27,6 +27,8 @@ export interface DeliveryOptions {
   readonly onProblem: (error: unknown) => void;
   /** Told when they go on. */
   readonly onRecovery: () => void;
+  /** Ends the delivery by a process that ends; the system's where absent. */
+  readonly deadline?: Deadline | undefined;
   /** The pauses after failures, in milliseconds: each is twice the one before, up to the longest. */
   readonly pauses?: { readonly firstMs: number; readonly longestMs: number };
 }
@@ -119,9 +121,12 @@ class Delivery implements CheckpointDelivery {
     this.#isStopping = true;
     // A pause after a failure is not waited for; a delivery under way is, for a little while.
     this.#wake();
-    const timer = setTimeout(() => this.#ended.abort(), FAREWELL_MS);
+    const { deadline = systemDeadline } = this.#options;
+    const end = () => this.#ended.abort();
+    const farewell = deadline(FAREWELL_MS);
+    farewell.addEventListener('abort', end, { once: true });
     await this.#running;
-    clearTimeout(timer);
+    farewell.removeEventListener('abort', end);
   }
 
   #wake(): void {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { createSecureContext, getCACertificates } from 'node:tls';
+import { type Deadline, systemDeadline } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import { inSpan } from '../observability/index.ts';
 import { familyOf, isAddressPermitted, type Network, NetworkList } from './address-rule.ts';
@@ -29,6 +30,8 @@ export interface EgressOptions {
   readonly extraCa?: string | undefined;
   /** From the call to the last byte. */
   readonly timeoutMs?: number;
+  /** Ends an exchange after that time; the system's where absent. */
+  readonly deadline?: Deadline | undefined;
   /** Stand-ins for name servers, in tests. */
   readonly resolve?: { readonly byDns: ResolveName; readonly bySystem: ResolveName };
 }
@@ -69,6 +72,7 @@ export class Egress {
   readonly #extraCa: string | undefined;
   #agent: Agent | undefined;
   readonly #timeoutMs: number;
+  readonly #deadline: Deadline;
   readonly #resolve: NonNullable<EgressOptions['resolve']>;
   readonly #slots = new ConnectionSlots(LIMITS);
 
@@ -79,6 +83,7 @@ export class Egress {
     );
     this.#extraCa = options.extraCa;
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#deadline = options.deadline ?? systemDeadline;
     this.#resolve = options.resolve ?? { byDns: resolveByDns, bySystem: resolveBySystem };
   }
 
@@ -119,7 +124,7 @@ export class Egress {
     read: (response: IncomingMessage) => T | Promise<T>,
   ): Promise<T> {
     const target = parseTarget(url);
-    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    const timeout = this.#deadline(this.#timeoutMs);
     const deadline = signal ? AbortSignal.any([timeout, signal]) : timeout;
     try {
       const release = await this.#slots.take(target.host, deadline);

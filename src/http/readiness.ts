@@ -1,3 +1,5 @@
+import { type Deadline, systemDeadline } from '../clock.ts';
+
 /** One thing that must work before requests are taken, or that somebody should know of. */
 export interface ReadinessCheck {
   /** Throws, with the reason as its message, when it does not work. The message is read by strangers: it names nobody. */
@@ -20,15 +22,19 @@ const PATIENCE_MS = 2_000;
  * keep the store busy by asking.
  *
  * @param checks by name, as they appear in the answer
+ * @param deadline ends the wait for a check
  */
 export function createReadiness(
   checks: Readonly<Record<string, ReadinessCheck>>,
+  deadline: Deadline = systemDeadline,
 ): () => Promise<ReadonlyMap<string, CheckResult>> {
   let underWay: Promise<ReadonlyMap<string, CheckResult>> | undefined;
   const run = async (): Promise<ReadonlyMap<string, CheckResult>> =>
     new Map(
       await Promise.all(
-        Object.entries(checks).map(async ([name, check]) => [name, await resultOf(check)] as const),
+        Object.entries(checks).map(
+          async ([name, check]) => [name, await resultOf(check, deadline(PATIENCE_MS))] as const,
+        ),
       ),
     );
   return () => {
@@ -39,9 +45,10 @@ export function createReadiness(
   };
 }
 
-async function resultOf({ check, isAdvisory }: ReadinessCheck): Promise<CheckResult> {
+async function resultOf({ check, isAdvisory }: ReadinessCheck, end: AbortSignal): Promise<CheckResult> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error('does not answer')), PATIENCE_MS);
+  const onEnd = () => late.reject(new Error('does not answer'));
+  end.addEventListener('abort', onEnd, { once: true });
   try {
     await Promise.race([check(), late.promise]);
     return { state: 'ok' };
@@ -49,6 +56,6 @@ async function resultOf({ check, isAdvisory }: ReadinessCheck): Promise<CheckRes
     const reason = error instanceof Error ? error.message : 'failed';
     return { state: isAdvisory ? 'degraded' : 'failed', reason };
   } finally {
-    clearTimeout(timer);
+    end.removeEventListener('abort', onEnd);
   }
 }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Attributes, Span, SpanOptions, Tracer, TracerProvider } from '@opentelemetry/api';
 import type { Context, Middleware } from 'koa';
+import { type Deadline, systemDeadline } from '../clock.ts';
 import type { RequestMeter } from './request-meter.ts';
 
 /** What `@opentelemetry/api` gives. It is loaded only where traces are on. */
@@ -40,13 +40,15 @@ interface Flushable {
 }
 
 /** Hands over the spans that the SDK still holds, as the process is about to end. Without traces there are none. */
-export async function flushTraces(): Promise<void> {
+export async function flushTraces(deadline: Deadline = systemDeadline): Promise<void> {
   if (!tracing) return;
   const provider: TracerProvider & Flushable = tracing.api.trace.getTracerProvider();
   const registered = provider.getDelegate?.() ?? provider;
   const flushed = registered.forceFlush?.();
   // Whoever receives them may be gone, and spans are not worth waiting for it.
-  await Promise.race([flushed?.catch(() => undefined), delay(FLUSH_MS, undefined, { ref: false })]);
+  const gone = Promise.withResolvers<void>();
+  deadline(FLUSH_MS).addEventListener('abort', () => gone.resolve(), { once: true });
+  await Promise.race([flushed?.catch(() => undefined), gone.promise]);
 }
 
 /**

@@ -43,6 +43,7 @@ import {
   resourceRecord,
   tokenRecord,
 } from '../contract/records.ts';
+import { PATIENCE } from '../support/start-app.ts';
 import { onEachStore, type StoreEnv } from '../support/stores.ts';
 
 /** Opens a store as one more process would. */
@@ -54,6 +55,7 @@ async function opener(t: ExecutionContext, env: StoreEnv): Promise<(aheadMs?: nu
     const opened = await openStore(store, {
       now: () => Date.now() + aheadMs,
       lane: newId('lane', Date.now()),
+      patience: PATIENCE,
     });
     t.teardown(() => opened.close());
     return opened;

@@ -23,6 +23,7 @@ import {
 } from '../../src/people/index.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
+import { PATIENCE } from './start-app.ts';
 import type { StoreEnv } from './stores.ts';
 
 /** A process of the server, as far as signing in goes. */
@@ -53,7 +54,11 @@ export async function startSignInWorld(t: ExecutionContext, env: StoreEnv): Prom
   });
   const sealing = sealingKey(createSecretKey(randomBytes(32)));
   const start = async (): Promise<SignInProcess> => {
-    const store = await openStore(location, { now: () => world.now, lane: newId('lane', Date.now()) });
+    const store = await openStore(location, {
+      now: () => world.now,
+      lane: newId('lane', Date.now()),
+      patience: PATIENCE,
+    });
     let closed: Promise<void> | undefined;
     const close = () => (closed ??= store.close());
     t.teardown(close);

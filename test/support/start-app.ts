@@ -6,7 +6,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import { pino } from 'pino';
 import { createAgent } from '../../src/agents/index.ts';
 import type { AuditEvent, Origin } from '../../src/audit/index.ts';
-import type { Clock } from '../../src/clock.ts';
+import type { Clock, Deadline } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { newId } from '../../src/ids.ts';
 import { createPerson, type Person } from '../../src/people/index.ts';
@@ -19,9 +19,50 @@ export interface AppOptions {
   /** More of the environment, such as `COUNTERSIGN_ISSUER`. */
   readonly env?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
+  /** Ends the waits for others. Where absent they last for as long as the others take: a busy machine is no reason to give up. */
+  readonly deadline?: Deadline;
   /** Takes what is logged, one JSON line each; nothing is printed. */
   readonly logs?: string[];
 }
+
+/** A clock that stands still until it is moved, so that nothing expires while a test is slow, and no minute ends in between. */
+export interface HeldClock {
+  (): number;
+  pass(ms: number): void;
+}
+
+export function heldClock(start: number = Date.now()): HeldClock {
+  let now = start;
+  const pass = (ms: number): void => {
+    now += ms;
+  };
+  return Object.assign(() => now, { pass });
+}
+
+/** Ends nothing by itself: `end` ends whatever is waited for. */
+export interface HeldDeadline {
+  (ms: number): AbortSignal;
+  end(): void;
+}
+
+export function heldDeadline(): HeldDeadline {
+  const waits = new Set<AbortController>();
+  const begin = (): AbortSignal => {
+    const wait = new AbortController();
+    waits.add(wait);
+    return wait.signal;
+  };
+  const end = (): void => {
+    for (const wait of waits) wait.abort(new DOMException('The time is up', 'TimeoutError'));
+    waits.clear();
+  };
+  return Object.assign(begin, { end });
+}
+
+/** A store that shares its machine with whatever else runs may take longer than anybody would wait for it otherwise. */
+export const PATIENCE = 600;
+
+const endless: Deadline = () => new AbortController().signal;
 
 /** A server that takes requests over real HTTP, and what a test needs to call it. */
 export interface App {
@@ -78,7 +119,8 @@ export async function startAppIn(directory: string, options: AppOptions = {}): P
     ...options.env,
   });
   const log = pino({ level: 'trace' }, { write: line => void logs?.push(line) });
-  const running = await startServer(config, { clock, log });
+  const { deadline = endless } = options;
+  const running = await startServer(config, { clock, log, deadline, patience: PATIENCE });
   const base = `${config.tls ? 'https' : 'http'}://localhost:${running.port}`;
   let stopped: Promise<void> | undefined;
   return {

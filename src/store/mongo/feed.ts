@@ -42,6 +42,7 @@ export class Feed {
   readonly #now: () => number;
   readonly #onChange: (id: string) => void;
   readonly #onGap: () => void;
+  readonly #patience: number;
   readonly #closing = new AbortController();
   readonly #loops: Promise<unknown>[] = [];
 
@@ -61,6 +62,7 @@ export class Feed {
   /**
    * @param onChange called with the identifier of each changed record or raised handle
    * @param onGap called when announcements may have been missed
+   * @param patience how many times longer than usual everything may take
    */
   constructor(
     database: Database,
@@ -69,6 +71,7 @@ export class Feed {
     now: () => number,
     onChange: (id: string) => void,
     onGap: () => void,
+    patience = 1,
   ) {
     this.#database = database;
     this.#lane = lane;
@@ -76,6 +79,7 @@ export class Feed {
     this.#now = now;
     this.#onChange = onChange;
     this.#onGap = onGap;
+    this.#patience = patience;
   }
 
   /**
@@ -86,7 +90,7 @@ export class Feed {
    */
   async open(timeoutMs = 10_000): Promise<void> {
     this.#loops.push(this.#follow(), this.#beat());
-    await this.#until(() => this.#isFresh(), timeoutMs, 'the change stream does not start');
+    await this.#until(() => this.#isFresh(), timeoutMs * this.#patience, 'the change stream does not start');
   }
 
   /**
@@ -122,13 +126,13 @@ export class Feed {
   }
 
   #isFresh(): boolean {
-    return this.#isLoaded && performance.now() - this.#knownUntil <= FRESH_FOR_MS;
+    return this.#isLoaded && performance.now() - this.#knownUntil <= FRESH_FOR_MS * this.#patience;
   }
 
   #untilFresh(isCaughtUp: () => boolean): Promise<void> {
     return this.#until(
       () => this.#isFresh() && isCaughtUp(),
-      PATIENCE_MS,
+      PATIENCE_MS * this.#patience,
       'what other processes have committed is not known',
     );
   }
@@ -247,7 +251,7 @@ export class Feed {
           { beat, writtenAt: new Date() },
           { upsert: true, writeConcern: DURABLE },
         );
-        if (this.#isLoaded && performance.now() - this.#knownUntil > STREAM_HANGS_AFTER_MS) {
+        if (this.#isLoaded && performance.now() - this.#knownUntil > STREAM_HANGS_AFTER_MS * this.#patience) {
           await this.#stream?.close();
         }
       } catch {

@@ -49,7 +49,7 @@ import { EngineRecords } from './engine-records.ts';
 import { Feed } from './feed.ts';
 import { assertSchemaVersion } from './migrations.ts';
 import { Passes } from './passes.ts';
-import { read, readFigures, readTrail, trustedFilter } from './read.ts';
+import { read, readFigures, readPatience, readTrail, trustedFilter } from './read.ts';
 import { Records } from './records.ts';
 
 export { migrateMongo } from './migrations.ts';
@@ -62,6 +62,7 @@ export { migrateMongo } from './migrations.ts';
  */
 export async function openMongoStore(uri: string, options: StoreOptions): Promise<Store> {
   const database = await openDatabase(uri);
+  readPatience.factor = options.patience ?? 1;
   try {
     const db = nativeDatabase(database.connection);
     await assertSchemaVersion(db);
@@ -122,6 +123,7 @@ class MongoStore implements Store {
       options.now,
       id => this.#recordsByPrefix.get(id.slice(0, 4))?.invalidate(id),
       () => this.#forgetRecords(),
+      options.patience,
     );
     const applier = new BatchApplier(database, session, options.lane, options.now, announcement =>
       this.#feed.hear(announcement),

@@ -8,6 +8,9 @@ const READ_TIMEOUT_MS = 1_000;
 /** For readers of the trail, who take much at a time and whom nobody waits for: a busy database is no reason to give up. */
 const TRAIL_READ_TIMEOUT_MS = 10_000;
 
+/** Of all reads of the process: it has one store. How many times longer than usual they may take. */
+export const readPatience = { factor: 1 };
+
 /** Of all reads of the process: it has one store. */
 export const readFigures = new ReadFigures();
 
@@ -34,7 +37,10 @@ async function readWithin<T>(milliseconds: number, work: () => PromiseLike<T>): 
   readFigures.lookups += 1;
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new StoreUnavailable('a read took too long')), milliseconds);
+    timer = setTimeout(
+      () => reject(new StoreUnavailable('a read took too long')),
+      milliseconds * readPatience.factor,
+    );
   });
   try {
     return await Promise.race([work(), timeout]);
