@@ -8,6 +8,7 @@ import {
   addAgent,
   addPerson,
   addResource,
+  heldDeadline,
   presenting,
   signAssertion,
   startApp,
@@ -29,8 +30,10 @@ async function newKey(kid: string | undefined, alg = 'ES256'): Promise<Pair> {
 async function world(t: ExecutionContext, headers: Record<string, string> = {}) {
   const key = await newKey('one');
   const host = await startKeyHost(t, { document: { keys: [key.publicJwk] }, headers });
+  const start = Date.now();
   const clock = { offset: 0 };
-  const app = await startApp(t, { env: host.env, clock: () => Date.now() + clock.offset });
+  const deadline = heldDeadline();
+  const app = await startApp(t, { env: host.env, clock: () => start + clock.offset, deadline });
   const resource = await addResource(app);
   const owner = await addPerson(app);
   const credential = { method: 'private_key_jwt', jwksUri: host.uri };
@@ -45,7 +48,7 @@ async function world(t: ExecutionContext, headers: Record<string, string> = {}) 
       ...presenting(assertion),
     });
   };
-  return { app, host, key, ask, clock, owner, resource, agent };
+  return { app, host, key, ask, clock, deadline, owner, resource, agent };
 }
 
 const reasons = async (app: App, type: string): Promise<(string | undefined)[]> =>
@@ -99,9 +102,8 @@ test('a busy client never waits: keys are fetched again before they end', async 
   await ask();
   host.answer = 'silence';
   clock.offset = 5 * MINUTE * 0.9;
-  const startedAt = performance.now();
+  // Nothing ends the wait for a host that is silent: who waited for it would not be answered.
   t.is((await ask()).status, 200);
-  t.true(performance.now() - startedAt < 4_000);
   // It is being asked meanwhile.
   while (host.asked() < 2) await new Promise(resolve => setImmediate(resolve));
   t.is(host.asked(), 2);
@@ -160,18 +162,25 @@ test('when the host is down, keys are good for one hour beyond their time, and t
 });
 
 test('a host that hangs keeps only its own clients waiting, and only once', async t => {
-  const { app, ask, host, owner, resource } = await world(t);
+  const { app, ask, host, owner, resource, deadline } = await world(t);
   host.answer = 'silence';
   const other = await addAgent(app, owner, resource);
-  const startedAt = performance.now();
-  const hanging = Promise.all(Array.from({ length: 10 }, () => ask()));
+  let answered = 0;
+  const hanging = Promise.all(
+    Array.from({ length: 10 }, async () => {
+      const answer = await ask();
+      answered += 1;
+      return answer;
+    }),
+  );
+  while (host.asked() < 1) await new Promise(resolve => setImmediate(resolve));
   const form = { grant_type: 'client_credentials', resource: resource.identifier };
   t.is((await app.post('/token', form, { basic: other.basic })).status, 200);
-  t.true(performance.now() - startedAt < 3_000);
+  t.is(answered, 0);
+  deadline.end();
   t.deepEqual([...new Set((await hanging).map(({ status }) => status))], [401]);
-  const askedAgainAt = performance.now();
+  // Nothing ends the wait for the host any more: who asked it again would not be answered.
   t.is((await ask()).status, 401);
-  t.true(performance.now() - askedAgainAt < 3_000);
   t.is(host.asked(), 1);
   t.deepEqual(await reasons(app, 'client.keys-refused'), ['egress-timed-out']);
 });
