@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { type Clock, type Deadline, forwardClock } from './clock.ts';
 import { type Composition, compose } from './compose.ts';
 import { type Config, ConfigError, certificateEndsAt, localIssuer, type TlsPair } from './config/index.ts';
-import { type Listening, listen } from './http/listen.ts';
+import { type Listening, listen, type SlowestPeer } from './http/listen.ts';
 import { ConnectionFigures, createLog, flushTraces, startTracing } from './observability/index.ts';
 import { packageVersion } from './package-version.ts';
 import { keepTlsRenewed, type TlsRenewal } from './renew-tls.ts';
@@ -32,6 +32,8 @@ export interface StartOptions {
   readonly log?: Logger;
   /** Ends the waits for others; the system's where absent. */
   readonly deadline?: Deadline | undefined;
+  /** What a slow peer may take; `SLOWEST_PEER` where absent. */
+  readonly slowest?: SlowestPeer | undefined;
   /** How many times longer than usual the database may take; 1 where absent. */
   readonly patience?: number | undefined;
 }
@@ -61,6 +63,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       port: config.port,
       maxConnections: config.maxConnections,
       figures: connections,
+      slowest: options.slowest,
       ...(config.tls && { tls: toPem(config.tls) }),
     });
 

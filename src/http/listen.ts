@@ -18,6 +18,18 @@ export interface ListenOptions {
   /** Counted here. */
   readonly figures: ConnectionFigures;
   readonly tls?: TlsPem;
+  /** `SLOWEST_PEER` where absent. */
+  readonly slowest?: SlowestPeer | undefined;
+}
+
+/** What a slow or silent peer may take, in milliseconds. */
+export interface SlowestPeer {
+  /** From the first byte, or the connection, to the end of the headers. */
+  readonly headersMs: number;
+  /** To the end of the request. */
+  readonly requestMs: number;
+  /** How often it is looked who has taken longer. */
+  readonly lookEveryMs: number;
 }
 
 export interface Listening {
@@ -36,10 +48,9 @@ export interface Listening {
  * What a slow or silent peer cannot stretch (I16): a handshake and the headers of a request take 10 s at most, the whole of it
  * 12 s, and it is looked once a second. So whoever sends nothing, or little at a time, is gone within 15 s.
  */
+export const SLOWEST_PEER: SlowestPeer = { headersMs: 10_000, requestMs: 12_000, lookEveryMs: 1_000 };
+
 const LIMITS = {
-  headersTimeout: 10_000,
-  requestTimeout: 12_000,
-  connectionsCheckingInterval: 1_000,
   // Longer than the idle time of common load balancers: one that sends a request must not meet a connection being closed.
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16_384,
@@ -62,10 +73,16 @@ const MALFORMED: Readonly<Record<string, readonly [status: number, text: string]
 
 /** Listens, with TLS of its own where a pair is given (1.2 and later). */
 export async function listen(handler: RequestListener, options: ListenOptions): Promise<Listening> {
-  const { figures } = options;
+  const { figures, slowest = SLOWEST_PEER } = options;
+  const limits = {
+    ...LIMITS,
+    headersTimeout: slowest.headersMs,
+    requestTimeout: slowest.requestMs,
+    connectionsCheckingInterval: slowest.lookEveryMs,
+  };
   const server: Server | TlsServer = options.tls
-    ? createTlsServer({ ...LIMITS, ...TLS, ...options.tls }, handler)
-    : createServer(LIMITS, handler);
+    ? createTlsServer({ ...limits, ...TLS, ...options.tls }, handler)
+    : createServer(limits, handler);
   server.maxHeadersCount = MAX_HEADERS;
   server.timeout = SILENT_MS;
   server.maxConnections = options.maxConnections;

@@ -84,7 +84,6 @@ function byDriver(): BackupMeans {
 run(
   'R150: what was taken away after the backup stays away when the exported trail is replayed (mongodb)',
   async t => {
-    t.timeout(180_000);
     const { world, story } = await untilRestored(t, storeEnv(), byDriver());
     await mustRun(t, world, 'quarantine', 'start', '--yes');
     await holdClosed(t, world, story);
@@ -98,7 +97,6 @@ run(
 run(
   'R150: a MongoDB database that was put back without a word is noticed at the next start, and opens record by record',
   async t => {
-    t.timeout(180_000);
     const { world, story } = await untilRestored(t, storeEnv(), byDriver());
     await holdClosed(t, world, story);
     const { killed, retired, disabledId, closedResource, killedKey, rotated } = story;

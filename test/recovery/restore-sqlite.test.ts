@@ -23,7 +23,6 @@ const means: BackupMeans = {
 const REPLAY = ['--audit', 'trail.jsonl', '--checkpoints', 'checkpoints.jws', '--key', 'checkpoint.pub.pem'];
 
 test('R150: what was taken away after the backup stays away when the exported trail is replayed', async t => {
-  t.timeout(180_000);
   const { world, story, told } = await untilRestored(t, {}, means);
   t.regex(told, /QUARANTINED/);
   await holdClosed(t, world, story);
@@ -34,7 +33,6 @@ test('R150: what was taken away after the backup stays away when the exported tr
 });
 
 test('R150: what was taken away after the backup stays away when an operator decides record by record', async t => {
-  t.timeout(180_000);
   const { world, story } = await untilRestored(t, {}, means);
   await holdClosed(t, world, story);
   const early = await countersign(world, 'quarantine', 'open');

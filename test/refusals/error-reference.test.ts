@@ -79,18 +79,3 @@ test('a later version, with other reasons in between, reads the references of th
   const without = REASONS.filter(reason => reason !== 'oauth/wrong-secret');
   t.is(new ErrorReferences(key, [], without).open(reference)?.reason, undefined);
 });
-
-test('a reference costs a few microseconds', t => {
-  const references = new ErrorReferences(newKey(), [], REASONS);
-  const requestId = request();
-  const runs = 20_000;
-  let best = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 5; round += 1) {
-    const startedAt = performance.now();
-    for (let index = 0; index < runs; index += 1) references.make(requestId, 'oauth/wrong-secret');
-    best = Math.min(best, ((performance.now() - startedAt) * 1_000) / runs);
-  }
-  t.log(`${best.toFixed(2)} µs`);
-  // Measured at 4 to 5; the rest is for a machine that is busy.
-  t.true(best < 25);
-});

@@ -10,6 +10,7 @@ import {
   addKeyAgent,
   addPerson,
   addResource,
+  heldClock,
   presenting,
   signAssertion,
   startApp,
@@ -19,7 +20,7 @@ import { onEachStore } from '../support/stores.ts';
 const GRANT = { grant_type: 'client_credentials' } as const;
 
 async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}) {
-  const app = await startApp(t, options);
+  const app = await startApp(t, { clock: heldClock(), ...options });
   const owner = await addPerson(app);
   const resource = await addResource(app);
   const agent = await addAgent(app, owner, resource);

@@ -14,6 +14,7 @@ import {
   addKeyAgent,
   addPerson,
   addResource,
+  heldClock,
   introspect,
   presenting,
   signAssertion,
@@ -23,7 +24,7 @@ import {
 import { onEachStore } from '../support/stores.ts';
 
 async function world(t: ExecutionContext, options: AppOptions = {}) {
-  const app = await startApp(t, options);
+  const app = await startApp(t, { clock: heldClock(), ...options });
   const owner = await addPerson(app);
   const resource = await addResource(app);
   const agent = await addAgent(app, owner, resource);
@@ -219,7 +220,7 @@ onEachStore(
 
     await app.stop();
     const env = { ...store, COUNTERSIGN_PORT: new URL(app.issuer).port };
-    const restarted = await startAppIn(app.directory, { env });
+    const restarted = await startAppIn(app.directory, { env, clock: app.now });
     t.teardown(() => restarted.stop());
     const form = { grant_type: 'client_credentials', resource: resource.identifier };
     const again = (dpop: string): Promise<Answer> =>
@@ -268,11 +269,11 @@ test('R050: a proof is used up by a request that is refused for something else',
 });
 
 test('a proof that is remembered no longer is too old to be taken', async t => {
-  let offset = 0;
-  const { app, key, ask } = await world(t, { clock: () => Date.now() + offset });
+  const clock = heldClock();
+  const { app, key, ask } = await world(t, { clock });
   const proof = await signProof(app, key);
   t.is((await ask(proof)).status, 200);
-  offset = 63_000;
+  clock.pass(63_000);
   while ((await app.store.sweep()) > 0);
   t.is((await ask(proof)).json.error, 'invalid_dpop_proof');
   t.deepEqual([...new Set(await reasonsOf(app, 'client.dpop-refused'))], ['dpop-time-outside-window']);
@@ -322,8 +323,7 @@ test('metadata names the algorithms of proofs', async t => {
 });
 
 test('nonces: where they are required, a proof without one is told which to use', async t => {
-  let offset = 0;
-  const clock = () => Date.now() + offset;
+  const clock = heldClock();
   const { app, owner, resource, key, form, ask } = await world(t, {
     env: { COUNTERSIGN_DPOP_NONCES: 'required' },
     clock,
@@ -350,7 +350,7 @@ test('nonces: where they are required, a proof without one is told which to use'
   t.deepEqual(await reasonsOf(app, 'client.dpop-refused'), []);
 
   // A minute later it is taken still, with the next one; two minutes later it is not.
-  offset = 60_000;
+  clock.pass(60_000);
   const older = await ask(await signProof(app, key, { nonce }));
   t.is(older.status, 200);
   const next = older.headers.get('dpop-nonce') ?? '';
@@ -358,7 +358,7 @@ test('nonces: where they are required, a proof without one is told which to use'
   const current = await ask(await signProof(app, key, { nonce: next }));
   t.is(current.status, 200);
   t.is(current.headers.get('dpop-nonce'), null);
-  offset = 120_000;
+  clock.pass(60_000);
   t.is((await ask(await signProof(app, key, { nonce }))).json.error, 'use_dpop_nonce');
 });
 

@@ -9,6 +9,7 @@ import {
   addPerson,
   addResource,
   getToken,
+  heldClock,
   introspect,
   startApp,
 } from '../support/start-app.ts';
@@ -21,7 +22,7 @@ async function world(
   options: AppOptions = {},
   alg: 'ES256' | 'EdDSA' = 'ES256',
 ) {
-  const app = await startApp(t, options);
+  const app = await startApp(t, { clock: heldClock(), ...options });
   const resource = await addResource(app, { tokenFormat: { kind: 'jwt', alg } });
   const agent = await addAgent(app, await addPerson(app), resource);
   return { app, resource, agent, token: await getToken(app, agent, resource) };

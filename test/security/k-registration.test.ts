@@ -4,7 +4,14 @@ import test from 'ava';
 import { createAgent, killAgent } from '../../src/agents/index.ts';
 import { ssrfUrls } from '../egress/ssrf-corpus.ts';
 import { type KeyHost, startKeyHost } from '../support/key-host.ts';
-import { type App, type AppOptions, addPerson, addResource, startApp } from '../support/start-app.ts';
+import {
+  type App,
+  type AppOptions,
+  addPerson,
+  addResource,
+  heldClock,
+  startApp,
+} from '../support/start-app.ts';
 import { onEachStore } from '../support/stores.ts';
 import { enrol, Visitor } from '../support/visitor.ts';
 
@@ -23,11 +30,11 @@ async function startWorld(
   application: Record<string, unknown>,
   options: AppOptions = {},
 ): Promise<World> {
-  let ahead = 0;
+  const clock = heldClock();
   const host = await startKeyHost(t, { status: 503 });
   const app = await startApp(t, {
     ...options,
-    clock: () => Date.now() + ahead,
+    clock,
     env: { ...host.env, ...options.env },
   });
   const resource = await addResource(app);
@@ -49,9 +56,7 @@ async function startWorld(
     host,
     resource,
     template,
-    pass: ms => {
-      ahead += ms;
-    },
+    pass: clock.pass,
   };
 }
 

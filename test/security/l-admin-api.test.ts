@@ -8,6 +8,7 @@ import {
   addPerson,
   addResource,
   getToken,
+  heldClock,
   startApp,
 } from '../support/start-app.ts';
 import { onEachStore } from '../support/stores.ts';
@@ -50,7 +51,7 @@ async function adminToken(app: App, scope?: string): Promise<string> {
 }
 
 async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}) {
-  const app = await startApp(t, options);
+  const app = await startApp(t, { clock: heldClock(), ...options });
   const owner = await addPerson(app);
   const resource = await addResource(app);
   const agent = await addAgent(app, owner, resource);

@@ -9,6 +9,7 @@ import test, { type ExecutionContext } from 'ava';
 import { AUDIT_EVENTS, type AuditEvent, type AuditEventType, formatAuditRow } from '../../src/audit/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { referencedRequest } from '../../src/refusals/index.ts';
+import { CHILD_ENV } from '../support/child-env.ts';
 import {
   type App,
   addAgent,
@@ -80,7 +81,7 @@ function countersign(env: Readonly<Record<string, string>>, ...args: readonly st
     execFile(
       process.execPath,
       [program, ...args],
-      { env: { PATH: process.env['PATH'], ...env }, maxBuffer: 64 * 1024 * 1024 },
+      { env: { ...CHILD_ENV, ...env }, maxBuffer: 64 * 1024 * 1024 },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });

@@ -8,7 +8,6 @@ function raw(app: App, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: 'localhost', port: Number(new URL(app.base).port) });
     let received = '';
-
     socket.on('data', chunk => {
       received += chunk;
     });

@@ -3,7 +3,7 @@ import type { ExecutionContext } from 'ava';
 import * as client from 'openid-client';
 import { createAgent } from '../../src/agents/index.ts';
 import { type HttpCaller, openCaller } from './server-process.ts';
-import { type App, addPerson, addResource, startApp, startAppIn } from './start-app.ts';
+import { type App, addPerson, addResource, heldClock, startApp, startAppIn } from './start-app.ts';
 import type { StoreEnv } from './stores.ts';
 import { type Enrolled, enrol, Visitor } from './visitor.ts';
 
@@ -39,8 +39,7 @@ export async function startWorld(
   application: object = { redirectUris: [REDIRECT] },
   store: StoreEnv = {},
 ): Promise<World> {
-  let ahead = 0;
-  const clock = () => Date.now() + ahead;
+  const clock = heldClock();
   const app = await startApp(t, { clock, env: store });
   const resource = await addResource(app);
   const owner = await addPerson(app, 'Olga');
@@ -87,9 +86,7 @@ export async function startWorld(
     config,
     visitor,
     ada,
-    pass: ms => {
-      ahead += ms;
-    },
+    pass: clock.pass,
     startSecond: async () => {
       const second = await startAppIn(app.directory, {
         clock,

@@ -8,6 +8,7 @@ import { createAgent } from '../../src/agents/index.ts';
 import type { AuditEvent, Origin } from '../../src/audit/index.ts';
 import type { Clock, Deadline } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
+import type { SlowestPeer } from '../../src/http/listen.ts';
 import { newId } from '../../src/ids.ts';
 import { createPerson, type Person } from '../../src/people/index.ts';
 import { createResource, type Resource } from '../../src/resources/index.ts';
@@ -21,6 +22,8 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** Ends the waits for others. Where absent they last for as long as the others take: a busy machine is no reason to give up. */
   readonly deadline?: Deadline;
+  /** What a slow peer may take. */
+  readonly slowest?: SlowestPeer;
   /** Takes what is logged, one JSON line each; nothing is printed. */
   readonly logs?: string[];
 }
@@ -120,7 +123,13 @@ export async function startAppIn(directory: string, options: AppOptions = {}): P
   });
   const log = pino({ level: 'trace' }, { write: line => void logs?.push(line) });
   const { deadline = endless } = options;
-  const running = await startServer(config, { clock, log, deadline, patience: PATIENCE });
+  const running = await startServer(config, {
+    clock,
+    log,
+    deadline,
+    slowest: options.slowest,
+    patience: PATIENCE,
+  });
   const base = `${config.tls ? 'https' : 'http'}://localhost:${running.port}`;
   let stopped: Promise<void> | undefined;
   return {

@@ -41,8 +41,8 @@ export type BackupManifest = z.output<typeof manifestSchema>;
 export interface BackupOptions {
   readonly serverVersion: string;
   readonly nowMs: number;
-  /** Told how far the work has come, from 0 to 1. */
-  readonly onProgress: (step: 'copying' | 'verifying', done: number) => void;
+  /** Told how far the work has come, from 0 to 1. It is waited for when copying begins: what is copied is settled by then. */
+  readonly onProgress: (step: 'copying' | 'verifying', done: number) => void | Promise<void>;
 }
 
 /** Where the manifest of a backup is. */
@@ -112,7 +112,7 @@ export async function verifyBackup(
       `${file} has schema version ${manifest.schemaVersion}, this program knows ${SCHEMA_VERSION}: run a newer version of Countersign`,
     );
   }
-  const { sha256 } = await digestFile(file, done => onProgress('verifying', done / 2));
+  const { sha256 } = await digestFile(file, done => void onProgress('verifying', done / 2));
   if (sha256 !== manifest.sha256)
     throw new Error(`${file} is not the file that its manifest describes: it was changed or is damaged`);
   const database = new DatabaseSync(file, { readOnly: true });
@@ -122,7 +122,7 @@ export async function verifyBackup(
       throw new Error(`${file} is not what its manifest says`);
     if (JSON.stringify(found.lanes) !== JSON.stringify(manifest.lanes))
       throw new Error(`the audit trail in ${file} does not end where its manifest says`);
-    onProgress('verifying', 1);
+    await onProgress('verifying', 1);
     return { manifest, epoch: found.epoch };
   } finally {
     database.close();
@@ -140,10 +140,11 @@ async function copySnapshot(
     // With a transaction open all steps copy one snapshot; without, each commit of somebody else would start the copy again.
     source.exec('PRAGMA query_only = ON; BEGIN');
     schemaVersion(source);
+    await onProgress('copying', 0);
     await backup(source, draft, {
       rate: PAGES_PER_STEP,
       progress: ({ totalPages, remainingPages }) =>
-        onProgress('copying', 1 - remainingPages / Math.max(totalPages, 1)),
+        void onProgress('copying', 1 - remainingPages / Math.max(totalPages, 1)),
     });
     source.exec('COMMIT');
   } finally {
@@ -161,7 +162,7 @@ async function describeCopy(draft: string, options: BackupOptions): Promise<Back
   } finally {
     database.close();
   }
-  const { sha256, bytes } = await digestFile(draft, done => options.onProgress('verifying', done));
+  const { sha256, bytes } = await digestFile(draft, done => void options.onProgress('verifying', done));
   return {
     format: 'countersign-backup',
     madeAt: options.nowMs,
