@@ -52,11 +52,12 @@ onEachStore(
     for (let index = 0; index < 7; index += 1) {
       await app.store.commit({ changes: [], events: [someEvent(index)] });
     }
+    // Another one may be signed at any time, of rows that were not there when they were exported.
+    const { isIntact, heads } = await verifyCheckpoints(checkpoints, createPublicKey(CHECKPOINT_KEY));
+    t.true(isIntact);
     const rows = await exportByHttp(api, 3);
     t.true(rows.length > 7);
     const file = await writeLines(t, rows);
-    const { isIntact, heads } = await verifyCheckpoints(checkpoints, createPublicKey(CHECKPOINT_KEY));
-    t.true(isIntact);
     t.true((await verifyTrail(fileTrail(file), heads)).isIntact);
     await writeLines(t, rows.toSpliced(2, 1)).then(async cut =>
       t.false((await verifyTrail(fileTrail(cut), heads)).isIntact),

@@ -3,10 +3,12 @@
  * listed with their reasons.
  */
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import test, { type ExecutionContext } from 'ava';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
 import { exportJWK, generateKeyPair } from 'jose';
 import { errors, Provider } from 'oidc-provider';
 import { newProofKey, signProof } from '../support/dpop.ts';
@@ -17,7 +19,7 @@ import {
   type FormParameters,
   type PostOptions,
   presenting,
-  startApp,
+  startAppIn,
 } from '../support/start-app.ts';
 import { DIFFERENCES, type Difference } from './differences.ts';
 
@@ -42,7 +44,11 @@ interface Side {
   post(path: 'token' | 'introspect' | 'revoke', form: FormParameters, options?: PostOptions): Promise<Seen>;
 }
 
-async function startReference(t: ExecutionContext, resource: string): Promise<Side> {
+interface Started extends Side {
+  stop(): Promise<void>;
+}
+
+async function startReference(resource: string): Promise<Started> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const issuer = `http://localhost:${(server.address() as AddressInfo).port}`;
@@ -79,10 +85,10 @@ async function startReference(t: ExecutionContext, resource: string): Promise<Si
   });
   provider.silent = true;
   server.on('request', provider.callback());
-  t.teardown(() => {
+  const stop = async () => {
     server.closeAllConnections();
     server.close();
-  });
+  };
   const paths = { token: '/token', introspect: '/token/introspection', revoke: '/token/revocation' };
   return {
     agent: ['agent', SECRET],
@@ -92,11 +98,13 @@ async function startReference(t: ExecutionContext, resource: string): Promise<Si
     resource,
     issuer,
     post: (path, form, options) => post(`${issuer}${paths[path]}`, form, options),
+    stop,
   };
 }
 
-async function startOurs(t: ExecutionContext): Promise<Side> {
-  const app = await startApp(t);
+async function startOurs(): Promise<Started> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-differential-'));
+  const app = await startAppIn(directory);
   const owner = await addPerson(app);
   const resource = await addResource(app);
   const agent = await addAgent(app, owner, resource, {
@@ -112,6 +120,10 @@ async function startOurs(t: ExecutionContext): Promise<Side> {
     resource: resource.identifier,
     issuer: app.issuer,
     post: (path, form, options) => post(`${app.base}/${path}`, form, options),
+    stop: async () => {
+      await app.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
   };
 }
 
@@ -138,10 +150,17 @@ async function post(url: string, form: FormParameters, { basic, headers }: PostO
   };
 }
 
-async function bothSides(t: ExecutionContext): Promise<readonly [ours: Side, engine: Side]> {
-  const ours = await startOurs(t);
-  return [ours, await startReference(t, ours.resource)];
-}
+/** One of each does for all: nothing that is asked of them changes what the others get. */
+let ours: Started;
+let engine: Started;
+test.before('start both', async () => {
+  ours = await startOurs();
+  engine = await startReference(ours.resource);
+});
+test.after.always('stop both', async () => {
+  await ours?.stop();
+  await engine?.stop();
+});
 
 const GRANT = { grant_type: 'client_credentials' };
 const tokenOf = async (side: Side): Promise<string> => {
@@ -277,7 +296,6 @@ const CASES: Readonly<Record<string, { ask(side: Side): Promise<Seen>; differs?:
 
 for (const [name, { ask, differs = [] }] of Object.entries(CASES)) {
   test(`as the engine answers: ${name}`, async t => {
-    const [ours, engine] = (await bothSides(t)) as [Side, Side];
     const [mine, reference] = [await ask(ours), await ask(engine)];
     t.is(mine.status, reference.status);
     t.is(mine.error, reference.error);
@@ -298,7 +316,6 @@ for (const [name, { ask, differs = [] }] of Object.entries(CASES)) {
 }
 
 test('the differences on purpose are so', async t => {
-  const [ours, engine] = (await bothSides(t)) as [Side, Side];
   const token = (side: Side, form: Record<string, string>) =>
     side.post('token', { ...GRANT, ...form }, { basic: side.agent });
   const seen: Record<Difference, readonly [mine: unknown, reference: unknown]> = {

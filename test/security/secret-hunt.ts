@@ -26,7 +26,10 @@ import {
 
 /** Values that must be found nowhere, and what each of them is. */
 export class Secrets {
-  readonly #needles: { readonly what: string; readonly bytes: Buffer }[] = [];
+  /** By their first four bytes, so that a haystack is gone through once and not once for each of them. */
+  readonly #needles = new Map<number, { readonly what: string; readonly bytes: Buffer }[]>();
+  /** Which first bytes there may be: most of a haystack is passed over without a look into the map. */
+  readonly #beginnings = new Uint8Array(1 << 20);
   readonly #values = new Map<string, string>();
 
   /** Takes a value that was used or issued. It is looked for as it is, and in the encodings that it may turn up in. */
@@ -45,7 +48,11 @@ export class Secrets {
   }
 
   addBytes(what: string, bytes: Buffer): void {
-    this.#needles.push({ what, bytes });
+    const start = bytes.readUInt32BE(0);
+    const alike = this.#needles.get(start) ?? [];
+    alike.push({ what, bytes });
+    this.#needles.set(start, alike);
+    this.#beginnings[bitOf(start)] = 1;
   }
 
   get size(): number {
@@ -54,9 +61,22 @@ export class Secrets {
 
   /** What is found in some bytes, by what it is and never by its value. */
   findIn(haystack: Buffer): readonly string[] {
-    const found = this.#needles.filter(({ bytes }) => haystack.includes(bytes)).map(({ what }) => what);
-    return [...new Set(found)];
+    const found = new Set<string>();
+    let start = 0;
+    for (let end = 0; end < haystack.length; end += 1) {
+      start = ((start << 8) | (haystack[end] ?? 0)) >>> 0;
+      if (end < 3 || this.#beginnings[bitOf(start)] === 0) continue;
+      for (const { what, bytes } of this.#needles.get(start) ?? []) {
+        if (haystack.subarray(end - 3, end - 3 + bytes.length).equals(bytes)) found.add(what);
+      }
+    }
+    return [...found];
   }
+}
+
+/** Where four bytes are noted in a table of 2^20. */
+function bitOf(start: number): number {
+  return Math.imul(start, 0x9e3779b1) >>> 12;
 }
 
 export interface Call {
