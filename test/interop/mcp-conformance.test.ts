@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { TLS_CERTIFICATE, TLS_PRIVATE_KEY } from '../config/tls-pair.ts';
-import { freePort } from '../support/server-process.ts';
 import { type App, startApp } from '../support/start-app.ts';
 
 const SCENARIO = 'authorization-server-metadata-endpoint';
@@ -25,9 +24,7 @@ test('MCP conformance: the metadata of an http issuer on this machine', async t 
 });
 
 test('MCP conformance: the metadata of an issuer with a path', async t => {
-  const port = await freePort();
-  const issuer = `http://localhost:${port}/tenants/one`;
-  const app = await startApp(t, { env: { COUNTERSIGN_PORT: String(port), COUNTERSIGN_ISSUER: issuer } });
+  const app = await startApp(t, { issuerAt: { path: '/tenants/one' } });
   await assertConforms(t, app);
 });
 
@@ -39,11 +36,9 @@ for (const path of ['', '/tenants/one']) {
     const privateKey = join(directory, 'private-key.pem');
     await writeFile(certificate, TLS_CERTIFICATE);
     await writeFile(privateKey, TLS_PRIVATE_KEY, { mode: 0o600 });
-    const port = await freePort();
     const app = await startApp(t, {
+      issuerAt: { path, scheme: 'https' },
       env: {
-        COUNTERSIGN_PORT: String(port),
-        COUNTERSIGN_ISSUER: `https://localhost:${port}${path}`,
         COUNTERSIGN_TLS_CERT_FILE: certificate,
         COUNTERSIGN_TLS_KEY_FILE: privateKey,
       },

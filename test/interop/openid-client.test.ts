@@ -3,9 +3,9 @@ import test, { type ExecutionContext } from 'ava';
 import { generateKeyPair } from 'jose';
 import * as client from 'openid-client';
 import { killAgent } from '../../src/agents/index.ts';
-import { freePort } from '../support/server-process.ts';
 import {
   type App,
+  type AppOptions,
   addAgent,
   addKeyAgent,
   addPerson,
@@ -101,12 +101,9 @@ test('openid-client hears invalid_client once the agent is killed, by secret and
 
 for (const algorithm of ['oidc', 'oauth2'] as const) {
   test(`openid-client discovers an issuer with a path by ${algorithm} metadata`, async t => {
-    const port = await freePort();
-    const issuer = `http://localhost:${port}/tenants/one`;
-    const { app, resource } = await startWorld(t, {
-      COUNTERSIGN_PORT: String(port),
-      COUNTERSIGN_ISSUER: issuer,
-    });
+    const { app, resource } = await startWorld(t, { issuerAt: { path: '/tenants/one' } });
+    const { issuer } = app;
+    t.true(issuer.endsWith('/tenants/one'));
     const { agentId, authentication } = await registerAgent(app, resource, 'ES256');
     const agent = await discover(issuer, agentId, authentication, algorithm);
     t.is(agent.serverMetadata().issuer, issuer);
@@ -117,9 +114,9 @@ for (const algorithm of ['oidc', 'oauth2'] as const) {
 
 async function startWorld(
   t: ExecutionContext,
-  env: Record<string, string> = {},
+  options: AppOptions = {},
 ): Promise<{ app: App; resource: TestResource }> {
-  const app = await startApp(t, { env });
+  const app = await startApp(t, options);
   return { app, resource: await addResource(app) };
 }
 

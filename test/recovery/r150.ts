@@ -7,7 +7,6 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { decodeProtectedHeader } from 'jose';
 import { fileTrail, verifyTrail } from '../../src/audit/index.ts';
@@ -102,21 +101,9 @@ export async function newWorld(t: ExecutionContext, store: StoreEnv): Promise<Wo
 /** Starts a server. It listens where the one before did, so that it has the same name. */
 export async function start(t: ExecutionContext, world: World, aheadMs = 0): Promise<App> {
   const { directory, env } = world;
-  const app = await onceFree(() => startAppIn(directory, { env, clock: () => Date.now() + aheadMs }));
+  const app = await startAppIn(directory, { env, clock: () => Date.now() + aheadMs });
   t.teardown(() => app.stop());
   return { ...app, admin: world.admin };
-}
-
-/** Somebody's outgoing connection may have the port for a while. */
-async function onceFree<T>(work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-      await setTimeout(50);
-    }
-  }
 }
 
 export async function call(app: App, method: string, path: string, token?: string): Promise<Answer> {

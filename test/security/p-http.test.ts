@@ -104,11 +104,8 @@ test('R145: metadata and keys may be read from any site; token, introspection an
 });
 
 test('S56: a path issuer has its documents where both specifications look for them', async t => {
-  const probe = await startApp(t);
-  const port = Number(new URL(probe.base).port);
-  await probe.stop();
-  const issuer = `http://localhost:${port}/tenant`;
-  const app = await startApp(t, { env: { COUNTERSIGN_ISSUER: issuer, COUNTERSIGN_PORT: String(port) } });
+  const app = await startApp(t, { issuerAt: { path: '/tenant' } });
+  const { issuer } = app;
   for (const path of [
     '/.well-known/oauth-authorization-server/tenant',
     '/.well-known/openid-configuration/tenant',

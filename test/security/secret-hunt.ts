@@ -4,8 +4,12 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inspect } from 'node:util';
-import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import {
+  InMemorySpanExporter,
+  NodeTracerProvider,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-node';
 import type { ExecutionContext } from 'ava';
 import { SignJWT } from 'jose';
 import mongoose from 'mongoose';
@@ -190,8 +194,7 @@ export async function startHunt(t: ExecutionContext, env: Readonly<Record<string
     refusals,
     secrets,
     checkpointFile,
-    spans: () =>
-      exporter.getFinishedSpans().map(span => inspect({ ...span, parent: undefined }, { depth: 6 })),
+    spans: () => exporter.getFinishedSpans().map(textOf),
     owner,
     opaque,
     jwt,
@@ -205,6 +208,15 @@ export async function startHunt(t: ExecutionContext, env: Readonly<Record<string
     noteKeys,
     stored: () => readStore(app, env['COUNTERSIGN_STORE']),
   };
+}
+
+/** What an exporter sends of a span. */
+function textOf(span: ReadableSpan): string {
+  const { name, kind, attributes, events, links, status, resource, instrumentationScope } = span;
+  return JSON.stringify([
+    [name, kind, span.spanContext().traceState?.serialize(), attributes, events, links, status],
+    [resource.attributes, instrumentationScope],
+  ]);
 }
 
 /** Of a JWS the header and the claims are no secrets; whoever has its signature has it. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
@@ -14,6 +15,7 @@ import { createPerson, type Person } from '../../src/people/index.ts';
 import { createResource, type Resource } from '../../src/resources/index.ts';
 import { startServer } from '../../src/start.ts';
 import type { Store } from '../../src/store/store.ts';
+import { freePort } from './server-process.ts';
 
 /** The configuration of a server of its own: any port, an empty store, files that nobody else has. */
 export interface AppOptions {
@@ -24,6 +26,8 @@ export interface AppOptions {
   readonly deadline?: Deadline;
   /** What a slow peer may take. */
   readonly slowest?: SlowestPeer;
+  /** The issuer has this path, and this scheme. Its port is one that is free. */
+  readonly issuerAt?: { readonly path: string; readonly scheme?: 'http' | 'https' };
   /** Takes what is logged, one JSON line each; nothing is printed. */
   readonly logs?: string[];
 }
@@ -110,6 +114,24 @@ export async function startApp(t: ExecutionContext, options: AppOptions = {}): P
 
 /** Starts a server on the files of a directory, so that a test can start another one there. */
 export async function startAppIn(directory: string, options: AppOptions = {}): Promise<App> {
+  const { issuerAt, ...rest } = options;
+  for (;;) {
+    const port = issuerAt && String(await freePort());
+    const env = issuerAt && {
+      COUNTERSIGN_PORT: port ?? '',
+      COUNTERSIGN_ISSUER: `${issuerAt.scheme ?? 'http'}://localhost:${port}${issuerAt.path}`,
+    };
+    try {
+      return await startOnce(directory, { ...rest, env: { ...rest.env, ...env } });
+    } catch (error) {
+      // A connection of somebody else has taken the port meanwhile; a given one is free again when that has ended.
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      await setTimeout(50);
+    }
+  }
+}
+
+async function startOnce(directory: string, options: AppOptions): Promise<App> {
   const clock = options.clock ?? Date.now;
   const { logs } = options;
   const admin = { clientId: newId('agt', clock()), secret: 'A-secret-of-the-tests-that-is-long-enough-0123' };
