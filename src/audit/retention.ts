@@ -26,6 +26,8 @@ export interface RetentionDeps {
    * @returns whether all that is recorded is in a checkpoint that has been exported
    */
   readonly isExported: () => Promise<boolean>;
+  /** How many rows are removed at a time. */
+  readonly rowsPerBatch?: number;
 }
 
 const ROWS_PER_BATCH = 500;
@@ -42,7 +44,7 @@ const PAUSE_MS = 20;
  * @returns how many rows were removed
  */
 export async function pruneTrail(deps: RetentionDeps, before: number, origin: Origin): Promise<number> {
-  const { store } = deps;
+  const { store, rowsPerBatch = ROWS_PER_BATCH } = deps;
   const moved = await moveCuts(store, before, origin);
   const { cuts } = await store.readCuts();
   const waiting: LaneCut[] = [];
@@ -53,8 +55,8 @@ export async function pruneTrail(deps: RetentionDeps, before: number, origin: Or
   if (!moved || waiting.length === 0 || !(await deps.isExported())) return 0;
   let removed = 0;
   for (const { lane } of waiting) {
-    for (let last = ROWS_PER_BATCH; last === ROWS_PER_BATCH; removed += last) {
-      last = await store.removeCutRows(lane, ROWS_PER_BATCH);
+    for (let last = rowsPerBatch; last === rowsPerBatch; removed += last) {
+      last = await store.removeCutRows(lane, rowsPerBatch);
       await delay(PAUSE_MS);
     }
   }

@@ -31,7 +31,9 @@ const DAY_MS = 86_400_000;
 const LATER = 1_800_000_000_000;
 const EARLIER = LATER - 100 * DAY_MS;
 const MONTH_AGO = LATER - 30 * DAY_MS;
-const ROWS = 1_210;
+const ROWS = 260;
+/** So that there are several batches, and the last one is not full. */
+const ROWS_PER_BATCH = 100;
 
 interface Bench {
   readonly app: App;
@@ -90,7 +92,8 @@ async function bench(t: ExecutionContext, env: StoreEnv): Promise<Bench> {
     checkpoints,
     file,
     publicKey,
-    prune: (isExported = exported) => pruneTrail({ store, isExported }, MONTH_AGO, app.origin()),
+    prune: (isExported = exported) =>
+      pruneTrail({ store, isExported, rowsPerBatch: ROWS_PER_BATCH }, MONTH_AGO, app.origin()),
     verify: async (trail = storeTrail(store)) => {
       const { heads, isIntact } = await verifyCheckpoints(file, publicKey);
       t.true(isIntact);

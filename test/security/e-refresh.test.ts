@@ -9,7 +9,7 @@ import type { HttpCaller } from '../support/server-process.ts';
 import { onEachStore } from '../support/stores.ts';
 
 /** As many as the check asks for: `COUNTERSIGN_TEST_REFRESHES=1000`. */
-const REFRESHES = Number(process.env['COUNTERSIGN_TEST_REFRESHES'] ?? 100);
+const REFRESHES = Number(process.env['COUNTERSIGN_TEST_REFRESHES'] ?? 40);
 
 /** Tokens under a grant of its own; with a key, bound to it from the start. */
 async function begin(world: World, key?: ProofKey) {
