@@ -70,6 +70,9 @@ export interface StoreOptions {
   readonly now: () => number;
   /** The name of this process's lane of the audit trail. */
   readonly lane: string;
-  /** How many times longer than usual MongoDB may take with an answer; 1 where absent. More is for tests on a busy machine. */
+  /**
+   * How many times longer than usual MongoDB may take with an answer, and another process with its transaction; 1 where absent.
+   * More is for tests on a busy machine.
+   */
   readonly patience?: number | undefined;
 }

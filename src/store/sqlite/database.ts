@@ -7,10 +7,11 @@ const BUSY_TIMEOUT_MS = 5_000;
  * Opens the connection that writes. Its pragmas are set explicitly and read back, since drivers differ in their defaults and a
  * database at synchronous=NORMAL can lose an acknowledged commit when the power goes.
  *
+ * @param patience how many times longer than usual it waits for another process's transaction
  * @throws when the file cannot be opened, or durability cannot be had
  */
-export function openForWriting(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+export function openForWriting(path: string, patience = 1): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS * patience });
   database.exec(`
     PRAGMA page_size = 8192;
     PRAGMA journal_mode = WAL;

@@ -54,7 +54,7 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
   const opened = openSync(file, 'a', 0o600);
   const { ino } = fstatSync(opened);
   closeSync(opened);
-  const writer = await Writer.start({ path: file, lane: options.lane });
+  const writer = await Writer.start({ path: file, lane: options.lane, patience: options.patience });
   const store = new SqliteStore(file, openForReading(file), writer, options);
   // Its lock was waited for while a backup was put in its place: what is open now has another name.
   if (statSync(file).ino !== ino) {

@@ -17,6 +17,8 @@ import { Sweeper } from './sweep.ts';
 export interface WriterData {
   readonly path: string;
   readonly lane: string;
+  /** How many times longer than usual it waits for other processes; 1 where absent. */
+  readonly patience?: number | undefined;
 }
 
 export type WriterRequest =
@@ -37,10 +39,10 @@ export type WriterResponse =
 
 if (!parentPort) throw new Error('this module runs as a worker thread');
 const port = parentPort;
-const { path, lane } = workerData as WriterData;
+const { path, lane, patience } = workerData as WriterData;
 
 let now = 0;
-const database = openForWriting(path);
+const database = openForWriting(path, patience);
 migrate(database);
 const applier = new UnitApplier(database, () => now);
 const sweeper = new Sweeper(database);
