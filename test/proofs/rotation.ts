@@ -1,7 +1,16 @@
 /** What nobody may notice: keys and secrets that are rotated while two processes are under load (R057). */
-import type { ExecutionContext } from 'ava';
-import { createRemoteJWKSet, customFetch, decodeProtectedHeader, jwtVerify } from 'jose';
+import assert from 'node:assert/strict';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  decodeProtectedHeader,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
 import type { Deployment } from '../support/deployment.ts';
+import { EventCount } from '../support/event-count.ts';
 import { patient, type ServerProcess } from '../support/server-process.ts';
 import {
   type App,
@@ -13,258 +22,334 @@ import {
 } from '../support/start-app.ts';
 
 const CALLERS = 8;
-/** As long as verifiers keep the JWKS is shortened for the test, the overlap with it; the first stays below the second. */
+/** Longer than any proof: the successor signs when the former key is retired, and not by itself. */
+const ENDLESS_OVERLAP_SECONDS = 86_400;
+/** As long as verifiers keep the JWKS. */
 const VERIFIER_CACHE_MS = 1_000;
-const OVERLAP_SECONDS = 3;
 
-export interface RotationReport {
-  readonly requests: number;
-  readonly failedRequests: number;
-  /** Answers 503 that were asked for again: with MongoDB and a starved processor alone. */
-  readonly repeatedRequests: number;
-  readonly verifications: number;
-  readonly failedVerifications: number;
-  /** Tokens by the key that signed them, oldest key first. */
-  readonly tokensByKey: readonly number[];
-  /** From the first sight of the new key in the JWKS to the first token that it signed. */
-  readonly publishedBeforeUseMs: number;
+type Server = Pick<ServerProcess, 'post' | 'call'>;
+
+/** Two processes, and callers that ask them in turn. */
+interface Scene {
+  readonly deployment: Deployment;
+  readonly servers: readonly [Server, Server];
+  readonly resource: TestResource;
+  readonly agents: readonly TestAgent[];
+  readonly admin: { readonly Authorization: string };
+  /** Requests that were answered. */
+  readonly requests: EventCount;
+  /** Answers 503 that were asked for again: only with MongoDB and a starved processor. */
+  readonly repeated: EventCount;
 }
 
-interface Load {
-  requests: number;
-  /** Answers 503 that were asked for again. */
-  repeated: number;
-  failed: string[];
-  /** Everything that was issued, by kid, with when its first token came. */
-  readonly tokens: Map<string, { readonly firstAt: number; readonly values: string[] }>;
-  verifications: number;
-  failedVerifications: string[];
-}
-
-/** Rotates the signing key while tokens are issued by both processes, and verified as a resource server does. */
-export async function rotateKeyUnderLoad(
-  t: ExecutionContext,
-  deployment: Deployment,
-  requests: number,
-  overlapSeconds = OVERLAP_SECONDS,
-): Promise<RotationReport> {
-  const servers = await Promise.all([deployment.start(), deployment.start()]);
-  const { resource, agents } = await jwtWorld(deployment);
-  const admin = await administrator(deployment, servers[0] as ServerProcess);
-  const load: Load = {
-    requests: 0,
-    repeated: 0,
-    failed: [],
-    tokens: new Map(),
-    verifications: 0,
-    failedVerifications: [],
-  };
-  const verify = verifier(servers, deployment.issuer, resource);
-  const seenAt = new Map<string, number>();
-  let isDone = false;
-
-  const caller = async (index: number): Promise<void> => {
-    for (let turn = index; !isDone; turn += 1) {
-      const server = servers[turn % 2] as ServerProcess;
-      const agent = agents[index % agents.length] as TestAgent;
-      const token = await issue(server, resource, agent, load);
-      if (token === undefined) continue;
-      const kid = decodeProtectedHeader(token).kid ?? '';
-      const ofKey = load.tokens.get(kid) ?? { firstAt: performance.now(), values: [] };
-      load.tokens.set(kid, ofKey);
-      ofKey.values.push(token);
-      await check(load, () => verify(token));
-      // One of the tokens from before, at the other process too.
-      const earlier = ofKey.values[Math.floor(ofKey.values.length / 2)] as string;
-      const basic = [resource.id, resource.secret] as const;
-      const other = servers[(turn + 1) % 2] as ServerProcess;
-      const answer = await patient(other, () => (load.repeated += 1)).post(
-        '/introspect',
-        { token: earlier },
-        { basic },
-      );
-      count(load, answer.status === 200 && answer.json.active === true, `introspect ${answer.text}`);
-    }
-  };
-  const watcher = async (): Promise<void> => {
-    while (!isDone) {
-      const answer = await (servers[1] as ServerProcess).call('GET', '/jwks');
-      for (const { kid } of answer.json.keys) if (!seenAt.has(kid)) seenAt.set(kid, performance.now());
-    }
-  };
-  const rotator = async (): Promise<void> => {
-    await until(() => load.requests > requests / 4);
-    const answer = await (servers[0] as ServerProcess).call('POST', '/api/v1/keys/rotate', {
-      headers: { ...admin, 'Content-Type': 'application/json' },
-      body: JSON.stringify({ alg: 'ES256', overlapSeconds }),
-    });
-    t.is(answer.status, 201, answer.text);
-    await until(() => load.tokens.size > 1 && load.requests >= requests);
-    isDone = true;
-  };
-  await Promise.all([rotator(), watcher(), ...Array.from({ length: CALLERS }, (_, index) => caller(index))]);
-
-  // What the former key signed is good to its end: once more, by a verifier that knows nothing yet.
-  const fresh = verifier(servers, deployment.issuer, resource);
-  for (const { values } of load.tokens.values()) {
-    for (const token of values.slice(0, 50)) await check(load, () => fresh(token));
-  }
-  const [, successor] = [...load.tokens].sort(([, a], [, b]) => a.firstAt - b.firstAt);
-  if (load.failed.length > 0) t.log([...new Set(load.failed)].slice(0, 5).join('\n'));
-  if (load.failedVerifications.length > 0)
-    t.log([...new Set(load.failedVerifications)].slice(0, 5).join('\n'));
-  return {
-    requests: load.requests,
-    failedRequests: load.failed.length,
-    repeatedRequests: load.repeated,
-    verifications: load.verifications,
-    failedVerifications: load.failedVerifications.length,
-    tokensByKey: [...load.tokens.values()].map(({ values }) => values.length),
-    publishedBeforeUseMs: successor
-      ? Math.round(successor[1].firstAt - (seenAt.get(successor[0]) ?? Number.POSITIVE_INFINITY))
-      : Number.NEGATIVE_INFINITY,
-  };
-}
-
-export interface SecretRotationReport {
-  readonly requests: number;
-  readonly failedRequests: number;
-  /** Answers 503 that were asked for again: with MongoDB and a starved processor alone. */
-  readonly repeatedRequests: number;
-  readonly rotations: number;
-}
-
-/**
- * Rotates a client's secret while it is in use: callers take over the new one when they come to it, some of them late. After the
- * last rotation the secret before the previous one has to be refused.
- */
-export async function rotateSecretUnderLoad(
-  t: ExecutionContext,
-  deployment: Deployment,
-  requests: number,
-): Promise<SecretRotationReport> {
-  const servers = await Promise.all([deployment.start(), deployment.start()]);
-  const { resource, agents } = await jwtWorld(deployment);
-  const agent = agents[0] as TestAgent;
-  const admin = await administrator(deployment, servers[0] as ServerProcess);
-  const load: Load = {
-    requests: 0,
-    repeated: 0,
-    failed: [],
-    tokens: new Map(),
-    verifications: 0,
-    failedVerifications: [],
-  };
-  const secrets = [agent.basic[1]];
-  const inUse: number[] = Array.from({ length: CALLERS }, () => 0);
-  let isDone = false;
-
-  const caller = async (index: number): Promise<void> => {
-    for (let turn = index; !isDone; turn += 1) {
-      // Half of the callers are late by a hundred requests.
-      if (index % 2 === 0 || turn % 100 === 0) inUse[index] = secrets.length - 1;
-      const basic = [agent.id, secrets[inUse[index] ?? 0] ?? ''] as const;
-      await issue(servers[turn % 2] as ServerProcess, resource, { ...agent, basic }, load);
-    }
-  };
-  const rotator = async (): Promise<void> => {
-    for (let rotation = 1; rotation <= 4; rotation += 1) {
-      const at = (requests * rotation) / 5;
-      // Everybody has come to the last one: the one before it may go.
-      await until(() => load.requests > at && inUse.every(number => number === secrets.length - 1));
-      const answer = await (servers[rotation % 2] as ServerProcess).call(
-        'POST',
-        `/api/v1/agents/${agent.id}/secrets`,
-        { headers: admin },
-      );
-      t.is(answer.status, 201, answer.text);
-      secrets.push(answer.json.client_secret ?? answer.json.secret);
-    }
-    await until(() => load.requests >= requests);
-    isDone = true;
-  };
-  await Promise.all([rotator(), ...Array.from({ length: CALLERS }, (_, index) => caller(index))]);
-  if (load.failed.length > 0) t.log([...new Set(load.failed)].slice(0, 5).join('\n'));
-
-  const form = { grant_type: 'client_credentials', resource: resource.identifier };
-  for (const server of servers) {
-    const statuses = [];
-    for (const secret of secrets)
-      statuses.push((await server.post('/token', form, { basic: [agent.id, secret] })).status);
-    t.deepEqual(statuses, [401, 401, 401, 200, 200]);
-  }
-  return {
-    requests: load.requests,
-    failedRequests: load.failed.length,
-    repeatedRequests: load.repeated,
-    rotations: secrets.length - 1,
-  };
-}
-
-async function jwtWorld(
-  deployment: Deployment,
-): Promise<{ readonly resource: TestResource; readonly agents: readonly TestAgent[] }> {
-  return deployment.withStore(async world => {
-    const app = world as App;
+async function setScene(deployment: Deployment): Promise<Scene> {
+  const started = await Promise.all([deployment.start(), deployment.start()]);
+  const repeated = new EventCount();
+  const [first, second] = started.map(server => patient(server, () => repeated.note()));
+  const world = await deployment.withStore(async opened => {
+    const app = opened as App;
     const owner = await addPerson(app);
     const resource = await addResource(app, { tokenFormat: { kind: 'jwt', alg: 'ES256' } });
     return { resource, agents: [await addAgent(app, owner, resource), await addAgent(app, owner, resource)] };
   });
+  return {
+    deployment,
+    servers: [first as Server, second as Server],
+    ...world,
+    admin: await deployment.administer(started[0], 'keys agents'),
+    requests: new EventCount(),
+    repeated,
+  };
 }
 
-async function administrator(
-  { admin }: Deployment,
-  server: ServerProcess,
-): Promise<{ Authorization: string }> {
-  const form = { grant_type: 'client_credentials', scope: 'keys agents' };
-  const answer = await server.post('/token', form, { basic: [admin.clientId, admin.secret] });
-  return { Authorization: `Bearer ${answer.json.access_token}` };
+/** Has callers at work until something is done. */
+async function whileCalling(
+  call: (caller: number, turn: number) => Promise<void>,
+  work: () => Promise<void>,
+): Promise<void> {
+  let isDone = false;
+  const caller = async (index: number): Promise<void> => {
+    for (let turn = index; !isDone; turn += 1) await call(index, turn);
+  };
+  const callers = Promise.all(Array.from({ length: CALLERS }, (_, index) => caller(index)));
+  try {
+    // Callers end only with what they should not have been told.
+    await Promise.race([work(), callers]);
+  } finally {
+    isDone = true;
+  }
+  await callers;
 }
 
-/** A resource server's own verification: jose with its cache of the JWKS, which it gets from either process. */
-function verifier(
-  servers: readonly ServerProcess[],
-  issuer: string,
-  resource: TestResource,
-): (token: string) => Promise<unknown> {
+async function issue(
+  { resource, requests }: Scene,
+  server: Server,
+  basic: readonly [string, string],
+): Promise<string> {
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  const answer = await server.post('/token', form, { basic });
+  assert.equal(answer.status, 200, answer.text);
+  requests.note();
+  return answer.json.access_token;
+}
+
+async function assertActive({ resource, requests }: Scene, server: Server, token: string): Promise<void> {
+  const basic = [resource.id, resource.secret] as const;
+  const answer = await server.post('/introspect', { token }, { basic });
+  assert.deepEqual([answer.status, answer.json.active], [200, true], answer.text);
+  requests.note();
+}
+
+async function jwksOf(server: Server): Promise<JSONWebKeySet> {
+  const answer = await server.call('GET', '/jwks');
+  assert.equal(answer.status, 200, answer.text);
+  return answer.json;
+}
+
+const kidOf = (token: string): string => decodeProtectedHeader(token).kid ?? '';
+
+function has(jwks: JSONWebKeySet, kid: string): boolean {
+  return jwks.keys.some(key => key.kid === kid);
+}
+
+/** A resource server's own verification. */
+function verify({ deployment, resource }: Scene, keys: JWTVerifyGetKey, token: string): Promise<unknown> {
+  return jwtVerify(token, keys, {
+    issuer: deployment.issuer,
+    audience: resource.identifier,
+    typ: 'at+jwt',
+  });
+}
+
+/** @returns the successor */
+async function rotate({ servers, admin }: Scene, overlapSeconds: number): Promise<string> {
+  const answer = await servers[0].call('POST', '/api/v1/keys/rotate', {
+    headers: { ...admin, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ alg: 'ES256', overlapSeconds }),
+  });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.items[0].id;
+}
+
+export interface KeyReport {
+  readonly requests: number;
+  readonly byFormer: number;
+  readonly bySuccessor: number;
+}
+
+/**
+ * Rotates the signing key under load, step by step: every process shows the successor before any signs with it, and every one signs
+ * with it once it was told to. A verifier that looks at the JWKS but once, in between, verifies everything.
+ */
+export async function rotateKeyInOrder(deployment: Deployment, requests: number): Promise<KeyReport> {
+  const scene = await setScene(deployment);
+  const { servers, agents, admin } = scene;
+  const formerToken = await issue(scene, servers[0], (agents[0] as TestAgent).basic);
+  const former = kidOf(formerToken);
+  const before = await jwksOf(servers[1]);
+  const tokens: Record<string, string[]> = { [former]: [formerToken] };
+  const stage = { successor: '', isRetiring: false, isRetired: false, keys: createLocalJWKSet(before) };
+
+  const call = async (index: number, turn: number): Promise<void> => {
+    const { isRetired } = stage;
+    const agent = agents[index % agents.length] as TestAgent;
+    const token = await issue(scene, servers[turn % 2] as Server, agent.basic);
+    const kid = kidOf(token);
+    if (isRetired) assert.equal(kid, stage.successor, 'a key that was retired signed on');
+    if (!stage.isRetiring) assert.equal(kid, former, 'a key signed that is only published');
+    tokens[kid] = [...(tokens[kid] ?? []), token];
+    await verify(scene, stage.keys, token);
+    // At the other process too, and one from before besides.
+    const other = servers[(turn + 1) % 2] as Server;
+    await assertActive(scene, other, token);
+    await assertActive(scene, other, formerToken);
+  };
+  await whileCalling(call, async () => {
+    await scene.requests.reached(requests / 4);
+    stage.successor = await rotate(scene, ENDLESS_OVERLAP_SECONDS);
+    for (const server of servers) {
+      const jwks = await jwksOf(server);
+      assert.ok(has(jwks, former) && has(jwks, stage.successor), 'a process does not show both keys');
+      stage.keys = createLocalJWKSet(jwks);
+    }
+    await scene.requests.reached(scene.requests.count + requests / 4);
+    stage.isRetiring = true;
+    const retired = await servers[1].call('POST', `/api/v1/keys/${former}/retire`, { headers: admin });
+    assert.deepEqual([retired.status, retired.json.status], [200, 'retired'], retired.text);
+    stage.isRetired = true;
+    await scene.requests.reached(scene.requests.count + requests / 2);
+  });
+
+  const { [former]: byFormer = [], [stage.successor]: bySuccessor = [], ...byOthers } = tokens;
+  assert.ok(byFormer.length > 0 && bySuccessor.length > 0, 'one of the keys signed nothing');
+  assert.deepEqual(byOthers, {});
+  // What the former key signed is good to its end, for a verifier that knows nothing yet; the successor is news for one from before.
+  const after = createLocalJWKSet(await jwksOf(servers[0]));
+  for (const token of [...byFormer, ...bySuccessor]) await verify(scene, after, token);
+  const [first = ''] = bySuccessor;
+  await assert.rejects(verify(scene, createLocalJWKSet(before), first), { code: 'ERR_JWKS_NO_MATCHING_KEY' });
+  return {
+    requests: scene.requests.count,
+    byFormer: byFormer.length,
+    bySuccessor: bySuccessor.length,
+  };
+}
+
+export interface OverlapReport extends KeyReport {
+  readonly repeated: number;
+  readonly verifications: number;
+  readonly failedVerifications: number;
+  /** From the first sight of the new key in the JWKS to the first token that it signed. */
+  readonly publishedBeforeUseMs: number;
+}
+
+/**
+ * Rotates the signing key by time, as operators do, while a verifier caches the JWKS for a second.
+ *
+ * @param overlapSeconds for how long the successor is published before it signs
+ */
+export async function rotateKeyByTime(
+  deployment: Deployment,
+  { requests, overlapSeconds }: { readonly requests: number; readonly overlapSeconds: number },
+  onProgress: (requests: number) => void = () => undefined,
+): Promise<OverlapReport> {
+  const scene = await setScene(deployment);
+  const { servers, agents } = scene;
+  const remote = remoteKeys(scene);
+  const tokens = new Map<string, { readonly firstAt: number; readonly values: string[] }>();
+  const keys = new EventCount();
+  const seenAt = new Map<string, number>();
+  let verifications = 0;
+  let failedVerifications = 0;
+  const check = async (source: JWTVerifyGetKey, token: string): Promise<void> => {
+    verifications += 1;
+    await verify(scene, source, token).catch(() => (failedVerifications += 1));
+  };
+
+  const call = async (index: number, turn: number): Promise<void> => {
+    const agent = agents[index % agents.length] as TestAgent;
+    const token = await issue(scene, servers[turn % 2] as Server, agent.basic);
+    const ofKey = tokens.get(kidOf(token)) ?? { firstAt: performance.now(), values: [] };
+    ofKey.values.push(token);
+    if (!tokens.has(kidOf(token))) {
+      tokens.set(kidOf(token), ofKey);
+      keys.note();
+    }
+    await check(remote, token);
+    // One of the tokens from before, at the other process too.
+    const earlier = ofKey.values[Math.floor(ofKey.values.length / 2)] as string;
+    await assertActive(scene, servers[(turn + 1) % 2] as Server, earlier);
+    onProgress(Math.min(scene.requests.count, requests));
+  };
+  let isDone = false;
+  const watch = async (): Promise<void> => {
+    while (!isDone) {
+      for (const { kid = '' } of (await jwksOf(servers[1])).keys) {
+        if (!seenAt.has(kid)) seenAt.set(kid, performance.now());
+      }
+    }
+  };
+  const watching = watch();
+  try {
+    await whileCalling(call, async () => {
+      await scene.requests.reached(requests / 4);
+      await rotate(scene, overlapSeconds);
+      await Promise.all([keys.reached(2), scene.requests.reached(requests)]);
+    });
+  } finally {
+    isDone = true;
+  }
+  await watching;
+
+  // What the former key signed is good to its end: once more, by a verifier that knows nothing yet.
+  const fresh = remoteKeys(scene);
+  for (const { values } of tokens.values()) {
+    for (const token of values.slice(0, 50)) await verify(scene, fresh, token);
+  }
+  assert.equal(tokens.size, 2);
+  const [[, former], [kid, successor]] = [...tokens].sort(([, a], [, b]) => a.firstAt - b.firstAt) as [
+    [string, { firstAt: number; values: string[] }],
+    [string, { firstAt: number; values: string[] }],
+  ];
+  return {
+    requests: scene.requests.count,
+    repeated: scene.repeated.count,
+    verifications,
+    failedVerifications,
+    byFormer: former.values.length,
+    bySuccessor: successor.values.length,
+    publishedBeforeUseMs: successor.firstAt - (seenAt.get(kid) ?? Number.POSITIVE_INFINITY),
+  };
+}
+
+/** jose's cache of the JWKS, which it gets from either process in turn. */
+function remoteKeys({ deployment, servers }: Scene): JWTVerifyGetKey {
   let fetches = 0;
-  const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`), {
+  return createRemoteJWKSet(new URL(`${deployment.issuer}/jwks`), {
     cacheMaxAge: VERIFIER_CACHE_MS,
     cooldownDuration: VERIFIER_CACHE_MS,
     [customFetch]: async () => {
       fetches += 1;
-      const answer = await (servers[fetches % servers.length] as ServerProcess).call('GET', '/jwks');
+      const answer = await (servers[fetches % 2] as Server).call('GET', '/jwks');
       return new Response(answer.text, { status: answer.status, headers: answer.headers });
     },
   });
-  return token => jwtVerify(token, keys, { issuer, audience: resource.identifier, typ: 'at+jwt' });
 }
 
-async function issue(
-  server: ServerProcess,
-  resource: TestResource,
-  agent: TestAgent,
-  load: Load,
-): Promise<string | undefined> {
-  const form = { grant_type: 'client_credentials', resource: resource.identifier };
-  const answer = await patient(server, () => (load.repeated += 1)).post('/token', form, {
-    basic: agent.basic,
+export interface SecretReport {
+  readonly requests: number;
+  readonly rotations: number;
+}
+
+/**
+ * Rotates a client's secret while it is in use: callers take over the new one when they come to it, half of them late. After the
+ * last rotation the secret before the previous one has to be refused.
+ *
+ * @param lateBy so many requests
+ */
+export async function rotateSecret(
+  deployment: Deployment,
+  { requests, lateBy }: { readonly requests: number; readonly lateBy: number },
+  onProgress: (requests: number) => void = () => undefined,
+): Promise<SecretReport> {
+  const ROTATIONS = 4;
+  const scene = await setScene(deployment);
+  const { servers, admin } = scene;
+  const agent = scene.agents[0] as TestAgent;
+  const secrets = [agent.basic[1]];
+  const inUse = Array.from({ length: CALLERS }, () => 0);
+  const takeovers = new EventCount();
+
+  const call = async (index: number, turn: number): Promise<void> => {
+    const newest = secrets.length - 1;
+    if (inUse[index] !== newest && (index % 2 === 0 || turn % lateBy === 0)) {
+      inUse[index] = newest;
+      takeovers.note();
+    }
+    await issue(scene, servers[turn % 2] as Server, [agent.id, secrets[inUse[index] ?? 0] ?? '']);
+    onProgress(Math.min(scene.requests.count, requests));
+  };
+  await whileCalling(call, async () => {
+    for (let rotation = 1; rotation <= ROTATIONS; rotation += 1) {
+      await scene.requests.reached((requests * rotation) / (ROTATIONS + 1));
+      // Everybody has come to the last one: the one before it may go.
+      await takeovers.reached(CALLERS * (rotation - 1));
+      const path = `/api/v1/agents/${agent.id}/secrets`;
+      const answer = await (servers[rotation % 2] as Server).call('POST', path, { headers: admin });
+      assert.equal(answer.status, 201, answer.text);
+      secrets.push(answer.json.secret);
+    }
+    await scene.requests.reached(requests);
+    await takeovers.reached(CALLERS * ROTATIONS);
   });
-  count(load, answer.status === 200, `token ${answer.status} ${answer.text}`);
-  return answer.status === 200 ? answer.json.access_token : undefined;
-}
 
-function count(load: Load, isRight: boolean, what: string): void {
-  load.requests += 1;
-  if (!isRight) load.failed.push(what);
-}
-
-async function check(load: Load, verify: () => Promise<unknown>): Promise<void> {
-  load.verifications += 1;
-  await verify().catch((error: Error) => load.failedVerifications.push(error.message));
-}
-
-/** Waits for the callers to get there. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setImmediate(resolve));
+  const form = { grant_type: 'client_credentials', resource: scene.resource.identifier };
+  for (const server of servers) {
+    const statuses: number[] = [];
+    for (const secret of secrets) {
+      statuses.push((await server.post('/token', form, { basic: [agent.id, secret] })).status);
+    }
+    assert.deepEqual(statuses, [401, 401, 401, 200, 200]);
+  }
+  return { requests: scene.requests.count, rotations: secrets.length - 1 };
 }
