@@ -91,7 +91,7 @@ have yet, and so goes on where it ended, also after it was interrupted in the mi
 \`GET /api/v1/audit/lanes\` lists lanes and \`GET /api/v1/audit/lanes/{lane}/rows?after=SEQ\` gives their rows in pages; each item, written
 as a line, is what \`countersign audit verify --file\` reads. Who verifies needs the export, the checkpoints and the public key, and
 neither store nor network. On two cores a million rows are exported in 3 seconds and verified offline in 8, in less than 300 MiB
-(\`npm run proof:verify-trail\`).
+(\`npm run proofs -- verify-trail\`).
 
 \`--lane\`, \`--after-seq\`, \`--since\` and \`--until\` export a part. A part that does not begin with the first row of a lane cannot be verified
 by itself; added to the export before it, it can.

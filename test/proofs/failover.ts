@@ -1,5 +1,6 @@
 /** A process behind a proxy dies without warning, again and again: the other one carries on, and nothing that was acknowledged is lost. */
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { requestToken, startCluster } from '../support/cluster.ts';
 import { populate, type SharedStore, type World } from '../support/deployment.ts';
@@ -9,6 +10,7 @@ import { emptyLedger, holdToLedger, holdTrail, type Ledger } from './crash.ts';
 import type { ProofHost } from './proof.ts';
 
 const CALLERS = 8;
+const RETRY_PAUSE_MS = 10;
 /** Acknowledged by the process that is left, and again when both are back. */
 const BETWEEN = 60;
 
@@ -36,19 +38,23 @@ export async function killBehindProxy(
   const pauses = fc.sample(fc.integer({ min: 20, max: 150 }), { numRuns: kills, seed });
 
   const running: ServerProcess[] = [...servers];
-  for (const [round, requests] of pauses.entries()) {
-    await load.progress(requests);
-    const victim = running[round % 2] as ServerProcess;
-    const headers = await deployment.administer(running[(round + 1) % 2] as ServerProcess);
-    const agentId = (world.agents[round] as TestAgent).id;
-    await Promise.all([victim.end('SIGKILL'), killAgent(caller, headers, agentId, ledger)]);
+  try {
+    for (const [round, requests] of pauses.entries()) {
+      await load.progress(requests);
+      const victim = running[round % 2] as ServerProcess;
+      const headers = await deployment.administer(running[(round + 1) % 2] as ServerProcess);
+      const agentId = (world.agents[round] as TestAgent).id;
+      await Promise.all([victim.end('SIGKILL'), killAgent(caller, headers, agentId, ledger)]);
+      await load.progress(BETWEEN);
+      running[round % 2] = await deployment.restart(victim);
+      await holdToLedger(running[round % 2] as ServerProcess, world, ledger, `round ${round}, seed ${seed}`);
+      onKill(round + 1);
+    }
     await load.progress(BETWEEN);
-    running[round % 2] = await deployment.restart(victim);
-    await holdToLedger(running[round % 2] as ServerProcess, world, ledger, `round ${round}, seed ${seed}`);
-    onKill(round + 1);
+  } finally {
+    await load.stop();
   }
-  await load.progress(BETWEEN);
-  const gapsMs = await load.stop();
+  const { gapsMs } = load;
 
   for (const server of running) await holdToLedger(server, world, ledger, `at the end, seed ${seed}`);
   for (const server of running) assert.equal(await server.end('SIGTERM'), 0);
@@ -76,6 +82,7 @@ function startLoad(caller: HttpCaller, world: World, ledger: Ledger) {
         return answer;
       }
       failingSince ??= sentAt;
+      await delay(RETRY_PAUSE_MS);
       return undefined;
     };
     for (let turn = 0; !isStopping; turn += 1) {
@@ -94,11 +101,11 @@ function startLoad(caller: HttpCaller, world: World, ledger: Ledger) {
     /** Waits until so many more requests have been acknowledged. */
     progress: (requests: number) =>
       Promise.race([acknowledged.reached(acknowledged.count + requests), callers]),
-    stop: async (): Promise<readonly number[]> => {
+    stop: async (): Promise<void> => {
       isStopping = true;
       await callers;
-      return gapsMs;
     },
+    gapsMs: gapsMs as readonly number[],
   };
 }
 

@@ -1,11 +1,15 @@
 /**
  * Runs the long and random proofs at full size, and writes what they found into `docs/proofs.md`. Exits with 1 where something does
- * not hold, and also where a figure is beyond its target.
+ * not hold or could not be run, and also where a figure is beyond its target.
  */
 import { parseArgs } from 'node:util';
 import { isMissed, type Proof, type ProofRun, runProof } from './proof.ts';
 import { PROOFS } from './proofs.ts';
 import { writeReport } from './report.ts';
+
+const NAME_WIDTH = Math.max(...PROOFS.map(({ name }) => name.length)) + 2;
+const list = (proofs: readonly Proof[]): string =>
+  proofs.map(({ name, claim }) => `  ${name.padEnd(NAME_WIDTH)}${claim}`).join('\n');
 
 const HELP = `Proves what is long or random, and measures it.
 
@@ -15,7 +19,10 @@ const HELP = `Proves what is long or random, and measures it.
   npm run proofs -- --scale 0.1         a tenth of the size, to try; nothing is written
 
 Proofs
-${PROOFS.map(({ name, claim }) => `  ${name.padEnd(16)}${claim}`).join('\n')}
+${list(PROOFS.filter(({ onlyByName }) => !onlyByName))}
+
+Only when they are named
+${list(PROOFS.filter(({ onlyByName }) => onlyByName))}
 `;
 
 const { values, positionals: names } = parseArgs({
@@ -36,10 +43,19 @@ if (!(scale > 0 && scale <= 1)) refuse(`--scale is a number above 0 and at most 
 // Ends without ado: what was started ends with the pipes that it writes to, or is ended here.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
-const chosen = PROOFS.filter(({ name }) => names.length === 0 || names.includes(name));
+const chosen = PROOFS.filter(({ name, onlyByName }) =>
+  names.length === 0 ? !onlyByName : names.includes(name),
+);
 const ran: { readonly proof: Proof; readonly run: ProofRun }[] = [];
+let left = 0;
 for (const proof of chosen) {
   console.log(`\n${proof.name}: ${proof.claim}\n  seed ${seed}`);
+  const missing = proof.missing?.();
+  if (missing !== undefined) {
+    left += 1;
+    console.log(`  NOT RUN: ${missing}`);
+    continue;
+  }
   const run = await runProof(proof, { seed, scale, progress: showProgress() });
   ran.push({ proof, run });
   for (const note of new Set(run.notes)) console.log(`  ${note}`);
@@ -54,8 +70,11 @@ if (scale === 1) await writeReport(ran, PROOFS);
 
 const broken = ran.filter(({ run }) => run.failure !== undefined).length;
 const missed = ran.flatMap(({ run }) => run.figures.filter(isMissed)).length;
-console.log(`\n${ran.length - broken} hold, ${broken} do not; ${missed} figures are beyond their targets`);
-process.exit(broken + missed > 0 ? 1 : 0);
+const unproved = left > 0 ? `, ${left} were not run` : '';
+console.log(
+  `\n${ran.length - broken} hold, ${broken} do not${unproved}; ${missed} figures are beyond their targets`,
+);
+process.exit(broken + missed + left > 0 ? 1 : 0);
 
 /** A line at each tenth of the way. */
 function showProgress(): (done: number, all: number) => void {

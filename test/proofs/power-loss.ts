@@ -2,11 +2,12 @@
  * Power loss, played: a server works under strace, from its first start on; its files are rebuilt as a disk may hold them when the
  * power goes at some moment; and a store opened on them has to know everything that was acknowledged by then (I1, I7, I10).
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { storeTrail, verifyTrail } from '../../src/audit/index.ts';
 import { parseKeyEncryptionKey } from '../../src/config/index.ts';
 import { newId } from '../../src/ids.ts';
@@ -16,21 +17,21 @@ import { openDeployment } from '../../src/recovery/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Store } from '../../src/store/store.ts';
 import { opaqueTokenId } from '../../src/tokens/access-token-value.ts';
+import { EventCount } from '../support/event-count.ts';
 import { freePort } from '../support/server-process.ts';
+import type { ProofHost } from './proof.ts';
 import { readSystemCalls, type SystemCall, TRACED } from './system-calls.ts';
 import { type Random, seededRandom, TornDisk } from './torn-disk.ts';
 
 export interface PowerLossOptions {
   readonly cuts: number;
   readonly seed: number;
-  /** How long the server is at work, in milliseconds. */
-  readonly workMs: number;
+  /** How many tokens the server issues until the recording ends. */
+  readonly tokens: number;
   readonly onCut?: (done: number) => void;
 }
 
 export interface PowerLossReport {
-  readonly seed: number;
-  readonly cuts: number;
   /** In the whole recording. */
   readonly systemCalls: number;
   readonly syncs: number;
@@ -50,51 +51,52 @@ interface Known {
   readonly killAsked: Set<string>;
 }
 
-export async function losePower(options: PowerLossOptions): Promise<PowerLossReport> {
+/** What is needed and cannot be run here. */
+export function missesStrace(): string | undefined {
+  if (spawnSync('strace', ['-V']).status === 0) return undefined;
+  return 'strace cannot be run here: apt-get install strace';
+}
+
+export async function losePower(host: ProofHost, options: PowerLossOptions): Promise<PowerLossReport> {
   const parent = await realpath(await mkdtemp(join(tmpdir(), 'countersign-power-')));
-  try {
-    const directory = join(parent, 'data');
-    await mkdir(directory);
-    const recording = join(parent, 'recording');
-    const tokensOf = await record(directory, recording, options.workMs);
-    const calls = await readSystemCalls(recording, directory);
-    const random = seededRandom(options.seed);
-    const cuts = chooseCuts(calls, options.cuts, random);
-    const failures: string[] = [];
-    let held = 0;
-    const playing = new Playing();
-    let played = 0;
-    for (const [index, cut] of cuts.entries()) {
-      for (; played < cut; played += 1) playing.play(calls[played] as SystemCall);
-      const { known } = playing;
-      const ground = join(parent, `cut-${index}`);
-      await mkdir(ground);
-      for (const [name, content] of playing.disk.afterPowerLoss(random)) {
-        await writeFile(join(ground, name), content);
-      }
-      const where = `seed ${options.seed}, cut ${index} at call ${cut}`;
-      try {
-        held += await hold(ground, known, tokensOf);
-      } catch (error) {
-        failures.push(`${where}: ${error instanceof Error ? error.message : String(error)}`);
-      }
-      await rm(ground, { recursive: true });
-      options.onCut?.(index + 1);
+  host.teardown(() => rm(parent, { recursive: true, force: true }));
+  const directory = join(parent, 'data');
+  await mkdir(directory);
+  const recording = join(parent, 'recording');
+  const tokensOf = await record(host, directory, recording, options.tokens);
+  const calls = await readSystemCalls(recording, directory);
+  const random = seededRandom(options.seed);
+  const cuts = chooseCuts(calls, options.cuts, random);
+  const failures: string[] = [];
+  let held = 0;
+  const playing = new Playing();
+  let played = 0;
+  for (const [index, cut] of cuts.entries()) {
+    for (; played < cut; played += 1) playing.play(calls[played] as SystemCall);
+    const { known } = playing;
+    const ground = join(parent, `cut-${index}`);
+    await mkdir(ground);
+    for (const [name, content] of playing.disk.afterPowerLoss(random)) {
+      await writeFile(join(ground, name), content);
     }
-    for (; played < calls.length; played += 1) playing.play(calls[played] as SystemCall);
-    const { issued, revoked, killed } = playing.known;
-    return {
-      seed: options.seed,
-      cuts: cuts.length,
-      systemCalls: calls.length,
-      syncs: calls.filter(({ kind }) => kind === 'sync-end').length,
-      acknowledged: issued.size + revoked.size + killed.size,
-      held,
-      failures,
-    };
-  } finally {
-    await rm(parent, { recursive: true, force: true });
+    const where = `seed ${options.seed}, cut ${index} at call ${cut}`;
+    try {
+      held += await hold(ground, known, tokensOf);
+    } catch (error) {
+      failures.push(`${where}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    await rm(ground, { recursive: true });
+    options.onCut?.(index + 1);
   }
+  for (; played < calls.length; played += 1) playing.play(calls[played] as SystemCall);
+  const { issued, revoked, killed } = playing.known;
+  return {
+    systemCalls: calls.length,
+    syncs: calls.filter(({ kind }) => kind === 'sync-end').length,
+    acknowledged: issued.size + revoked.size + killed.size,
+    held,
+    failures,
+  };
 }
 
 /** Half of them anywhere, half at the moment at which something has just been acknowledged; in order. */
@@ -241,9 +243,10 @@ async function holdKeys(store: Store, directory: string): Promise<void> {
 
 /** Runs a server from its first start under strace, with callers at work. @returns whose each token is */
 async function record(
+  host: ProofHost,
   directory: string,
   recording: string,
-  workMs: number,
+  tokens: number,
 ): Promise<ReadonlyMap<string, string>> {
   const port = await freePort();
   const traced = ['-f', '-y', '-xx', '-s', '16777216', '-e', `trace=${TRACED}`, '-o', recording, '--'];
@@ -258,25 +261,31 @@ async function record(
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const ended = once(child, 'exit');
   let pid: number | undefined;
-  for await (const chunk of child.stdout) {
-    const ready = /"pid":(\d+).*"msg":"ready"/.exec(String(chunk));
+  host.teardown(async () => {
+    // strace ends with what it traces.
+    if (child.exitCode === null && child.signalCode === null) process.kill(pid ?? child.pid ?? 0, 'SIGKILL');
+    await ended;
+  });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const ready = /"pid":(\d+).*"msg":"ready"/.exec(line);
     if (!ready) continue;
     pid = Number(ready[1]);
     break;
   }
   if (pid === undefined) throw new Error('the server did not start');
-  const tokensOf = await work(`http://localhost:${port}`, directory, workMs);
+  const tokensOf = await work(`http://localhost:${port}`, directory, tokens);
   // No last words: the power goes.
   process.kill(pid, 'SIGKILL');
-  await once(child, 'exit');
+  await ended;
   return tokensOf;
 }
 
 const RESOURCE = 'https://orders.example/mcp';
 const AGENTS = 24;
 
-async function work(base: string, directory: string, workMs: number): Promise<ReadonlyMap<string, string>> {
+async function work(base: string, directory: string, tokens: number): Promise<ReadonlyMap<string, string>> {
   const file = await readFile(join(directory, 'bootstrap-client.json'), 'utf8');
   const { client_id: id = '', client_secret: secret = '' } = JSON.parse(file) as Record<string, string>;
   const issue = async (client: readonly [string, string], resource?: string): Promise<string> => {
@@ -324,11 +333,16 @@ async function work(base: string, directory: string, workMs: number): Promise<Re
   }
 
   const tokensOf = new Map<string, string>();
-  const until = performance.now() + workMs;
+  const issued = new EventCount();
+  const issueFor = async (agent: readonly [string, string]): Promise<string> => {
+    const token = await issue(agent, RESOURCE);
+    tokensOf.set(token, agent[0]);
+    issued.note();
+    return token;
+  };
   const caller = async (agent: readonly [string, string]): Promise<void> => {
-    for (let turn = 0; performance.now() < until; turn += 1) {
-      const token = await issue(agent, RESOURCE);
-      tokensOf.set(token, agent[0]);
+    for (let turn = 0; issued.count < tokens; turn += 1) {
+      const token = await issueFor(agent);
       if (turn % 3 !== 0) continue;
       const form = new URLSearchParams({ token, client_id: agent[0], client_secret: agent[1] });
       await fetch(`${base}/revoke`, { method: 'POST', body: form });
@@ -337,10 +351,9 @@ async function work(base: string, directory: string, workMs: number): Promise<Re
   const killer = async (): Promise<void> => {
     const victims = agents.slice(8);
     for (const [index, victim] of victims.entries()) {
-      tokensOf.set(await issue(victim, RESOURCE), victim[0]);
+      await issued.reached(Math.floor((tokens * index) / victims.length));
+      await issueFor(victim);
       await post(`agents/${victim[0]}/kill`);
-      const pause = (workMs * (index + 1)) / victims.length - (workMs - (until - performance.now()));
-      if (pause > 0) await new Promise(resolve => setTimeout(resolve, pause));
     }
   };
   await Promise.all([...agents.slice(0, 8).map(caller), killer()]);

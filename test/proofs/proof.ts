@@ -65,6 +65,10 @@ export interface Proof {
   readonly name: string;
   /** What holds, as a sentence. */
   readonly claim: string;
+  /** Runs only when it is named: it takes long, or gets programs from elsewhere. */
+  readonly onlyByName?: true;
+  /** What it needs and is not here; undefined where nothing is missing. */
+  missing?(): string | undefined;
   /** @returns what was measured on the way; throws where the claim does not hold */
   run(host: ProofHost, options: ProofOptions): Promise<readonly Figure[]>;
 }

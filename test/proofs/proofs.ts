@@ -1,10 +1,18 @@
 /** The long proofs, each with its size. What they do stands in the file of each; `npm test` runs them in a small form. */
+import assert from 'node:assert/strict';
 import { deploy } from '../support/deployment.ts';
 import { crashUnderLoad } from './crash.ts';
 import { killBehindProxy } from './failover.ts';
+import { measureLists } from './flat-lists.ts';
+import { stopAtOnce, stopUnderLoad, waitForHalfSentRequests } from './graceful-stop.ts';
 import { playModel } from './model.ts';
+import { losePower, missesStrace } from './power-loss.ts';
 import { type Figure, freshStore, type Proof, percentile, STORES, type StoreKind } from './proof.ts';
+import { restartAtRandom } from './restarts.ts';
+import { rotateKeyByTime, rotateKeyInOrder, rotateSecret } from './rotation.ts';
+import { holdApiToItsDocument } from './schemathesis.ts';
 import { killUnderLoad, raceAssertions, wakeAfterKill } from './two-processes.ts';
+import { exportAndVerify } from './verify-trail.ts';
 
 /** Targets, in milliseconds. */
 const BOOT_MS = 5_000;
@@ -13,6 +21,16 @@ const KILL_KNOWN_P99_MS = 1_000;
 const FAILOVER_GAP_P99_MS = 1_000;
 /** Longer than a process may trust what it knows. */
 const SLEEP_MS = 2_000;
+/** A stop under load waits for a second, and as long as requests under way may take by default. */
+const STOP_MS = 11_000;
+/** With a deadline of a second. */
+const CUT_OFF_MS = 5_000;
+const STOP_AT_ONCE_MS = 1_000;
+/** A verifier caches the JWKS for a second. */
+const OVERLAP_SECONDS = 3;
+const LATE_IN_JWKS_MS = 1_000;
+const LIST_RATIO = 2;
+const TRAIL_MIB = 300;
 
 export const PROOFS: readonly Proof[] = [
   crash('sqlite', 50, 'Kills of the server under load lose nothing acknowledged and revive nothing dead'),
@@ -21,7 +39,7 @@ export const PROOFS: readonly Proof[] = [
     20,
     'Kills of server and database under load lose nothing acknowledged and revive nothing dead',
   ),
-  ...STORES.flatMap(kind => [kills(kind), races(kind), model(kind)]),
+  ...STORES.flatMap(kind => [kills(kind), races(kind), model(kind), rotations(kind), stops(kind)]),
   {
     name: 'failover-mongo',
     claim: 'Of two processes behind a proxy one is always killed, and nothing acknowledged is lost (I10, G8)',
@@ -39,6 +57,11 @@ export const PROOFS: readonly Proof[] = [
       ];
     },
   },
+  restarts(),
+  powerLoss(),
+  flatLists(),
+  verifyTrail(),
+  ...STORES.map(schemathesis),
 ];
 
 function crash(kind: StoreKind, kills: number, claim: string): Proof {
@@ -115,6 +138,177 @@ function model(kind: StoreKind): Proof {
   };
 }
 
+function rotations(kind: StoreKind): Proof {
+  // A key that is rotated by time takes its overlap, with requests all along.
+  const requests = kind === 'sqlite' ? 10_000 : 3_000;
+  return {
+    name: `rotations-${kind}`,
+    claim: 'Signing keys and secrets are rotated under load, by two processes, and nobody notices (R057)',
+    async run(host, { size, progress }) {
+      const fresh = async () => deploy(host, await freshStore(host, kind));
+      const all = 2 * size(requests);
+      await rotateKeyInOrder(await fresh(), size(1_000));
+      const options = { requests: size(requests), overlapSeconds: OVERLAP_SECONDS };
+      const report = await rotateKeyByTime(await fresh(), options, done => progress(done, all));
+      const secrets = await rotateSecret(
+        await fresh(),
+        { requests: size(requests), lateBy: Math.ceil(size(requests) / 100) },
+        done => progress(size(requests) + done, all),
+      );
+      const hasty = await rotateKeyByTime(await fresh(), { requests: size(1_000), overlapSeconds: 0 });
+      assert.ok(
+        hasty.failedVerifications > 0,
+        'the verifier forgives a missing overlap: this proves nothing',
+      );
+      return [
+        count('requests while a key was rotated', report.requests),
+        count('requests while secrets were rotated', secrets.requests),
+        count('answers 503, asked again', report.repeated),
+        count('tokens by the former key', report.byFormer),
+        count('tokens by the successor', report.bySuccessor),
+        count('verifications with a cache of 1 s', report.verifications),
+        { ...count('verifications that failed', report.failedVerifications), atMost: 0 },
+        count('verifications that failed without an overlap', hasty.failedVerifications),
+        {
+          name: `of an overlap of ${OVERLAP_SECONDS} s, not yet in the JWKS`,
+          value: Math.round(OVERLAP_SECONDS * 1_000 - report.publishedBeforeUseMs),
+          unit: 'ms',
+          atMost: LATE_IN_JWKS_MS,
+        },
+      ];
+    },
+  };
+}
+
+function stops(kind: StoreKind): Proof {
+  return {
+    name: `stops-${kind}`,
+    claim:
+      'A stop leaves no request unanswered, waits for those under way until its deadline, and ends (I10)',
+    async run(host, { size, progress }) {
+      const rounds = size(6);
+      const stopsMs: number[] = [];
+      const cutOffsMs: number[] = [];
+      const atOnceMs: number[] = [];
+      let acknowledged = 0;
+      for (let round = 0; round < rounds; round += 1) {
+        const stopped = await stopUnderLoad(host, kind, 300);
+        acknowledged += stopped.acknowledged;
+        stopsMs.push(stopped.stopMs);
+        cutOffsMs.push(await waitForHalfSentRequests(host, kind));
+        atOnceMs.push(await stopAtOnce(host, kind));
+        progress(round + 1, rounds);
+      }
+      return [
+        count('tokens acknowledged', acknowledged),
+        ...quantiles('from the signal to the end, a second of it at work', stopsMs, { max: STOP_MS }),
+        ...quantiles('the same, cut off after a second', cutOffsMs, { max: CUT_OFF_MS }),
+        ...quantiles('from a second signal to the end', atOnceMs, { max: STOP_AT_ONCE_MS }),
+      ];
+    },
+  };
+}
+
+function restarts(): Proof {
+  return {
+    name: 'restarts',
+    claim:
+      'A server that is ended at random points opens its store, knows what was acknowledged, and is not quarantined (I10)',
+    async run(host, { seed, size, progress }) {
+      const rounds = size(200);
+      const report = await restartAtRandom(host, { rounds, seed, onRound: round => progress(round, rounds) });
+      return [
+        count('starts and stops', rounds),
+        count('starts that were interrupted', report.interruptedStarts),
+        count('first starts, in an empty directory', report.emptyDirectories),
+        count('first starts, on an older schema', report.migrations),
+        ...quantiles('from a first start to ready', report.firstBootsMs, { max: BOOT_MS }),
+        ...quantiles('from a later start to ready', report.bootsMs, { p95: RECOVERY_P95_MS }),
+      ];
+    },
+  };
+}
+
+function powerLoss(): Proof {
+  return {
+    name: 'power-loss',
+    claim: 'Nothing that was acknowledged is lost when the power goes at any moment (I1, I7, I10)',
+    missing: missesStrace,
+    async run(host, { seed, size, progress }) {
+      const cuts = size(200);
+      const report = await losePower(host, { cuts, seed, tokens: 600, onCut: cut => progress(cut, cuts) });
+      assert.deepEqual(report.failures, []);
+      return [
+        count('losses of power', cuts),
+        count('system calls in the recording', report.systemCalls),
+        count('of them fsync', report.syncs),
+        count('answers acknowledged', report.acknowledged),
+        count('acknowledged facts found after the losses', report.held),
+      ];
+    },
+  };
+}
+
+function flatLists(): Proof {
+  return {
+    name: 'flat-lists',
+    claim:
+      'A page of a list takes at most twice as long with 100,000 agents as with 1,000: first, middle and last, with each filter and in each order',
+    async run(host, { size, progress }) {
+      const many = Math.max(1_000, size(100_000));
+      const lists = await measureLists(host, many, progress);
+      return [
+        count('agents', many),
+        { name: 'slowest page', value: hundredths(Math.max(...lists.map(({ ms }) => ms))), unit: 'ms' },
+        ...lists.map(({ name, ratio }) => ({
+          name: `${name}: times as long`,
+          value: hundredths(ratio),
+          unit: '',
+          atMost: LIST_RATIO,
+        })),
+      ];
+    },
+  };
+}
+
+function verifyTrail(): Proof {
+  return {
+    name: 'verify-trail',
+    claim: 'A long trail is exported and verified, also offline, and one that was cut short does not verify',
+    async run(host, { size, progress }) {
+      const rows = size(1_000_000);
+      const steps = await exportAndVerify(host, rows, progress);
+      return [
+        count('rows', rows),
+        ...Object.entries(steps).flatMap(([step, { seconds, mebibytes }]) => [
+          { name: step, value: hundredths(seconds), unit: 's' },
+          { name: `${step}, memory`, value: Math.round(mebibytes), unit: 'MiB', atMost: TRAIL_MIB },
+        ]),
+      ];
+    },
+  };
+}
+
+/** Only by name: it gets a Python program from PyPI, and takes minutes. */
+function schemathesis(kind: StoreKind): Proof {
+  return {
+    name: `schemathesis-${kind}`,
+    claim: 'The admin API answers what Schemathesis makes of its document as the document says',
+    onlyByName: true,
+    async run(host, { seed, size }) {
+      const { answers, byStatus } = await holdApiToItsDocument(host, kind, { examples: size(60), seed });
+      return [
+        count('answers', answers),
+        ...Object.entries(byStatus).map(([status, answered]) => count(`answers ${status}`, answered)),
+      ];
+    },
+  };
+}
+
+function hundredths(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
 function count(name: string, value: number): Figure {
   return { name, value, unit: '' };
 }
@@ -122,7 +316,7 @@ function count(name: string, value: number): Figure {
 function quantiles(
   name: string,
   valuesMs: readonly number[],
-  targets: { readonly p95?: number; readonly p99?: number },
+  targets: { readonly p95?: number; readonly p99?: number; readonly max?: number },
 ): Figure[] {
   const shares = { p50: 0.5, p95: 0.95, p99: 0.99, max: 1 };
   return Object.entries(shares).map(([quantile, share]) => {

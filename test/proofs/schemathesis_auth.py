@@ -1,4 +1,4 @@
-"""Has Schemathesis send whatever token run-schemathesis.ts keeps alive: the calls that it makes end tokens too."""
+"""Has Schemathesis send whatever token schemathesis.ts keeps alive: the calls that it makes end tokens too."""
 
 import os
 import pathlib

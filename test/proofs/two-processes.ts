@@ -32,20 +32,24 @@ export async function killUnderLoad(
   const other = patient(second);
   const refusedAfterMs: number[] = [];
 
-  for (const [index, agent] of agents.slice(0, kills).entries()) {
-    const token = await issue(first, world, agent);
-    assert.equal((await other.post('/introspect', { token }, { basic })).json.active, true);
-    const headers = await deployment.administer(first);
-    const killed = await patient(first).call('POST', `/api/v1/agents/${agent.id}/kill`, { headers });
-    assert.equal(killed.status, 200, killed.text);
-    const acknowledgedAt = performance.now();
-    assert.equal((await other.post('/introspect', { token }, { basic })).text, INACTIVE, `kill ${index}`);
-    refusedAfterMs.push(performance.now() - acknowledgedAt);
-    const form = { grant_type: 'client_credentials', resource: resource.identifier };
-    assert.equal((await other.post('/token', form, { basic: agent.basic })).status, 401, `kill ${index}`);
-    onKill(index + 1);
+  try {
+    for (const [index, agent] of agents.slice(0, kills).entries()) {
+      const token = await issue(first, world, agent);
+      assert.equal((await other.post('/introspect', { token }, { basic })).json.active, true);
+      const headers = await deployment.administer(first);
+      const killed = await patient(first).call('POST', `/api/v1/agents/${agent.id}/kill`, { headers });
+      assert.equal(killed.status, 200, killed.text);
+      const acknowledgedAt = performance.now();
+      assert.equal((await other.post('/introspect', { token }, { basic })).text, INACTIVE, `kill ${index}`);
+      refusedAfterMs.push(performance.now() - acknowledgedAt);
+      const form = { grant_type: 'client_credentials', resource: resource.identifier };
+      assert.equal((await other.post('/token', form, { basic: agent.basic })).status, 401, `kill ${index}`);
+      onKill(index + 1);
+    }
+  } finally {
+    await load.stop();
   }
-  return { refusedAfterMs, load: await load.stop() };
+  return { refusedAfterMs, load: load.answered() };
 }
 
 /**
@@ -148,10 +152,10 @@ function startLoad(servers: readonly ServerProcess[], world: World, agents: read
   };
   const callers = Promise.all(servers.flatMap(server => agents.map(agent => caller(server, agent))));
   return {
-    stop: async (): Promise<number> => {
+    stop: async (): Promise<void> => {
       isStopping = true;
       await callers;
-      return answered;
     },
+    answered: () => answered,
   };
 }

@@ -1,11 +1,10 @@
 /**
- * Sends what Schemathesis makes of `/openapi.json` to a live server with records in it: no answer may be a 5xx, and each must be
- * one that the document describes. CONTRIBUTING.md says how to install it.
- *
- * `npm run proof:schemathesis [-- Schemathesis' own options]`, with `COUNTERSIGN_STORE` for another store than a new SQLite file.
+ * Sends what [Schemathesis](https://schemathesis.io) makes of `/openapi.json` to a live server with records in it: no answer may be a
+ * 5xx, and each must be one that the document describes. What it would take for a defect and is meant so stands in
+ * `schemathesis.toml`, with the reason.
  */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,43 +12,56 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ADMIN_SCOPES } from '../../src/admin-call.ts';
 import { createClient } from '../../src/client/index.ts';
+import { installPythonPackages } from '../support/python-package.ts';
 import { type App, addAgent, addPerson, addResource, getToken, startAppIn } from '../support/start-app.ts';
+import { freshStore, type ProofHost, type StoreKind } from './proof.ts';
 
-const PROGRAM = process.env['SCHEMATHESIS'] ?? 'schemathesis';
-/** Enough to try each parameter and field in several wrong ways, in a few minutes. */
-const EXAMPLES = '60';
+const REQUIREMENTS = join(import.meta.dirname, 'schemathesis-requirements.txt');
 
-const STORE = process.env['COUNTERSIGN_STORE'];
+export interface ApiReport {
+  readonly answers: number;
+  /** Of each status. */
+  readonly byStatus: Readonly<Record<string, number>>;
+}
 
-const directory = await mkdtemp(join(tmpdir(), 'countersign-schemathesis-'));
-const app = await startAppIn(directory, {
-  env: {
-    COUNTERSIGN_ADDRESS_REQUESTS_PER_SECOND: '100000',
-    COUNTERSIGN_ACCESS_TOKEN_TTL_SECONDS: '3600',
-    ...(STORE !== undefined && {
-      COUNTERSIGN_STORE: STORE,
-      COUNTERSIGN_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64url'),
-    }),
-  },
-});
-const files = { token: join(directory, 'token'), report: join(directory, 'report.ndjson') };
-try {
-  await seed(app);
+/**
+ * @param examples how many it makes of each call: 60 try each parameter and field in several wrong ways
+ * @throws {AssertionError} with what Schemathesis says, where it has found something
+ */
+export async function holdApiToItsDocument(
+  host: ProofHost,
+  kind: StoreKind,
+  { examples, seed }: { readonly examples: number; readonly seed: number },
+): Promise<ApiReport> {
+  const program = join(await installPythonPackages('schemathesis', REQUIREMENTS), 'bin/schemathesis');
+  const { env } = await freshStore(host, kind);
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-schemathesis-'));
+  host.teardown(() => rm(directory, { recursive: true, force: true }));
+  const app = await startAppIn(directory, {
+    env: {
+      COUNTERSIGN_ADDRESS_REQUESTS_PER_SECOND: '100000',
+      COUNTERSIGN_ACCESS_TOKEN_TTL_SECONDS: '3600',
+      ...env,
+    },
+  });
+  host.teardown(() => app.stop());
+  const files = { token: join(directory, 'token'), report: join(directory, 'report.ndjson') };
+  await fill(app);
   const authority = await keepAuthority(app, files.token);
-  const startedAt = performance.now();
-  const code = await run();
-  const seconds = Math.round((performance.now() - startedAt) / 1000);
-  await authority.stop();
-  const answers = await readAnswers(files.report);
-  const total = Object.values(answers).reduce((sum, count) => sum + count, 0);
-  console.log(`${total} answers in ${seconds} s, by status: ${JSON.stringify(answers)}`);
+  try {
+    await run(host, program, directory, files, [
+      ...['run', `${app.base}/openapi.json`, '--checks', 'all'],
+      ...['--max-examples', String(examples), '--seed', String(seed)],
+    ]);
+  } finally {
+    await authority.stop();
+  }
+  const byStatus = await readAnswers(files.report);
+  const answers = Object.values(byStatus).reduce((sum, count) => sum + count, 0);
   // A run in which nearly everything is refused at the door says nothing.
-  const meant = total - (answers['401'] ?? 0);
-  if (meant < total / 2) throw new Error('most calls had no authority: the run says nothing');
-  process.exitCode = code;
-} finally {
-  await app.stop();
-  await rm(directory, { recursive: true, force: true });
+  const refused = byStatus['401'] ?? 0;
+  assert.ok(refused <= answers / 2, `most calls had no authority: ${JSON.stringify(byStatus)}`);
+  return { answers, byStatus };
 }
 
 /**
@@ -95,7 +107,7 @@ async function newAdministrator(server: App): Promise<readonly [string, string]>
   return (await addAgent(server, owner, resource, { envelope: own, baseline: own })).basic;
 }
 
-async function seed(server: App): Promise<void> {
+async function fill(server: App): Promise<void> {
   const owner = await addPerson(server);
   const resource = await addResource(server);
   for (let n = 0; n < 20; n += 1) {
@@ -130,14 +142,18 @@ async function adminToken(server: App, basic: readonly [string, string]): Promis
   return (await server.post('/token', form, { basic })).json.access_token;
 }
 
-/** @returns its exit code: 0 when it has found nothing */
-async function run(): Promise<number> {
+/** Runs Schemathesis to its end. */
+async function run(
+  host: ProofHost,
+  program: string,
+  directory: string,
+  files: { readonly token: string; readonly report: string },
+  what: readonly string[],
+): Promise<void> {
   const args = [
-    ...['--config-file', join(import.meta.dirname, 'schemathesis.toml')],
-    ...['run', `${app.base}/openapi.json`, '--checks', 'all', '--max-examples', EXAMPLES],
+    ...['--config-file', join(import.meta.dirname, 'schemathesis.toml'), ...what],
     ...['--continue-on-failure', '--workers', '1', '--generation-database', 'none'],
     ...['--report', 'ndjson', '--report-ndjson-path', files.report],
-    ...process.argv.slice(2),
   ];
   const env = {
     ...process.env,
@@ -146,9 +162,20 @@ async function run(): Promise<number> {
     PYTHONDONTWRITEBYTECODE: '1',
     TOKEN_FILE: files.token,
   };
-  const child = spawn(PROGRAM, args, { stdio: 'inherit', cwd: directory, env });
-  const [code] = await once(child, 'exit');
-  return Number(code ?? 1);
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory, env });
+  const ended = once(child, 'close');
+  host.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += String(chunk);
+    });
+  }
+  const [code] = await ended;
+  assert.equal(code, 0, output);
 }
 
 /** How many answers of each status there were. */
