@@ -201,9 +201,9 @@ function stops(kind: StoreKind): Proof {
       }
       return [
         count('tokens acknowledged', acknowledged),
-        ...quantiles('from the signal to the end, a second of it at work', stopsMs, { max: STOP_MS }),
-        ...quantiles('the same, cut off after a second', cutOffsMs, { max: CUT_OFF_MS }),
-        ...quantiles('from a second signal to the end', atOnceMs, { max: STOP_AT_ONCE_MS }),
+        slowest('from the signal to the end, a second of it at work', stopsMs, STOP_MS),
+        slowest('the same, cut off after a second', cutOffsMs, CUT_OFF_MS),
+        slowest('from a second signal to the end', atOnceMs, STOP_AT_ONCE_MS),
       ];
     },
   };
@@ -215,14 +215,14 @@ function restarts(): Proof {
     claim:
       'A server that is ended at random points opens its store, knows what was acknowledged, and is not quarantined (I10)',
     async run(host, { seed, size, progress }) {
-      const rounds = size(200);
+      const rounds = size(150);
       const report = await restartAtRandom(host, { rounds, seed, onRound: round => progress(round, rounds) });
       return [
         count('starts and stops', rounds),
         count('starts that were interrupted', report.interruptedStarts),
         count('first starts, in an empty directory', report.emptyDirectories),
         count('first starts, on an older schema', report.migrations),
-        ...quantiles('from a first start to ready', report.firstBootsMs, { max: BOOT_MS }),
+        slowest('from a first start to ready', report.firstBootsMs, BOOT_MS),
         ...quantiles('from a later start to ready', report.bootsMs, { p95: RECOVERY_P95_MS }),
       ];
     },
@@ -305,6 +305,10 @@ function schemathesis(kind: StoreKind): Proof {
   };
 }
 
+function slowest(name: string, valuesMs: readonly number[], atMost: number): Figure {
+  return { name: `${name}, max`, value: percentile(valuesMs, 1), unit: 'ms', atMost };
+}
+
 function hundredths(value: number): number {
   return Math.round(value * 100) / 100;
 }
@@ -316,7 +320,7 @@ function count(name: string, value: number): Figure {
 function quantiles(
   name: string,
   valuesMs: readonly number[],
-  targets: { readonly p95?: number; readonly p99?: number; readonly max?: number },
+  targets: { readonly p95?: number; readonly p99?: number },
 ): Figure[] {
   const shares = { p50: 0.5, p95: 0.95, p99: 0.99, max: 1 };
   return Object.entries(shares).map(([quantile, share]) => {
