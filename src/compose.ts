@@ -36,7 +36,7 @@ import type { Clock, Deadline } from './clock.ts';
 import { type Config, parseKeyEncryptionKey } from './config/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
-import { Refused } from './errors.ts';
+import { Refused, StoreUnavailable } from './errors.ts';
 import { explainRoutes } from './explain/index.ts';
 import { readOrMakeBootstrapClient, readOrMakeKeyEncryptionKey, writePrivateFile } from './first-start.ts';
 import { createAdminShell } from './http/admin-shell.ts';
@@ -98,6 +98,9 @@ import {
 } from './tokens/index.ts';
 
 /** Expired rows go in small batches: often enough that there are never many. */
+/** A start waits this long for a store that cannot tell yet. */
+const START_PATIENCE_MS = 60_000;
+const START_PAUSE_MS = 500;
 const SWEEP_PAUSE_MS = 2_000;
 const REFUSALS_PAUSE_MS = 5_000;
 const SIGNING_KEYS_PAUSE_MS = 5_000;
@@ -175,9 +178,8 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     },
   };
   const markFile = highWaterMarkFile(config.dataDirectory);
-  const deployment = await openDeployment(
-    { deployment: store, freshness: store, trail: store, markFile },
-    origin,
+  const deployment = await onceItCanTell(log, () =>
+    openDeployment({ deployment: store, freshness: store, trail: store, markFile }, origin),
   );
   if (deployment.quarantine) log.error({ quarantine: deployment.quarantine }, QUARANTINE_NOTICE);
   const refusals = new RefusalCounter({
@@ -186,7 +188,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     onError: error => log.warn({ err: error }, 'a refusal could not be recorded yet'),
   });
   const signIn = signInDeps(store, sealing, refusals, options);
-  await prepareFirstStart(store, sealing, signIn, options, origin);
+  await onceItCanTell(log, () => prepareFirstStart(store, sealing, signIn, options, origin));
 
   let delivery: CheckpointDelivery | undefined;
   const checkpoints =
@@ -583,6 +585,26 @@ function signInDeps(
       log.info('a person administers this server now: the bootstrap client is retired');
     },
   };
+}
+
+/**
+ * Does a part of the start again while the store cannot tell what other processes have committed, as after a failover or on a busy
+ * machine. Each part looks first at what is there, so it may be done twice.
+ *
+ * @throws {StoreUnavailable} when it cannot tell for a minute
+ */
+async function onceItCanTell<T>(log: Logger, part: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return await part();
+    } catch (error) {
+      const isOver = performance.now() - startedAt > START_PATIENCE_MS;
+      if (!(error instanceof StoreUnavailable) || isOver) throw error;
+      log.warn({ err: error }, 'the store cannot tell yet; the start goes on when it can');
+      await delay(START_PAUSE_MS);
+    }
+  }
 }
 
 /**

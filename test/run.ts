@@ -15,6 +15,7 @@ import { globSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { COMPILED } from './support/child-env.ts';
 import { offerMongoServer } from './support/mongo-server.ts';
 
 /** One failure here may be a race that was lost once: it is never run again. */
@@ -107,6 +108,7 @@ async function runFile(file: string): Promise<FileRun> {
   const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.js', '--tap', ...options, file], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
+    env: { ...process.env, ...COMPILED },
   });
   running.add(ava);
   const closed = new Promise<number | null>(resolve => ava.once('close', resolve));

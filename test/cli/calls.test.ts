@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { parse } from 'yaml';
+import { CHILD_ENV } from '../support/child-env.ts';
 import { type App, addAgent, addPerson, addResource, startApp } from '../support/start-app.ts';
 import { type Folder, makeFolder } from './run-cli.ts';
 
@@ -277,7 +278,7 @@ test('a reader that has read enough is no error', async t => {
   const program = join(import.meta.dirname, '../../bin/countersign.js');
   const piped = `"${process.execPath}" "${program}" people list --all -o table | head -c 1; echo "\${PIPESTATUS[0]}"`;
   const shell = spawn('bash', ['-c', piped], {
-    env: { PATH: process.env['PATH'], HOME: folder.path, ...environmentOf(app) },
+    env: { ...CHILD_ENV, HOME: folder.path, ...environmentOf(app) },
   });
   const [stdout, stderr] = await Promise.all([text(shell.stdout), text(shell.stderr)]);
   t.is(stdout, 'i0\n');

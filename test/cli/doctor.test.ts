@@ -9,8 +9,9 @@ import test, { type ExecutionContext } from 'ava';
 import { checkMachine } from '../../src/cli/doctor/settings.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { TLS_CERTIFICATE, TLS_PRIVATE_KEY } from '../config/tls-pair.ts';
-import { COMPILED } from '../support/compiled.ts';
-import { freePort, type ServerProcess, startServerProcess } from '../support/server-process.ts';
+import { COMPILED } from '../support/child-env.ts';
+import { freePort } from '../support/free-port.ts';
+import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
 import { type Folder, makeFolder, type RunOptions } from './run-cli.ts';
 
 interface Finding {

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { stripVTControlCharacters } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import { runCommandLine } from '../../src/cli/run-command-line.ts';
-import { COMPILED } from '../support/compiled.ts';
+import { COMPILED } from '../support/child-env.ts';
 
 const PROGRAM = resolve(import.meta.dirname, '../../bin/countersign.js');
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { COMPILED } from '../support/compiled.ts';
+import { COMPILED } from '../support/child-env.ts';
+import { freePort } from '../support/free-port.ts';
 import { goEnvironment } from '../support/go.ts';
-import { freePort } from '../support/server-process.ts';
 import { type CodeBlock, readCodeBlocks } from './code-block.ts';
 import { PageShell } from './page-shell.ts';
 

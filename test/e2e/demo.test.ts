@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { REPORTER_ID } from '../../seed/demo-world.ts';
+import { CHILD_ENV } from '../support/child-env.ts';
 import type { Sabotage } from './sabotaged-demo.ts';
 
 interface Play {
@@ -126,7 +127,7 @@ async function startDemo(
   const temporary = await mkdtemp(join(tmpdir(), 'demo-test-'));
   t.teardown(() => rm(temporary, { recursive: true, force: true }));
   const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'], TMPDIR: temporary, ...env },
+    env: { ...CHILD_ENV, TMPDIR: temporary, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   t.teardown(() => void child.kill('SIGKILL'));

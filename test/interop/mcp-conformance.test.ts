@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { TLS_CERTIFICATE, TLS_PRIVATE_KEY } from '../config/tls-pair.ts';
+import { CHILD_ENV } from '../support/child-env.ts';
 import { type App, startApp } from '../support/start-app.ts';
 
 const SCENARIO = 'authorization-server-metadata-endpoint';
@@ -56,7 +57,7 @@ async function assertConforms(
   const args = [suite, 'authorization', '--url', app.issuer, '--scenario', SCENARIO];
   const child = spawn(process.execPath, args, {
     cwd: app.directory,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...CHILD_ENV, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

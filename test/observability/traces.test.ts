@@ -12,7 +12,8 @@ import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import { readCodeBlocks } from '../docs/code-block.ts';
 import { deploy, populate, sharedSqlite } from '../support/deployment.ts';
-import { freePort, startServerProcess } from '../support/server-process.ts';
+import { freePort } from '../support/free-port.ts';
+import { startServerProcess } from '../support/server-process.ts';
 import { heldDeadline, startApp } from '../support/start-app.ts';
 
 interface ReceivedSpan {

@@ -18,7 +18,7 @@ import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Store } from '../../src/store/store.ts';
 import { opaqueTokenId } from '../../src/tokens/access-token-value.ts';
 import { EventCount } from '../support/event-count.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/free-port.ts';
 import type { ProofHost } from './proof.ts';
 import { readSystemCalls, type SystemCall, TRACED } from './system-calls.ts';
 import { type Random, seededRandom, TornDisk } from './torn-disk.ts';

@@ -15,7 +15,9 @@ import { newId } from '../../src/ids.ts';
 import { openForWriting } from '../../src/store/sqlite/database.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import { migrate, SCHEMA_VERSION } from '../../src/store/sqlite/migrations.ts';
-import { freePort, type HttpCaller, openCaller } from '../support/server-process.ts';
+import { CHILD_ENV } from '../support/child-env.ts';
+import { freePort } from '../support/free-port.ts';
+import { type HttpCaller, openCaller } from '../support/server-process.ts';
 import { type ProofHost, percentile } from './proof.ts';
 
 export interface RestartOptions {
@@ -139,7 +141,7 @@ function launch(directory: string, port: number) {
   const startedAt = performance.now();
   const child = spawn(process.execPath, ['src/main.ts'], {
     env: {
-      PATH: process.env['PATH'],
+      ...CHILD_ENV,
       COUNTERSIGN_STORE: `sqlite:${join(directory, 'countersign.sqlite')}`,
       COUNTERSIGN_DATA_DIR: directory,
       COUNTERSIGN_PORT: String(port),

@@ -12,7 +12,7 @@ import { decodeProtectedHeader } from 'jose';
 import { fileTrail, verifyTrail } from '../../src/audit/index.ts';
 import { newId } from '../../src/ids.ts';
 import { CHILD_ENV } from '../support/child-env.ts';
-import { freePort } from '../support/server-process.ts';
+import { freePort } from '../support/free-port.ts';
 import {
   type Answer,
   type App,

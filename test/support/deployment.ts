@@ -10,9 +10,10 @@ import { newId } from '../../src/ids.ts';
 import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Store } from '../../src/store/store.ts';
+import { freePort } from './free-port.ts';
 import type { MongoServer } from './mongo-server.ts';
 import { patientStore } from './patience.ts';
-import { freePort, patient, type ServerProcess, startServerProcess } from './server-process.ts';
+import { patient, type ServerProcess, startServerProcess } from './server-process.ts';
 import {
   type App,
   addAgent,

@@ -16,11 +16,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import mongoose from 'mongoose';
+import { freePort } from './free-port.ts';
 import { CACHE, installPythonPackages } from './python-package.ts';
 
 const { MongoClient } = mongoose.mongo;
@@ -235,7 +236,7 @@ class OwnServer implements MongoServer {
     const server = new OwnServer(
       launch,
       await mkdtemp(join(tmpdir(), 'countersign-mongo-')),
-      await findFreePort(),
+      await freePort(),
     );
     process.once('exit', server.#killAtExit);
     await server.restart();
@@ -361,16 +362,6 @@ async function useDeployment(uri: string): Promise<MongoServer> {
       await client.close();
     },
   };
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || !address) throw new Error('no free port');
-  return address.port;
 }
 
 function isListening(port: number): Promise<boolean> {

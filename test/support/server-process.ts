@@ -7,9 +7,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CHILD_ENV } from './child-env.ts';
 import type { Answer, FormParameters, PostOptions } from './start-app.ts';
 
 /** Sends requests to one port, as to the issuer's host. */
@@ -46,16 +46,6 @@ export interface ServerProcessOptions {
   readonly port: number;
 }
 
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
-}
-
 /** Starts one process and resolves when it takes requests. */
 export async function startServerProcess({
   env,
@@ -64,7 +54,7 @@ export async function startServerProcess({
 }: ServerProcessOptions): Promise<ServerProcess> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, ['src/main.ts'], {
-    env: { PATH: process.env['PATH'], ...env, COUNTERSIGN_ISSUER: issuer, COUNTERSIGN_PORT: String(port) },
+    env: { ...CHILD_ENV, ...env, COUNTERSIGN_ISSUER: issuer, COUNTERSIGN_PORT: String(port) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const logs: string[] = [];

@@ -15,7 +15,7 @@ import { createPerson, type Person } from '../../src/people/index.ts';
 import { createResource, type Resource } from '../../src/resources/index.ts';
 import { startServer } from '../../src/start.ts';
 import type { Store } from '../../src/store/store.ts';
-import { freePort } from './server-process.ts';
+import { freePort } from './free-port.ts';
 
 /** The configuration of a server of its own: any port, an empty store, files that nobody else has. */
 export interface AppOptions {
