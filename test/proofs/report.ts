@@ -6,8 +6,8 @@ const PAGE = new URL('../../docs/proofs.md', import.meta.url);
 
 const INTRODUCTION = `# Proofs
 
-What is long or random runs here, at full size: \`npm run proofs\`, or one by name, such as \`npm run proofs -- crash-sqlite\`. It writes this page. In \`npm test\` each of them runs
-in a small form, which holds the order of events and no figure. \`--seed\` repeats the random choices of a run; how processes take turns is never the same twice.
+What is long or random runs here, at full size: \`npm run proofs\`, or one by name, such as \`npm run proofs -- crash-sqlite\`. It writes this page. In \`npm test\` those
+of real processes run in a small form, which holds the order of events and no figure. \`--seed\` repeats the random choices of a run; how processes take turns is never the same twice.
 `;
 
 /** Replaces the sections of the proofs that ran; those of the others stay. */
