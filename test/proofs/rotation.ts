@@ -252,6 +252,8 @@ export async function rotateKeyByTime(
     }
   };
   const watching = watch();
+  // What it fails of is told in the end.
+  watching.catch(() => undefined);
   try {
     await whileCalling(call, async () => {
       await scene.requests.reached(requests / 4);
