@@ -11,7 +11,7 @@ import { type Figure, freshStore, type Proof, percentile, STORES, type StoreKind
 import { restartAtRandom } from './restarts.ts';
 import { rotateKeyByTime, rotateKeyInOrder, rotateSecret } from './rotation.ts';
 import { holdApiToItsDocument } from './schemathesis.ts';
-import { killUnderLoad, raceAssertions, wakeAfterKill } from './two-processes.ts';
+import { BEHIND_PROXY, killUnderLoad, raceAssertions, wakeAfterKill } from './two-processes.ts';
 import { exportAndVerify } from './verify-trail.ts';
 
 /** Targets, in milliseconds. */
@@ -117,7 +117,7 @@ function races(kind: StoreKind): Proof {
     name: `races-${kind}`,
     claim: 'An assertion that is presented 50 times at once to two processes gets one token (I1)',
     async run(host, { size, progress }) {
-      const deployment = await deploy(host, await freshStore(host, kind));
+      const deployment = await deploy(host, await freshStore(host, kind), BEHIND_PROXY);
       const races = size(60);
       const report = await raceAssertions(deployment, { races, width: 50 }, race => progress(race, races));
       return [count('attempts', report.attempts), count('tokens', report.tokens)];

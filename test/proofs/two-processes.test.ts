@@ -1,7 +1,7 @@
 import test from 'ava';
 import { deploy } from '../support/deployment.ts';
 import { freshStore, STORES } from './proof.ts';
-import { killUnderLoad, raceAssertions, wakeAfterKill } from './two-processes.ts';
+import { BEHIND_PROXY, killUnderLoad, raceAssertions, wakeAfterKill } from './two-processes.ts';
 
 for (const kind of STORES) {
   test.serial(`I7: a kill under load is known to another process's next answer, on ${kind}`, async t => {
@@ -22,7 +22,7 @@ for (const kind of STORES) {
     `I1: one assertion presented many times to two processes gets one token, on ${kind}`,
     async t => {
       const shared = await freshStore(t, kind);
-      const { tokens } = await raceAssertions(await deploy(t, shared), { races: 4, width: 24 });
+      const { tokens } = await raceAssertions(await deploy(t, shared, BEHIND_PROXY), { races: 4, width: 24 });
       t.true(tokens <= 4);
     },
   );

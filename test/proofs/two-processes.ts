@@ -6,6 +6,9 @@ import { type Deployment, populate, type World } from '../support/deployment.ts'
 import { patient, type ServerProcess } from '../support/server-process.ts';
 import { type App, addKeyAgent, addPerson, type TestAgent } from '../support/start-app.ts';
 
+/** Settings with which callers may be told apart by a header. */
+export const BEHIND_PROXY = { COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1,::1' };
+
 const INACTIVE = '{"active":false}';
 
 export interface KillReport {
@@ -87,7 +90,10 @@ export interface RaceReport {
   readonly tokens: number;
 }
 
-/** Presents one assertion to two processes at the same moment, many times over: it gets one token (I1). */
+/**
+ * Presents one assertion to two processes at the same moment, many times over: it gets one token (I1). Start the deployment with
+ * this machine as a trusted proxy (`BEHIND_PROXY`).
+ */
 export async function raceAssertions(
   deployment: Deployment,
   { races, width }: { readonly races: number; readonly width: number },
@@ -95,11 +101,15 @@ export async function raceAssertions(
 ): Promise<RaceReport> {
   const servers = await Promise.all([deployment.start(), deployment.start()]);
   const world = await populate(deployment, 0);
-  const agent = await deployment.withStore(async app =>
-    addKeyAgent(app as App, await addPerson(app as App), world.resource),
-  );
+  // One for each race, and an address: nobody may fail as often as these do.
+  const agents = await deployment.withStore(async opened => {
+    const app = opened as App;
+    const owner = await addPerson(app);
+    return Promise.all(Array.from({ length: races }, () => addKeyAgent(app, owner, world.resource)));
+  });
   let tokens = 0;
-  for (let race = 0; race < races; race += 1) {
+  for (const [race, agent] of agents.entries()) {
+    const headers = { 'X-Forwarded-For': `203.0.113.${race % 250}` };
     const now = Math.floor(Date.now() / 1000);
     const claims = { iss: agent.id, sub: agent.id, aud: deployment.issuer, jti: `race-${race}` };
     const assertion = await new SignJWT({ ...claims, iat: now, exp: now + 240 })
@@ -112,7 +122,9 @@ export async function raceAssertions(
       client_assertion: assertion,
     };
     const answers = await Promise.all(
-      Array.from({ length: width }, (_, index) => (servers[index % 2] as ServerProcess).post('/token', form)),
+      Array.from({ length: width }, (_, index) =>
+        (servers[index % 2] as ServerProcess).post('/token', form, { headers }),
+      ),
     );
     const statuses = answers.map(({ status }) => status);
     const won = statuses.filter(status => status === 200).length;

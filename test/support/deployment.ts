@@ -77,7 +77,11 @@ export async function sharedMongo(t: Teardowns, server: MongoServer): Promise<Sh
 }
 
 /** Prepares a deployment; no process runs yet. */
-export async function deploy(t: Teardowns, shared: SharedStore): Promise<Deployment> {
+export async function deploy(
+  t: Teardowns,
+  shared: SharedStore,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Deployment> {
   const issuer = `http://localhost:${await freePort()}`;
   const admin = {
     clientId: newId('agt', Date.now()),
@@ -89,6 +93,7 @@ export async function deploy(t: Teardowns, shared: SharedStore): Promise<Deploym
   });
   const env = {
     ...shared.env,
+    ...settings,
     COUNTERSIGN_BOOTSTRAP_CLIENT_ID: admin.clientId,
     COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET: admin.secret,
   };
