@@ -79,7 +79,10 @@ async function call(real: Real, step: Step, path: string): Promise<Answer> {
 const PLAYS: Readonly<Record<string, (model: Model, real: Real, step: Step) => Promise<void>>> = {
   async issue(model, real, step) {
     const agent = at(model.agents, step.pick);
-    const scope = at([undefined, 'read', 'write', 'delete', 'nonsense'], Math.floor(step.pick / AGENTS));
+    const scope = at(
+      [undefined, 'read', 'read', undefined, 'write', 'delete', 'nonsense'],
+      Math.floor(step.pick / AGENTS),
+    );
     const form = { grant_type: 'client_credentials', resource: real.resource.identifier, scope };
     const answer = await at(real.servers, step.server).post('/token', form, {
       basic: [agent.id, agent.secret],
@@ -134,7 +137,7 @@ const PLAYS: Readonly<Record<string, (model: Model, real: Real, step: Step) => P
   },
   async 'retire agent'(model, real, step) {
     // Seldom: nothing brings one back.
-    if (step.pick % 8 !== 0) return;
+    if (step.pick % 16 !== 0) return;
     const agent = at(model.agents, step.pick);
     const answer = await call(real, step, `/agents/${agent.id}/retire`);
     assert.equal(answer.status, 200, answer.text);
@@ -172,18 +175,18 @@ const PLAYS: Readonly<Record<string, (model: Model, real: Real, step: Step) => P
 
 /** What is asked most comes most often; what ends things for all, seldom. */
 const WEIGHTS: Readonly<Record<keyof typeof PLAYS, number>> = {
-  issue: 10,
-  introspect: 8,
+  issue: 16,
+  introspect: 12,
   'introspect as another': 1,
   revoke: 3,
   'kill agent': 2,
-  'restore agent': 3,
+  'restore agent': 6,
   'retire agent': 1,
   'replace secret': 1,
   'kill owner': 1,
-  'restore owner': 2,
+  'restore owner': 4,
   'kill resource server': 1,
-  'restore resource server': 2,
+  'restore resource server': 4,
 };
 
 const anyStep: fc.Arbitrary<Step> = fc.record({
