@@ -15,11 +15,12 @@ test('a port on which somebody else listens is not spoken to', async t => {
     t.pass('only root can be two users');
     return;
   }
+  // Another user may not be able to reach the program: it becomes them once it runs.
   const program = `
+    process.setuid(${SOMEBODY});
     const server = require('net').createServer(socket => console.log('heard ' + socket.remotePort));
     server.listen(0, '127.0.0.1', () => console.log('listening ' + server.address().port));`;
   const stranger = spawn(process.execPath, ['-e', program], {
-    uid: SOMEBODY,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => stranger.kill());
