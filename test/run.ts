@@ -21,7 +21,14 @@ import { offerMongoServer } from './support/mongo-server.ts';
 /** One failure here may be a race that was lost once: it is never run again. */
 const NO_SECOND_CHANCE = ['test/security/', 'test/contract/', 'test/proofs/'];
 /** Long ones begin first, so that none of them runs alone at the end. */
-const FIRST = ['test/contract/', 'test/proofs/', 'test/e2e/'];
+const FIRST = [
+  'test/docs/code-blocks',
+  'test/contract/',
+  'test/proofs/',
+  'test/e2e/',
+  'test/packaging/',
+  'test/pages/',
+];
 const STOP_PATIENCE_MS = 5_000;
 const WATCH_PARENT_MS = 1_000;
 const SLOWEST = 10;

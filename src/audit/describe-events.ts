@@ -90,7 +90,7 @@ contradiction is then in the file.
 have yet, and so goes on where it ended, also after it was interrupted in the middle of a line. Over HTTP, with the scope \`audit\`,
 \`GET /api/v1/audit/lanes\` lists lanes and \`GET /api/v1/audit/lanes/{lane}/rows?after=SEQ\` gives their rows in pages; each item, written
 as a line, is what \`countersign audit verify --file\` reads. Who verifies needs the export, the checkpoints and the public key, and
-neither store nor network. On two cores a million rows are exported in 3 seconds and verified offline in 8, in less than 300 MiB
+neither store nor network. On two cores a million rows are exported in 3 seconds and verified offline in 8, in less than 400 MiB
 (\`npm run proofs -- verify-trail\`).
 
 \`--lane\`, \`--after-seq\`, \`--since\` and \`--until\` export a part. A part that does not begin with the first row of a lane cannot be verified

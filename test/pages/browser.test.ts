@@ -10,7 +10,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { createAgent } from '../../src/agents/index.ts';
 import { lookAt, PATIENCE_MS, startBrowser } from '../support/browser.ts';
 import { codeOf, PASSWORD } from '../support/people.ts';
-import { type App, addAgent, addResource, startApp } from '../support/start-app.ts';
+import { type App, addAgent, addResource, heldClock, startApp } from '../support/start-app.ts';
 
 let browser: Browser;
 test.before('start a browser', async () => {
@@ -19,17 +19,6 @@ test.before('start a browser', async () => {
 test.after.always('stop the browser', () => browser?.close());
 
 const EMAIL = 'ada@example.com';
-
-/** A clock that stands still until it is moved, so that the code of an app is good for as long as the browser takes to type it. */
-function movingClock() {
-  let now = Date.now();
-  return {
-    clock: () => now,
-    pass: (milliseconds: number) => {
-      now += milliseconds;
-    },
-  };
-}
 
 async function enrol(
   app: App,
@@ -64,8 +53,8 @@ test('the first administrator enrols, signs in with a code and with a passkey, a
   const look = async (page: Page, name: string): Promise<void> => {
     problems.push(...(await lookAt(page, name)));
   };
-  const time = movingClock();
-  const app = await startApp(t, { clock: time.clock });
+  const time = heldClock();
+  const app = await startApp(t, { clock: time });
   const context: BrowserContext = await browser.newContext({ locale: 'en-GB' });
   t.teardown(() => context.close());
   const page = await context.newPage();
@@ -185,7 +174,7 @@ test('the first administrator enrols, signs in with a code and with a passkey, a
 
 test('an application asks, the person lets it act for them, and the browser goes back to it', async t => {
   const problems: string[] = [];
-  const app = await startApp(t, { clock: movingClock().clock });
+  const app = await startApp(t, { clock: heldClock() });
   const context = await browser.newContext({ locale: 'en-GB' });
   t.teardown(() => context.close());
   const page = await context.newPage();

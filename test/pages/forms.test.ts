@@ -3,24 +3,13 @@ import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { issueEnrolment, requestToken } from '../../src/people/index.ts';
 import { openCaller } from '../support/server-process.ts';
-import { addAgent, addPerson, addResource, startApp } from '../support/start-app.ts';
+import { addAgent, addPerson, addResource, heldClock, startApp } from '../support/start-app.ts';
 import { enrol, Visitor } from '../support/visitor.ts';
 
 const MOST_BYTES = 40_000;
 
-/** A clock that a test moves: the code of an app is good for as long as nobody does. */
-function heldClock() {
-  let now = Date.now();
-  return {
-    clock: () => now,
-    pass: (ms: number) => {
-      now += ms;
-    },
-  };
-}
-
 test('R080: pages are in nobody’s frame or cache, load and run nothing from elsewhere, and fit into 40 kB', async t => {
-  const app = await startApp(t, { clock: heldClock().clock });
+  const app = await startApp(t, { clock: heldClock() });
   const visitor = new Visitor(app);
   await enrol(app, visitor);
   for (const path of ['/sign-in', '/me', '/me/password', '/step-up', '/signed-out', '/enrol/nothing']) {
@@ -59,7 +48,7 @@ test('R080: over https the cookies are bound to the host, out of reach of script
 
 test('R116: a form of another site, without a token, of another action or of another session changes nothing', async t => {
   const time = heldClock();
-  const app = await startApp(t, { clock: time.clock });
+  const app = await startApp(t, { clock: time });
   const visitor = new Visitor(app);
   const { person } = await enrol(app, visitor);
   const agent = await addAgent(app, person, await addResource(app));
@@ -110,7 +99,7 @@ test('R116: a form of another site, without a token, of another action or of ano
 });
 
 test('I3: nobody stops the agent of another, and unknown and foreign look alike', async t => {
-  const app = await startApp(t, { clock: heldClock().clock });
+  const app = await startApp(t, { clock: heldClock() });
   const [ada, eve] = [new Visitor(app), new Visitor(app)];
   const { person } = await enrol(app, ada);
   await enrol(app, eve, ['member'], 'Eve');
@@ -130,7 +119,7 @@ test('I3: nobody stops the agent of another, and unknown and foreign look alike'
 });
 
 test('an enrolment link that a scanner opens stays good, and stands in no address once it was opened', async t => {
-  const app = await startApp(t, { clock: heldClock().clock });
+  const app = await startApp(t, { clock: heldClock() });
   const { store } = app;
   const deps = { credentials: store, store, freshness: store, epochs: store.epochs, issuer: app.issuer };
   const { link, value } = await issueEnrolment(deps, await addPerson(app), 'invitation', [], app.origin());
@@ -149,7 +138,7 @@ test('an enrolment link that a scanner opens stays good, and stands in no addres
 
 test('R094: a session begins anew at each sign-in, ends on the server, and a cookie that somebody planted is not taken over', async t => {
   const time = heldClock();
-  const app = await startApp(t, { clock: time.clock });
+  const app = await startApp(t, { clock: time });
   const visitor = new Visitor(app);
   const { email, seed } = await enrol(app, visitor);
   const first = visitor.cookies.get('countersign-session');
@@ -172,7 +161,7 @@ test('R094: a session begins anew at each sign-in, ends on the server, and a coo
 });
 
 test('I15: an unknown address, a wrong password and somebody who has never enrolled get the same page', async t => {
-  const app = await startApp(t, { clock: heldClock().clock });
+  const app = await startApp(t, { clock: heldClock() });
   const { email } = await enrol(app, new Visitor(app));
   const shown = async (address: string) => {
     const visitor = new Visitor(app);
@@ -188,7 +177,7 @@ test('I15: an unknown address, a wrong password and somebody who has never enrol
 
 test('nobody is sent to another site by a sign-in, whatever its address says', async t => {
   const time = heldClock();
-  const app = await startApp(t, { clock: time.clock });
+  const app = await startApp(t, { clock: time });
   const { email, seed } = await enrol(app, new Visitor(app));
   for (const next of [
     'https://evil.example/',
@@ -204,7 +193,7 @@ test('nobody is sent to another site by a sign-in, whatever its address says', a
 });
 
 test('a form that is no form, too long, or sent twice over is refused and says so', async t => {
-  const app = await startApp(t, { clock: heldClock().clock });
+  const app = await startApp(t, { clock: heldClock() });
   const visitor = new Visitor(app);
   await visitor.get('/sign-in');
   const own = { Origin: app.issuer, 'Sec-Fetch-Site': 'same-origin' };

@@ -30,7 +30,7 @@ const STOP_AT_ONCE_MS = 1_000;
 const OVERLAP_SECONDS = 3;
 const LATE_IN_JWKS_MS = 1_000;
 const LIST_RATIO = 2;
-const TRAIL_MIB = 300;
+const TRAIL_MIB = 400;
 
 export const PROOFS: readonly Proof[] = [
   crash('sqlite', 50, 'Kills of the server under load lose nothing acknowledged and revive nothing dead'),
