@@ -40,8 +40,8 @@ if (unknown.length > 0) refuse(`There is no proof by the name of ${unknown.join(
 if (!Number.isInteger(seed)) refuse(`--seed is a whole number, not "${values.seed}".`);
 if (!(scale > 0 && scale <= 1)) refuse(`--scale is a number above 0 and at most 1, not "${values.scale}".`);
 
-// Ends without ado: what was started ends with the pipes that it writes to, or is ended here.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
 
 const chosen = PROOFS.filter(({ name, onlyByName }) =>
   names.length === 0 ? !onlyByName : names.includes(name),
@@ -56,8 +56,11 @@ for (const proof of chosen) {
     console.log(`  NOT RUN: ${missing}`);
     continue;
   }
-  const run = await runProof(proof, { seed, scale, progress: showProgress() });
+  const run = await runProof(proof, { seed, scale, stop: stop.signal, progress: showProgress() });
+  if (stop.signal.aborted) process.exit(130);
   ran.push({ proof, run });
+  // At once: what comes later may be interrupted.
+  if (scale === 1) await writeReport([{ proof, run }], PROOFS);
   for (const note of new Set(run.notes)) console.log(`  ${note}`);
   for (const figure of run.figures) {
     const target =
@@ -66,8 +69,6 @@ for (const proof of chosen) {
   }
   console.log(run.failure === undefined ? `  holds (${run.seconds} s)` : `  DOES NOT HOLD\n${run.failure}`);
 }
-if (scale === 1) await writeReport(ran, PROOFS);
-
 const broken = ran.filter(({ run }) => run.failure !== undefined).length;
 const missed = ran.flatMap(({ run }) => run.figures.filter(isMissed)).length;
 const unproved = left > 0 ? `, ${left} were not run` : '';

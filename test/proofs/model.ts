@@ -206,7 +206,7 @@ export interface ModelReport {
 export async function playModel(
   deployment: Deployment,
   { commands, seed }: { readonly commands: number; readonly seed: number },
-  onRun: (run: number) => void = () => undefined,
+  onCommands: (done: number) => void = () => undefined,
 ): Promise<ModelReport> {
   const started = await Promise.all([deployment.start(), deployment.start()]);
   const servers = started.map(server => patient(server));
@@ -252,7 +252,7 @@ export async function playModel(
       for (const server of servers.keys()) await holdToken(model, real, token, server);
     }
     tokens += model.tokens.length;
-    onRun(run + 1);
+    onCommands((run + 1) * COMMANDS_A_RUN);
   }
   return { commands: runs * COMMANDS_A_RUN, tokens };
 }

@@ -91,10 +91,27 @@ export interface ProofRun {
   readonly failure?: string;
 }
 
-/** Runs one proof, and ends what it started. */
+/** A proof that has come no further for so long has met something that hangs. */
+const NO_PROGRESS_MS = 15 * 60_000;
+
+/**
+ * Runs one proof, and ends what it started.
+ *
+ * @param stop ends it before it is through
+ */
 export async function runProof(
   proof: Proof,
-  { seed, scale, progress }: { seed: number; scale: number; progress: (done: number, all: number) => void },
+  {
+    seed,
+    scale,
+    stop,
+    progress,
+  }: {
+    readonly seed: number;
+    readonly scale: number;
+    readonly stop: AbortSignal;
+    readonly progress: ProofOptions['progress'];
+  },
 ): Promise<ProofRun> {
   const startedAt = performance.now();
   const notes: string[] = [];
@@ -103,14 +120,31 @@ export async function runProof(
     teardown: work => void teardowns.unshift(work),
     log: (...values) => void notes.push(values.join(' ')),
   };
-  const size = (whole: number): number => Math.max(1, Math.round(whole * scale));
-  const outcome = await proof
-    .run(host, { seed, size, progress })
+  const ended = Promise.withResolvers<never>();
+  stop.addEventListener('abort', () => ended.reject(new Error('it was stopped')));
+  const hangs = setTimeout(
+    () => ended.reject(new Error('it has come no further for 15 minutes')),
+    NO_PROGRESS_MS,
+  );
+  const options: ProofOptions = {
+    seed,
+    size: whole => Math.max(1, Math.round(whole * scale)),
+    progress: (done, all) => {
+      hangs.refresh();
+      progress(done, all);
+    },
+  };
+  const outcome = await Promise.race([proof.run(host, options), ended.promise])
     .then(figures => ({ figures }))
-    .catch((error: unknown) => ({
-      figures: [],
-      failure: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    }));
+    .catch((error: unknown) => {
+      // Its callers may still be at work, and break off with the servers.
+      process.on('unhandledRejection', () => undefined);
+      return {
+        figures: [],
+        failure: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      };
+    });
+  clearTimeout(hangs);
   for (const work of teardowns) await work();
   return { seed, seconds: Math.round((performance.now() - startedAt) / 1000), notes, ...outcome };
 }
