@@ -8,7 +8,7 @@ import { closedObject } from './input.ts';
  */
 
 /** The scopes of our own API; `resources/admin-api.ts` has them in words. */
-export const ADMIN_SCOPES = ['read', 'agents', 'kill', 'keys', 'audit'] as const;
+export const ADMIN_SCOPES = ['read', 'agents', 'people', 'kill', 'keys', 'audit'] as const;
 export type AdminScope = (typeof ADMIN_SCOPES)[number];
 
 export interface AdminCallDescription {

@@ -11,6 +11,7 @@ import type { Context } from 'koa';
 import type { Logger } from 'pino';
 import { ADMIN_CALLS } from './admin-calls.ts';
 import {
+  type AdminApiReport,
   type Agent,
   agentIdOf,
   agentRoutes,
@@ -19,6 +20,7 @@ import {
   ensureAdminApi,
   retireBootstrapClients,
   scopesAt,
+  strongerAgentsOf,
 } from './agents/index.ts';
 import { Applications, isSelfRegisteredId, registrationRoutes } from './applications/index.ts';
 import {
@@ -274,7 +276,10 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     ADMIN_CALLS,
   );
   agentRoutes(managed, admin);
-  peopleRoutes({ ...managed, signIn }, admin);
+  peopleRoutes(
+    { ...managed, signIn, findStrongerAgents: (...asked) => strongerAgentsOf(managed, ...asked) },
+    admin,
+  );
   resourceRoutes(managed, admin);
   signingKeyRoutes(signingKeys, admin);
   tokenRoutes({ tokens: store, agents: store }, admin);
@@ -580,7 +585,7 @@ function signInDeps(
     issuer,
     figures: newSignInFigures(),
     async onAdministratorEnrolled(origin) {
-      await retireBootstrapClients({ agents: store, freshness: store }, origin);
+      await retireBootstrapClients({ agents: store, resources: store, freshness: store }, origin);
       rmSync(config.firstAdministratorFile, { force: true });
       log.info('a person administers this server now: the bootstrap client is retired');
     },
@@ -623,14 +628,15 @@ async function prepareFirstStart(
   await ensureSigningKeys({ keys: store, sealing, freshness: store }, origin);
   const deps = { store, agents: store, people: store, resources: store, freshness: store };
   if (await isAdministered(signIn)) {
-    await ensureAdminApi(deps, issuer, undefined, origin);
+    tellWidened(log, await ensureAdminApi(deps, issuer, undefined, origin));
     await retireBootstrapClients(deps, origin);
   } else {
     const bootstrap = config.bootstrapClient
       ? { clientId: config.bootstrapClient.id, secret: config.bootstrapClient.secret.reveal() }
       : readOrMakeBootstrapClient(config.bootstrapClientFile, origin.now);
-    const { created } = await ensureAdminApi(deps, issuer, bootstrap, origin);
-    if (created) {
+    const report = await ensureAdminApi(deps, issuer, bootstrap, origin);
+    tellWidened(log, report);
+    if (report.created) {
       const where = config.bootstrapClient ? 'configuration' : config.bootstrapClientFile;
       log.info({ clientId: bootstrap.clientId, credentials: where }, 'bootstrap administrator registered');
     }
@@ -648,6 +654,13 @@ async function prepareFirstStart(
     origin,
   );
   if (isLinkMade) log.info({ link: path }, 'the first administrator enrols by the link in this file');
+}
+
+/** An upgrade has brought new rights, and somebody has them now: that is not left to the trail alone. */
+function tellWidened(log: Logger, { newScopes, widened }: AdminApiReport): void {
+  if (newScopes.length === 0) return;
+  const whoHasThem = widened.length > 0 ? 'the bootstrap administrator has them' : 'nobody has them yet';
+  log.warn({ newScopes, agents: widened }, `the admin API has new scopes; ${whoHasThem}`);
 }
 
 /** The request's own, given to it by the shell. */

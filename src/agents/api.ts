@@ -170,7 +170,7 @@ export const agentCalls = {
     scope: 'agents',
     summary: 'Change an agent',
     description:
-      'Fields left out stay as they are; `null` takes a value away (RFC 7396). Tokens that are out die where the change leaves less than before, and live on where it leaves more.',
+      'Fields left out stay as they are; `null` takes a value away (RFC 7396). Tokens that are out die where the change leaves less than before, and live on where it leaves more. What it may do at this API, the caller must be allowed too.',
     params,
     body: agentChanges.meta({ id: 'AgentChanges' }),
     ifMatch: true,
@@ -214,11 +214,11 @@ export const agentCalls = {
     scope: 'kill',
     summary: 'End one secret of an agent',
     description:
-      'At once. The other one works on. Tokens that were got with it live to their end: revoke those too where it has leaked.',
+      'At once. The other one works on. Tokens that were got with it live to their end: revoke those too where it has leaked. What it may do at this API, the caller must be allowed too.',
     params: { ...params, secret: secretIdInput },
     answer: shownAgent,
     etag: true,
-    refusals: ['agent-unknown', 'credential-takes-no-secret', 'secret-unknown'],
+    refusals: ['agent-unknown', 'admin-scope-not-held', 'credential-takes-no-secret', 'secret-unknown'],
     example: { params: { id: REFUNDER, secret: `sec_${'a'.repeat(12)}` } },
   }),
   revokeAgentTokens: adminCall({
@@ -254,11 +254,11 @@ export const agentCalls = {
     tag,
     scope: 'agents',
     summary: 'Let a suspended agent work again',
-    description: 'What had died stays dead.',
+    description: 'What had died stays dead. What it may do at this API, the caller must be allowed too.',
     params,
     answer: shownAgent,
     etag: true,
-    refusals: ['agent-unknown', 'agent-is-retired'],
+    refusals: ['agent-unknown', 'agent-is-retired', 'admin-scope-not-held'],
     example,
   }),
   retireAgent: adminCall({
@@ -267,11 +267,12 @@ export const agentCalls = {
     tag,
     scope: 'kill',
     summary: 'End an agent for good',
-    description: 'As a kill does, and without a way back.',
+    description:
+      'As a kill does, and without a way back: so what it may do at this API, the caller must be allowed too.',
     params,
     answer: shownAgent,
     etag: true,
-    refusals: ['agent-unknown'],
+    refusals: ['agent-unknown', 'admin-scope-not-held'],
     example,
   }),
 };

@@ -19,9 +19,10 @@ import {
   type ResourceChange,
   type ResourceStore,
 } from '../resources/index.ts';
-import type { Agent, ResourceScopes } from './agent.ts';
-import { AGENT_FACETS } from './agent-facets.ts';
+import { type Agent, type ResourceScopes, scopesAt } from './agent.ts';
 import type { AgentChange, AgentStore } from './agent-store.ts';
+import { type AgentDeps, eachAgentOf } from './check-agent.ts';
+import { describeScopes } from './create-agent.ts';
 import { retireAgent } from './kill-agent.ts';
 
 /** The person who stands behind the bootstrap client until somebody with a name takes over. */
@@ -33,7 +34,7 @@ const ADMIN_TOKEN_TTL_SECONDS = 300;
 const MAX_ATTEMPTS = 20;
 
 export interface BootstrapAdminDeps {
-  readonly agents: Pick<AgentStore, 'findAgent'>;
+  readonly agents: Pick<AgentStore, 'findAgent' | 'listAgents'>;
   readonly people: Pick<PersonStore, 'findPerson'>;
   readonly resources: Pick<ResourceStore, 'findResource'>;
   readonly store: CommitPort<BootstrapChange>;
@@ -49,7 +50,27 @@ export interface BootstrapAdmin {
 type BootstrapChange = AgentChange | PersonChange | ResourceChange;
 interface Step {
   readonly change: BootstrapChange;
-  readonly event: AuditEvent;
+  readonly events: readonly AuditEvent[];
+  /** The agent that gets the new scopes. */
+  readonly widened?: string | undefined;
+}
+
+/** What a start has done to our own API and those who administer by it. */
+export interface AdminApiReport {
+  readonly created: boolean;
+  /** The scopes that our own API has learnt since the last start. */
+  readonly newScopes: readonly string[];
+  /** The bootstrap clients that got them. */
+  readonly widened: readonly string[];
+}
+
+/** What has become of our own API since the last start. */
+interface ApiMove {
+  readonly from: string | undefined;
+  readonly to: string;
+  /** As it was; undefined at first start. */
+  readonly catalogue: Resource | undefined;
+  readonly news: readonly string[];
 }
 
 /**
@@ -57,10 +78,13 @@ interface Step {
  * which may do everything there. What is there already stays as administrators have made it; only what configuration decides is
  * brought up to date: the issuer's name, and the client's secret. A killed client stays killed.
  *
+ * Where our own API has learnt a scope since the last start, it goes to each bootstrap client that holds all the older ones still:
+ * otherwise nobody could give it to anybody. Once: what is taken from it afterwards stays away.
+ *
  * One unit of commit, and safe when several processes start at once.
  *
- * @param bootstrap undefined once people administer the server: then no such client is made or changed
- * @returns whether the client was made by this call
+ * @param bootstrap undefined once people administer the server: then no such client is made, or gets another secret
+ * @returns whether the client was made by this call, and who got which new scopes
  * @throws {Error} when the configured client is an agent that authenticates in another way
  */
 export async function ensureAdminApi(
@@ -68,7 +92,7 @@ export async function ensureAdminApi(
   issuer: string,
   bootstrap: BootstrapAdmin | undefined,
   origin: Origin,
-): Promise<{ readonly created: boolean }> {
+): Promise<AdminApiReport> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     await deps.freshness.fresh();
     const [resource, person, agent] = await Promise.all([
@@ -77,19 +101,25 @@ export async function ensureAdminApi(
       bootstrap && deps.agents.findAgent(bootstrap.clientId),
     ]);
     const identifier = adminApiIdentifier(issuer);
+    const news = newScopes(resource);
+    const known = news.length === 0 ? [] : await findBootstrapClients(deps.agents);
+    const others = known.filter(({ id }) => id !== bootstrap?.clientId);
+    const move: ApiMove = { from: resource?.identifier, to: identifier, catalogue: resource, news };
     const steps = [
       stepForResource(resource, identifier, origin),
       person ? undefined : stepForPerson(origin),
       bootstrap &&
         (agent
-          ? stepForKnownAgent(agent, bootstrap, resource?.identifier, identifier, origin)
+          ? stepForKnownAgent(agent, bootstrap, move, origin)
           : stepForNewAgent(bootstrap, identifier, origin)),
+      ...others.map(other => stepForNews(other, move, origin)),
     ].filter(step => step !== undefined);
-    const done = { created: bootstrap !== undefined && agent === undefined };
+    const widened = steps.flatMap(step => step.widened ?? []);
+    const done = { created: bootstrap !== undefined && agent === undefined, newScopes: news, widened };
     if (steps.length === 0) return done;
     const outcome = await deps.store.commit({
       changes: steps.map(step => step.change),
-      events: steps.map(step => step.event),
+      events: steps.flatMap(step => step.events),
     });
     if (outcome.committed) return done;
   }
@@ -101,18 +131,24 @@ export async function ensureAdminApi(
  * then stays.
  */
 export async function retireBootstrapClients(
-  deps: { readonly agents: AgentStore; readonly freshness: Freshness },
+  deps: Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>,
   origin: Origin,
 ): Promise<void> {
-  const facets = [AGENT_FACETS.owner(BOOTSTRAP_OPERATOR_ID)];
-  let after: string | undefined;
-  do {
-    const page = await deps.agents.listAgents({ limit: 100, facets, ...(after !== undefined && { after }) });
-    for (const agent of page.items) {
-      if (agent.purpose === BOOTSTRAP_PURPOSE) await retireAgent(deps, agent.id, origin);
-    }
-    after = page.next;
-  } while (after !== undefined);
+  for (const { id } of await findBootstrapClients(deps.agents)) await retireAgent(deps, id, origin);
+}
+
+/** Those that are not retired. */
+async function findBootstrapClients(agents: Pick<AgentStore, 'listAgents'>): Promise<readonly Agent[]> {
+  const found: Agent[] = [];
+  for await (const agent of eachAgentOf(agents, BOOTSTRAP_OPERATOR_ID)) {
+    if (agent.purpose === BOOTSTRAP_PURPOSE && agent.status !== 'retired') found.push(agent);
+  }
+  return found;
+}
+
+function newScopes(resource: Resource | undefined): readonly string[] {
+  const known = resource?.scopes.map(({ name }) => name);
+  return known ? ADMIN_SCOPES.filter(scope => !known.includes(scope)) : [];
 }
 
 function stepForResource(
@@ -140,7 +176,7 @@ function stepForResource(
     };
     return {
       change: { kind: 'insert', collection: 'resource', record },
-      event: { type: 'resource.created', ...about, detail: { name: record.name } },
+      events: [{ type: 'resource.created', ...about, detail: { name: record.name } }],
     };
   }
   const wanted: Resource = { ...current, identifier, scopes: ADMIN_API_SCOPES };
@@ -149,7 +185,7 @@ function stepForResource(
   const record = revised(current, wanted, cutsOff, origin.now);
   return {
     change: { kind: 'replace', collection: 'resource', record, ifVersion: current.version },
-    event: { type: 'resource.updated', ...about, detail: { before: current.identifier, cutsOff } },
+    events: [{ type: 'resource.updated', ...about, detail: { before: current.identifier, cutsOff } }],
   };
 }
 
@@ -162,13 +198,15 @@ function stepForPerson(origin: Origin): Step {
   };
   return {
     change: { kind: 'insert', collection: 'person', record },
-    event: {
-      type: 'person.created',
-      outcome: 'done',
-      ...eventOrigin(origin),
-      target: record.id,
-      detail: { name: record.name, roles: record.roles },
-    },
+    events: [
+      {
+        type: 'person.created',
+        outcome: 'done',
+        ...eventOrigin(origin),
+        target: record.id,
+        detail: { name: record.name, roles: record.roles },
+      },
+    ],
   };
 }
 
@@ -187,52 +225,116 @@ function stepForNewAgent(bootstrap: BootstrapAdmin, identifier: string, origin: 
   };
   return {
     change: { kind: 'insert', collection: 'agent', record },
-    event: {
-      type: 'agent.created',
-      outcome: 'done',
-      ...eventOrigin(origin),
-      target: record.id,
-      detail: {
-        name: record.name,
-        owner: record.ownerId,
-        envelope: [`${identifier}: ${ADMIN_SCOPES.join(' ')}`],
+    events: [
+      {
+        type: 'agent.created',
+        outcome: 'done',
+        ...eventOrigin(origin),
+        target: record.id,
+        detail: {
+          name: record.name,
+          owner: record.ownerId,
+          envelope: [`${identifier}: ${ADMIN_SCOPES.join(' ')}`],
+        },
       },
-    },
+    ],
   };
 }
 
 function stepForKnownAgent(
   current: Agent,
   bootstrap: BootstrapAdmin,
-  identifierBefore: string | undefined,
-  identifier: string,
+  move: ApiMove,
   origin: Origin,
 ): Step | undefined {
   if (current.credential.method !== 'client_secret') {
     throw new Error(`the bootstrap client ${current.id} is an agent that authenticates with its own keys`);
   }
-  const rename = (name: string): string => (name === identifierBefore ? identifier : name);
-  const renameAll = (list: readonly ResourceScopes[]): readonly ResourceScopes[] =>
-    list.map(({ resource, scopes }) => ({ resource: rename(resource), scopes }));
+  const isWidened = holdsAllOlder(current, move);
   const isKnownSecret = current.credential.secretDigests.includes(digestSecret(bootstrap.secret));
   const wanted: Agent = {
-    ...current,
-    envelope: renameAll(current.envelope),
-    baseline: renameAll(current.baseline),
-    ...(current.defaultResource !== undefined && { defaultResource: rename(current.defaultResource) }),
+    ...moved(isWidened ? withNews(current, move) : current, move),
     ...(!isKnownSecret && { credential: credentialOf(bootstrap.secret) }),
   };
   if (isDeepStrictEqual(wanted, current)) return undefined;
   const record = revised(current, wanted, false, origin.now);
   return {
     change: { kind: 'replace', collection: 'agent', record, ifVersion: current.version },
-    event: {
-      type: isKnownSecret ? 'agent.updated' : 'agent.secret-issued',
-      outcome: 'done',
-      ...eventOrigin(origin),
-      target: current.id,
-      detail: { by: 'configuration' },
+    events: [
+      ...(isWidened ? [widening(record, move, origin)] : []),
+      ...(isWidened && isKnownSecret
+        ? []
+        : [
+            {
+              type: isKnownSecret ? 'agent.updated' : 'agent.secret-issued',
+              outcome: 'done',
+              ...eventOrigin(origin),
+              target: current.id,
+              detail: { by: 'configuration' },
+            } as const,
+          ]),
+    ],
+    widened: isWidened ? current.id : undefined,
+  };
+}
+
+/** A bootstrap client that configuration does not name. */
+function stepForNews(current: Agent, move: ApiMove, origin: Origin): Step | undefined {
+  if (!holdsAllOlder(current, move)) return undefined;
+  const record = revised(current, moved(withNews(current, move), move), false, origin.now);
+  return {
+    change: { kind: 'replace', collection: 'agent', record, ifVersion: current.version },
+    events: [widening(record, move, origin)],
+    widened: current.id,
+  };
+}
+
+/** Whether there is something new, and the agent may do everything else at our own API. */
+function holdsAllOlder({ envelope }: Agent, { from, catalogue, news }: ApiMove): boolean {
+  if (from === undefined || !catalogue || news.length === 0) return false;
+  const held = scopesAt(envelope, from);
+  return catalogue.scopes.every(({ name }) => held.includes(name));
+}
+
+/** The agent with the new scopes: within its envelope, and without asking anybody where it asks nobody for the older ones. */
+function withNews(agent: Agent, { from, catalogue, news }: ApiMove): Agent {
+  const older = catalogue?.scopes.map(({ name }) => name) ?? [];
+  const widen = (list: readonly ResourceScopes[]): readonly ResourceScopes[] =>
+    list.map(entry =>
+      entry.resource === from && older.every(name => entry.scopes.includes(name))
+        ? { ...entry, scopes: [...new Set([...entry.scopes, ...news])] }
+        : entry,
+    );
+  return { ...agent, envelope: widen(agent.envelope), baseline: widen(agent.baseline) };
+}
+
+function widening(agent: Agent, { news }: ApiMove, origin: Origin): AuditEvent {
+  return {
+    type: 'agent.updated',
+    outcome: 'done',
+    ...eventOrigin(origin),
+    target: agent.id,
+    detail: {
+      by: 'upgrade',
+      newScopes: news,
+      fields: ['envelope', 'baseline'],
+      owner: agent.ownerId,
+      envelope: describeScopes(agent.envelope),
+      baseline: describeScopes(agent.baseline),
     },
+  };
+}
+
+/** The agent, with our own API under its present name. */
+function moved(agent: Agent, { from, to }: ApiMove): Agent {
+  const rename = (name: string): string => (name === from ? to : name);
+  const renameAll = (list: readonly ResourceScopes[]): readonly ResourceScopes[] =>
+    list.map(({ resource, scopes }) => ({ resource: rename(resource), scopes }));
+  return {
+    ...agent,
+    envelope: renameAll(agent.envelope),
+    baseline: renameAll(agent.baseline),
+    ...(agent.defaultResource !== undefined && { defaultResource: rename(agent.defaultResource) }),
   };
 }
 

@@ -3,6 +3,7 @@ import { Refused } from '../errors.ts';
 import type { PersonStore } from '../people/index.ts';
 import { ADMIN_API_RESOURCE_ID, type ResourceStore, withoutTrailingSlash } from '../resources/index.ts';
 import { type Agent, type Application, type ResourceScopes, scopesAt } from './agent.ts';
+import { AGENT_FACETS } from './agent-facets.ts';
 import type { AgentStore } from './agent-store.ts';
 
 export type AgentRefusal =
@@ -65,6 +66,7 @@ export async function checkAgent(
     }),
   };
   await assertMayGrant(deps, before, agent, origin);
+  await assertNoAdministratorForAll(deps, agent);
   return agent;
 }
 
@@ -98,6 +100,85 @@ export async function assertMayGrant(
       hint: `scopes of ${adminApi.identifier} are given only by those who hold them`,
     });
   }
+}
+
+/**
+ * Nobody acts on an agent that may do more with our own API than they may themselves: restored, renamed, given another owner or
+ * another secret, it would be theirs to use, and narrowed it could not undo what they do. To kill it stays open to whoever may kill.
+ *
+ * @throws {Refused<AgentRefusal>} `admin-scope-not-held`
+ */
+export async function assertNotStronger(
+  deps: Pick<AgentDeps, 'resources'>,
+  agent: Agent,
+  origin: Origin,
+): Promise<void> {
+  const beyond = await adminScopesBeyond(deps, [agent], origin);
+  if (beyond.length === 0) return;
+  throw new Refused<AgentRefusal>('admin-scope-not-held', {
+    parameter: 'id',
+    sent: agent.id,
+    permitted: origin.scopes ?? [],
+    hint: `it may ${beyond.join(' ')} at this API, which this token may not`,
+  });
+}
+
+/** The same of all agents of a person: they stand and fall with their owner. */
+export async function strongerAgentsOf(
+  deps: Pick<AgentDeps, 'agents' | 'resources'>,
+  ownerId: string,
+  origin: Origin,
+): Promise<readonly string[]> {
+  if (origin.client === undefined) return [];
+  const beyond = new Set<string>();
+  for await (const agent of eachAgentOf(deps.agents, ownerId)) {
+    if (agent.status === 'retired') continue;
+    for (const scope of await adminScopesBeyond(deps, [agent], origin)) beyond.add(scope);
+  }
+  return [...beyond];
+}
+
+/** Every agent of a person, however many there are. */
+export async function* eachAgentOf(
+  agents: Pick<AgentStore, 'listAgents'>,
+  ownerId: string,
+): AsyncGenerator<Agent> {
+  const facets = [AGENT_FACETS.owner(ownerId)];
+  let after: string | undefined;
+  do {
+    const page = await agents.listAgents({ limit: 100, facets, ...(after !== undefined && { after }) });
+    yield* page.items;
+    after = page.next;
+  } while (after !== undefined);
+}
+
+/** What agents may do at our own API that whoever asks may not; nothing where the operator acts in person. */
+export async function adminScopesBeyond(
+  { resources }: Pick<AgentDeps, 'resources'>,
+  agents: readonly Agent[],
+  origin: Origin,
+): Promise<readonly string[]> {
+  const adminApi =
+    origin.client === undefined ? undefined : await resources.findResource(ADMIN_API_RESOURCE_ID);
+  if (!adminApi) return [];
+  const held = origin.scopes ?? [];
+  const all = agents.flatMap(agent => scopesAt(agent.envelope, adminApi.identifier));
+  return [...new Set(all)].filter(scope => !held.includes(scope));
+}
+
+/** What an application may, everybody may who can sign in and lets it act for them: nobody administers this server by that. */
+async function assertNoAdministratorForAll(
+  { resources }: Pick<AgentDeps, 'resources'>,
+  { application, envelope }: Agent,
+): Promise<void> {
+  const adminApi = application && (await resources.findResource(ADMIN_API_RESOURCE_ID));
+  if (!adminApi || scopesAt(envelope, adminApi.identifier).length === 0) return;
+  throw new Refused<AgentRefusal>('application-not-possible', {
+    parameter: 'envelope',
+    sent: adminApi.identifier,
+    permitted: ['resource servers other than this API'],
+    hint: 'whoever signs in could administer this server by it',
+  });
 }
 
 /** What an agent is, it is from the start: one that has acted for itself does not begin to act for people, nor the other way round. */

@@ -10,13 +10,14 @@ export { type Agent, type AgentStatus, agentStatus, type ResourceScopes, scopesA
 export { type AgentChanges, type AgentInput, agentChanges, agentInput } from './agent-input.ts';
 export type { AgentChange, AgentStore } from './agent-store.ts';
 export {
+  type AdminApiReport,
   BOOTSTRAP_OPERATOR_ID,
   type BootstrapAdmin,
   type BootstrapAdminDeps,
   ensureAdminApi,
   retireBootstrapClients,
 } from './bootstrap-admin.ts';
-export { type AgentDeps, type AgentRefusal, getAgent } from './check-agent.ts';
+export { type AgentDeps, type AgentRefusal, getAgent, strongerAgentsOf } from './check-agent.ts';
 export { createAgent } from './create-agent.ts';
 export { issueAgentSecret } from './issue-agent-secret.ts';
 export { killAgent, restoreAgent, retireAgent, revokeAgentTokens } from './kill-agent.ts';

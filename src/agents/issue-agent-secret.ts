@@ -1,7 +1,7 @@
 import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
 import { addSecret } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
-import { type AgentDeps, assertMayGrant, assertNotRetired, getAgent } from './check-agent.ts';
+import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
 
 /**
  * Makes a new client secret for an agent. The one before is accepted too, until the next is made. Whoever knows a secret is the
@@ -23,7 +23,7 @@ export async function issueAgentSecret(
     () => getAgent(deps.agents, id),
     async current => {
       assertNotRetired(current);
-      await assertMayGrant(deps, undefined, current, origin);
+      await assertNotStronger(deps, current, origin);
       const { credential, secret } = addSecret(current.credential, origin.now);
       issued = secret;
       return {

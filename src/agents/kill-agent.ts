@@ -1,8 +1,10 @@
 import { type AuditEventType, eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
 import type { Agent } from './agent.ts';
-import { type AgentDeps, assertNotRetired, getAgent } from './check-agent.ts';
+import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
 
 type StandingDeps = Pick<AgentDeps, 'agents' | 'freshness'>;
+/** Of what a kill does not do, or what nobody could take back. */
+type StrengthDeps = Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>;
 
 /**
  * Kills an agent: one write closes its status and raises its epoch, so that everything it holds is dead everywhere and its
@@ -31,22 +33,26 @@ export function revokeAgentTokens(deps: StandingDeps, id: string, origin: Origin
 /**
  * Ends an agent for good, as a kill does and without a way back. Retiring a retired agent changes nothing.
  *
- * @throws {Refused<AgentRefusal>} `agent-unknown`
+ * @throws {Refused<AgentRefusal>} `agent-unknown`, `admin-scope-not-held`
  */
-export function retireAgent(deps: StandingDeps, id: string, origin: Origin): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.retired', origin, current =>
-    current.status === 'retired' ? undefined : { ...current, status: 'retired', epoch: current.epoch + 1 },
-  );
+export function retireAgent(deps: StrengthDeps, id: string, origin: Origin): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.retired', origin, async current => {
+    await assertNotStronger(deps, current, origin);
+    return current.status === 'retired'
+      ? undefined
+      : { ...current, status: 'retired', epoch: current.epoch + 1 };
+  });
 }
 
 /**
  * Lets a suspended agent work again. Its epoch stays raised: what had died stays dead. Restoring an active agent changes nothing.
  *
- * @throws {Refused<AgentRefusal>} `agent-unknown`, `agent-is-retired`
+ * @throws {Refused<AgentRefusal>} `agent-unknown`, `agent-is-retired`, `admin-scope-not-held`
  */
-export function restoreAgent(deps: StandingDeps, id: string, origin: Origin): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.restored', origin, current => {
+export function restoreAgent(deps: StrengthDeps, id: string, origin: Origin): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.restored', origin, async current => {
     assertNotRetired(current);
+    await assertNotStronger(deps, current, origin);
     return current.status === 'active' ? undefined : { ...current, status: 'active' };
   });
 }
@@ -56,15 +62,15 @@ function reviseStanding(
   id: string,
   type: AuditEventType,
   origin: Origin,
-  decide: (current: Agent) => Agent | undefined,
+  decide: (current: Agent) => Agent | undefined | Promise<Agent | undefined>,
 ): Promise<Agent> {
   return reviseRecord(
     deps.agents,
     deps.freshness,
     'agent',
     () => getAgent(deps.agents, id),
-    current => {
-      const record = decide(current);
+    async current => {
+      const record = await decide(current);
       if (!record) return undefined;
       return {
         record,

@@ -1,17 +1,18 @@
 import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
 import { withoutSecret } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
-import { type AgentDeps, getAgent } from './check-agent.ts';
+import { type AgentDeps, assertNotStronger, getAgent } from './check-agent.ts';
 
 /**
  * Ends one secret of an agent at once. Tokens that were got with it live on to their end: `revokeAgentTokens` ends those. That the
  * other secret works on is what makes a rotation possible without a failed request.
  *
  * @param secretId as it is listed
- * @throws {Refused<AgentRefusal | CredentialRefusal>} `agent-unknown`, `credential-takes-no-secret`, `secret-unknown`
+ * @throws {Refused<AgentRefusal | CredentialRefusal>} `agent-unknown`, `admin-scope-not-held`, `credential-takes-no-secret`,
+ *   `secret-unknown`
  */
 export function revokeAgentSecret(
-  deps: Pick<AgentDeps, 'agents' | 'freshness'>,
+  deps: Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>,
   id: string,
   secretId: string,
   origin: Origin,
@@ -21,18 +22,21 @@ export function revokeAgentSecret(
     deps.freshness,
     'agent',
     () => getAgent(deps.agents, id),
-    current => ({
-      record: { ...current, credential: withoutSecret(current.credential, secretId) },
-      events: [
-        {
-          type: 'agent.secret-revoked',
-          outcome: 'done',
-          ...eventOrigin(origin),
-          target: id,
-          detail: { secret: secretId },
-        },
-      ],
-    }),
+    async current => {
+      await assertNotStronger(deps, current, origin);
+      return {
+        record: { ...current, credential: withoutSecret(current.credential, secretId) },
+        events: [
+          {
+            type: 'agent.secret-revoked',
+            outcome: 'done',
+            ...eventOrigin(origin),
+            target: id,
+            detail: { secret: secretId },
+          },
+        ],
+      };
+    },
     origin.now,
   );
 }

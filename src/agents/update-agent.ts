@@ -4,7 +4,7 @@ import { applyChanges, changedFields } from '../changes.ts';
 import { parseInput } from '../input.ts';
 import { type Agent, type ResourceScopes, scopesAt } from './agent.ts';
 import { agentChanges } from './agent-input.ts';
-import { type AgentDeps, assertNotRetired, checkAgent, getAgent } from './check-agent.ts';
+import { type AgentDeps, assertNotRetired, assertNotStronger, checkAgent, getAgent } from './check-agent.ts';
 import { describeScopes } from './create-agent.ts';
 
 /**
@@ -31,6 +31,7 @@ export async function updateAgent(
     async current => {
       assertVersion(current, ifVersion);
       assertNotRetired(current);
+      await assertNotStronger(deps, current, origin);
       const changed = await checkAgent(deps, current, applyChanges(current, parsed), origin);
       if (isDeepStrictEqual(changed, current)) return undefined;
       const epoch = current.epoch + (narrowsAgent(current, changed) ? 1 : 0);

@@ -51,7 +51,7 @@ export interface Plan {
   readonly unlisted: number;
   /** What the people are called who own what is made or changed, by id. */
   readonly owners: Readonly<Record<string, string>>;
-  /** Scopes of the admin API that are given away. */
+  /** Scopes of the admin API that are given away, or held by what is changed. */
   readonly adminScopes: readonly string[];
 }
 
@@ -99,7 +99,8 @@ export function planFleet(order: PlanOrder): Plan | { readonly problems: readonl
     if (note) notes.push(note);
     if (!change || record.status === 'retired') continue;
     changes.push(change);
-    touched.push(spec);
+    // An administrator's client is changed only by those who may do what it may do: before and after.
+    touched.push(spec, record);
   }
   const unchanged = read.documents.length - changes.length;
   const { kills, unlisted } = prune(order);

@@ -246,6 +246,7 @@ function open({ url, clientId, clientSecret }: FoundServer): AdminClient {
 function openFor(server: FoundServer, { adminScopes, changes }: Plan): AdminClient {
   if (adminScopes.length === 0) return open(server);
   const needed = new Set(['read', 'agents', ...adminScopes]);
+  if (changes.some(({ kind, action }) => kind === 'Person' && action !== 'kill')) needed.add('people');
   if (changes.some(change => change.action === 'kill')) needed.add('kill');
   const { url, clientId, clientSecret } = server;
   const scopes = ADMIN_SCOPES.filter(scope => needed.has(scope));

@@ -56,6 +56,6 @@ export async function fetchNamingUrl(...[url, init]: Parameters<typeof fetch>): 
 export function scopeOption(): Option {
   return new Option(
     '--scope <scope...>',
-    'ask for a token with these scopes together, where the call gives rights away that the caller has to hold',
+    'ask for a token with these scopes together, where the call gives rights away, or acts on who has them: the caller has to hold them',
   ).choices(ADMIN_SCOPES);
 }

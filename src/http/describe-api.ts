@@ -103,7 +103,7 @@ curl -fsS "$ISSUER/api/v1/me" -H "Authorization: Bearer $TOKEN" | value '.scopes
 \`\`\`
 
 \`\`\`text output
-read,agents,kill,keys,audit
+read,agents,people,kill,keys,audit
 \`\`\`
 
 **What makes something takes an \`Idempotency-Key\`.** Sent again with the same key, for 24 hours, the same request makes nothing more and gets the same answer, so a lost answer
@@ -166,7 +166,8 @@ export async function suspendIdle(issuer, clientId, clientSecret) {
 **Refusals are problems** (RFC 9457): \`type\` leads to [the page about it](errors.md), and \`parameter\`, \`sent\` and \`permitted\` say what was wrong. The \`Error-Ref\` header finds
 the exact reason again (\`explainError\`). Every call can be refused for its token, its form and the state of the server; what else it can be refused for stands with it.
 
-Each call needs one scope: \`read\`, \`agents\`, \`kill\`, \`keys\` or \`audit\`, so that duties can be given to different clients. Nobody gives away more of this API than they hold.
+Each call needs one scope: \`read\`, \`agents\`, \`people\`, \`kill\`, \`keys\` or \`audit\`, so that duties can be given to different clients. Nobody gives away more of this API than they hold,
+nor acts on an agent that holds more of it, except by a kill: the token of such a call holds what the agent holds. To applications, which anybody may use who signs in, it is not given at all.
 In the examples below, \`$API\` is \`<issuer>/api/v1\` and \`$TOKEN\` a token with that scope.
 `;
 

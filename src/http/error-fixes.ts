@@ -94,7 +94,8 @@ export const ERROR_FIXES = {
   'token-bound-to-another-key': 'Sign the proof with the key that the token was got with.',
   'admin-scope-missing':
     "Ask for a token with the scope that is permitted; if it is refused, have an administrator add it to the client's envelope.",
-  'admin-scope-not-held': 'Have it done by somebody who holds these scopes of the API themselves.',
+  'admin-scope-not-held':
+    'Ask for a token with these scopes too, or have it done by somebody who holds them; to stop an agent at once, kill it.',
   'origin-foreign':
     'Call from a program, or from a page of this server; browsers send an Origin that only this server may have.',
 

@@ -167,7 +167,10 @@ const PROBLEMS = {
     status: 422,
     title: 'Whether an agent is an application is settled when it is registered',
   },
-  'admin-scope-not-held': { status: 403, title: 'Nobody grants more of this API than they hold' },
+  'admin-scope-not-held': {
+    status: 403,
+    title: 'This takes scopes of this API that the token does not hold',
+  },
   'token-unknown': { status: 404, title: 'There is no such token' },
   'secret-unknown': { status: 404, title: 'It has no such secret' },
   'credential-takes-no-secret': { status: 409, title: 'It authenticates with keys and has no secret' },

@@ -6,12 +6,19 @@ import type { Person } from './person.ts';
 import { personInput } from './person-input.ts';
 import type { PersonStore } from './person-store.ts';
 
-export type PersonRefusal = 'person-unknown' | 'person-exists';
+/**
+ * - `person-unknown`, `person-exists`
+ * - `admin-scope-not-held`: their agents would come back to do more at our own API than whoever asks may do there
+ */
+export type PersonRefusal = 'person-unknown' | 'person-exists' | 'admin-scope-not-held';
 
 export interface PersonDeps {
   readonly people: PersonStore;
   readonly freshness: Freshness;
 }
+
+/** What the agents of a person may do at our own API that whoever asks may not: those agents stand and fall with their owner. */
+export type FindStrongerAgents = (personId: string, origin: Origin) => Promise<readonly string[]>;
 
 /**
  * Registers a person.

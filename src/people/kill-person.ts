@@ -1,5 +1,6 @@
 import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
-import { getPerson, type PersonDeps } from './create-person.ts';
+import { Refused } from '../errors.ts';
+import { type FindStrongerAgents, getPerson, type PersonDeps, type PersonRefusal } from './create-person.ts';
 import type { Person } from './person.ts';
 
 /**
@@ -13,22 +14,43 @@ export function killPerson(deps: PersonDeps, id: string, origin: Origin): Promis
 }
 
 /**
- * Enables a disabled person again. The epoch stays raised: what had died stays dead.
+ * Enables a disabled person again. The epoch stays raised: what had died stays dead. Their agents get tokens again, so whoever
+ * restores an administrator's owner must hold what that administrator holds of our own API.
  *
- * @throws {Refused<PersonRefusal>} `person-unknown`
+ * @throws {Refused<PersonRefusal>} `person-unknown`, `admin-scope-not-held`
  */
-export function restorePerson(deps: PersonDeps, id: string, origin: Origin): Promise<Person> {
-  return setStatus(deps, id, 'active', origin);
+export function restorePerson(
+  deps: PersonDeps & { readonly findStrongerAgents: FindStrongerAgents },
+  id: string,
+  origin: Origin,
+): Promise<Person> {
+  return setStatus(deps, id, 'active', origin, async () => {
+    const beyond = await deps.findStrongerAgents(id, origin);
+    if (beyond.length === 0) return;
+    throw new Refused<PersonRefusal>('admin-scope-not-held', {
+      parameter: 'id',
+      sent: id,
+      permitted: origin.scopes ?? [],
+      hint: `agents of this person may ${beyond.join(' ')} at this API, which this token may not`,
+    });
+  });
 }
 
-function setStatus(deps: PersonDeps, id: string, status: Person['status'], origin: Origin): Promise<Person> {
+function setStatus(
+  deps: PersonDeps,
+  id: string,
+  status: Person['status'],
+  origin: Origin,
+  assertMay: () => Promise<void> = async () => undefined,
+): Promise<Person> {
   const isKill = status === 'disabled';
   return reviseRecord(
     deps.people,
     deps.freshness,
     'person',
     () => getPerson(deps.people, id),
-    current => {
+    async current => {
+      await assertMay();
       if (current.status === status) return undefined;
       const epoch = current.epoch + (isKill ? 1 : 0);
       return {

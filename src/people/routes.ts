@@ -3,7 +3,7 @@ import type { Immutable, QueryOf } from '../admin-call.ts';
 import type { AdminShell } from '../admin-shell.ts';
 import { mapPage, pageRequest } from '../paging.ts';
 import { peopleCalls, type shownPerson } from './api.ts';
-import { createPerson, getPerson, type PersonDeps } from './create-person.ts';
+import { createPerson, type FindStrongerAgents, getPerson, type PersonDeps } from './create-person.ts';
 import { invitePerson } from './invite-person.ts';
 import { killPerson, restorePerson } from './kill-person.ts';
 import type { Person } from './person.ts';
@@ -15,7 +15,10 @@ import { updatePerson } from './update-person.ts';
 export type PersonView = Immutable<z.output<typeof shownPerson>>;
 
 /** Binds the calls about people. */
-export function peopleRoutes(deps: PersonDeps & { readonly signIn: SignInDeps }, shell: AdminShell): void {
+export function peopleRoutes(
+  deps: PersonDeps & { readonly signIn: SignInDeps; readonly findStrongerAgents: FindStrongerAgents },
+  shell: AdminShell,
+): void {
   shell.route(peopleCalls.createPerson, async ({ body, origin, keeping }) => {
     const made = (person: Person) => ({ ...answer(person), location: `/people/${person.id}` });
     const people = keeping(deps.people, ([person]: readonly Person[]) => made(person as Person));

@@ -6,7 +6,8 @@ export const ADMIN_API_RESOURCE_ID = `res_${'0'.repeat(32)}` as const;
 
 const SCOPES = {
   read: { sentence: 'See agents, people, resource servers and keys', risk: 'low' },
-  agents: { sentence: 'Register, change and restore agents, people and resource servers', risk: 'high' },
+  agents: { sentence: 'Register, change and restore agents and resource servers', risk: 'high' },
+  people: { sentence: 'Register, change, invite and restore people, and give them roles', risk: 'high' },
   kill: { sentence: 'Stop agents, people and resource servers at once', risk: 'medium' },
   keys: { sentence: 'Withdraw signing keys, and every token that they signed', risk: 'high' },
   audit: { sentence: 'Read the audit trail', risk: 'medium' },

@@ -295,6 +295,17 @@ test.serial('whoever gives away rights at the admin API holds them, in one token
   const refused = await server.cliHere(['apply', '-f', 'more.yaml', '--yes'], { env: weak });
   t.not(refused.code, 0);
   t.is((await server.api.getAgent({ id: HELPER_ID })).version, 1);
+
+  // Whoever changes one that has rights there holds them too, also where the file takes them away; and people in the same breath.
+  const narrowed = agent.replace('[read, kill]', '[read]');
+  const grace = 'kind: Person\nkey: grace\nname: Grace\n';
+  await server.write('less.yaml', [ADA, grace, narrowed].join('---\n'));
+  const changed = await server.cliHere(['apply', '-f', 'less.yaml', '--yes']);
+  t.is(changed.code, 0, changed.stderr);
+  t.regex(changed.stdout, /Done: 2 of 2/);
+  t.deepEqual((await server.api.getAgent({ id: HELPER_ID })).envelope, [
+    { resource: `${server.issuer}/api`, scopes: ['read'] },
+  ]);
 });
 
 test.serial('export keeps the keys that files have, and plan finds nothing to change in it', async t => {

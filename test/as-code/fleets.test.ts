@@ -202,7 +202,8 @@ test('a thousand agents are applied with one request each, and applied again wit
   t.is(applied.done.length, 1_002);
   t.is(secrets.size, 1_001);
   t.deepEqual(Object.fromEntries(requests), {
-    'POST /token': 1,
+    // One for people, one for the rest.
+    'POST /token': 2,
     'POST /api/v1/people': 1,
     'POST /api/v1/resources': 1,
     'POST /api/v1/agents': 1_000,

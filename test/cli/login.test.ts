@@ -25,7 +25,7 @@ test('what was signed in with is tried, kept for its owner alone, and never show
     writeCredentials(folder, app),
   ]);
   t.is(login.code, 0, login.stderr);
-  t.deepEqual(login.json.scopes, ['read', 'agents', 'kill', 'keys', 'audit']);
+  t.deepEqual(login.json.scopes, ['read', 'agents', 'people', 'kill', 'keys', 'audit']);
   const file = profilesOf(folder);
   t.is(statSync(file).mode & 0o777, 0o600);
   t.is(statSync(join(file, '..')).mode & 0o777, 0o700);

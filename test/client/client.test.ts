@@ -121,7 +121,7 @@ for (const alg of ['ES256', 'EdDSA'] as const) {
   test(`a client proves itself with a key of its own (${alg}), as a key or as a JWK`, async t => {
     const app = await startApp(t);
     // Who lets somebody read has to hold that in the token that registers them.
-    const api = adminClient(app, ['agents', 'read']);
+    const api = adminClient(app, ['agents', 'people', 'read']);
     const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
     const { id: ownerId } = await api.createPerson({ body: { name: 'Ada' } });
     const reader = await api.createAgent({

@@ -35,7 +35,14 @@ test('the document is OpenAPI 3.1 with an operation for each call, and none besi
   );
   const { flows } = document.components.securitySchemes.clientCredentials;
   t.is(flows.clientCredentials.tokenUrl, 'https://as.example/token');
-  t.deepEqual(Object.keys(flows.clientCredentials.scopes), ['read', 'agents', 'kill', 'keys', 'audit']);
+  t.deepEqual(Object.keys(flows.clientCredentials.scopes), [
+    'read',
+    'agents',
+    'people',
+    'kill',
+    'keys',
+    'audit',
+  ]);
 });
 
 test('every reference in the document leads somewhere, and every component is used', t => {

@@ -139,6 +139,6 @@ test('a token says what it may do', async t => {
   const { app } = await world(t, {});
   const caller = await adminClient(app).getCaller();
   t.is(caller.clientId, app.admin.clientId);
-  t.deepEqual(caller.scopes, ['read', 'agents', 'kill', 'keys', 'audit']);
+  t.deepEqual(caller.scopes, ['read', 'agents', 'people', 'kill', 'keys', 'audit']);
   t.deepEqual((await adminClient(app, ['kill']).getCaller()).scopes, ['kill']);
 });

@@ -49,7 +49,7 @@ for (const clientSdk of SDKS) {
         const last = (await app.trail()).at(-1);
         t.like(last, { type: 'client.authentication-refused', reason: 'client-not-enabled', client: id });
 
-        await restoreAgent(deps, id, app.origin());
+        await restoreAgent({ ...deps, resources: app.store }, id, app.origin());
         t.is(await call('look'), 'looked');
       });
 

@@ -120,7 +120,7 @@ onEachStore(
     const ada = await enrolPerson(world);
     const value = await signIn(world, ada);
     t.truthy(await findSession(other.deps, value, world.origin()));
-    const people = { people: store, freshness: store };
+    const people = { people: store, freshness: store, findStrongerAgents: async () => [] };
     await killPerson(people, ada.person.id, world.origin());
     t.is(await findSession(other.deps, value, world.origin()), undefined);
     await t.throwsAsync(beginSignIn(world, ada), { message: 'sign-in-refused' });

@@ -109,7 +109,11 @@ test('the person stops it with one press, and what had died stays dead when it i
     again instanceof Error || again.callback.searchParams.has('error'),
     'it does not come back by asking',
   );
-  await restoreAgent({ agents: app.store, freshness: app.store }, agentId, app.origin());
+  await restoreAgent(
+    { agents: app.store, resources: app.store, freshness: app.store },
+    agentId,
+    app.origin(),
+  );
   await t.throwsAsync(
     client.refreshTokenGrant(config, tokens.refresh_token ?? ''),
     undefined,
@@ -185,7 +189,11 @@ test('a person agrees once in a session: not again for the same, but for more, f
   await visitor.get('/me');
   await visitor.submit(`/me/agents/${agentId}/stop`);
   t.true(await asked(), 'what was agreed to before is no answer any more');
-  await restoreAgent({ agents: app.store, freshness: app.store }, agentId, app.origin());
+  await restoreAgent(
+    { agents: app.store, resources: app.store, freshness: app.store },
+    agentId,
+    app.origin(),
+  );
   t.true(await asked());
 });
 

@@ -58,7 +58,7 @@ async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}
   return { app, owner, resource, agent };
 }
 
-const SCOPES = ['read', 'agents', 'kill', 'keys', 'audit'] as const;
+const SCOPES = ['read', 'agents', 'people', 'kill', 'keys', 'audit'] as const;
 type Scope = (typeof SCOPES)[number];
 
 /** Every route, with the one scope that opens it. */
@@ -78,10 +78,10 @@ function routes(ids: {
     ['POST', `/agents/${agent}/kill`, 'kill'],
     ['POST', `/agents/${agent}/retire`, 'kill'],
     ['GET', '/people', 'read'],
-    ['POST', '/people', 'agents'],
+    ['POST', '/people', 'people'],
     ['GET', `/people/${person}`, 'read'],
-    ['PATCH', `/people/${person}`, 'agents'],
-    ['POST', `/people/${person}/restore`, 'agents'],
+    ['PATCH', `/people/${person}`, 'people'],
+    ['POST', `/people/${person}/restore`, 'people'],
     ['POST', `/people/${person}/kill`, 'kill'],
     ['GET', '/resources', 'read'],
     ['POST', '/resources', 'agents'],

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Agent } from '../../src/agents/index.ts';
+import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';
 import { decideIssue, type IssueQuestion } from '../../src/tokens/index.ts';
 import {
   anyAgent,
@@ -50,6 +51,25 @@ test('I2: a token is issued exactly when every limit permits what is asked, and 
     { numRuns: 20_000 },
   );
   t.true(issued > 200, `only ${issued} of the questions led to a token`);
+});
+
+test('I2: nobody administers this server by an application, whatever its envelope has said', t => {
+  fc.assert(
+    fc.property(
+      anyQuestion.filter(question => mayIssue(question) && question.delegation === undefined),
+      question => {
+        const { agent, owner, resource } = question;
+        if (!resource) return t.fail();
+        const adminApi = { ...resource, id: ADMIN_API_RESOURCE_ID };
+        t.is(decideIssue({ ...question, resource: adminApi }).outcome, 'issue', `${agent.id} for itself`);
+        const delegation = { subject: owner?.id ?? '', lineage: [] };
+        t.is(decideIssue({ ...question, delegation }).outcome, 'issue', 'for a person, elsewhere');
+        const decision = decideIssue({ ...question, resource: adminApi, delegation });
+        t.like(decision, { outcome: 'refuse', reason: 'resource-not-permitted' });
+      },
+    ),
+    { numRuns: 100 },
+  );
 });
 
 test('I7: the lineage carries the epoch, as read, of everything the token descends from', t => {
