@@ -1,4 +1,4 @@
-import { type AuditEvent, listEvents, REMOVALS } from '../audit/index.ts';
+import { type AuditEvent, type FoundRow, listEvents, REMOVALS } from '../audit/index.ts';
 import { DEPLOYMENT } from '../deployment-epoch.ts';
 import { Refused } from '../errors.ts';
 import { findDeadHandle, isLive } from '../liveness.ts';
@@ -107,14 +107,18 @@ async function findCutoff(
     kind === 'token'
       ? { type: 'token.revoked' as const, since, limit: LOOKED_AT }
       : { target: id, since, limit: LOOKED_AT };
-  const { items } = await listEvents(audit, query);
-  const found = items.find(
-    ({ event }) =>
-      event.outcome === 'done' &&
-      REMOVALS[event.type] !== 'none' &&
-      (kind !== 'token' || event.jti === jti) &&
-      event.detail?.['cutsOff'] !== false,
-  );
+  const isCutoff = ({ event }: FoundRow): boolean =>
+    event.outcome === 'done' &&
+    REMOVALS[event.type] !== 'none' &&
+    (kind !== 'token' || event.jti === jti) &&
+    event.detail?.['cutsOff'] !== false;
+  let page = await listEvents(audit, query);
+  let found = page.items.find(isCutoff);
+  // To the end: what happened since may be more than a page, and a page may be empty and not the last.
+  while (!found && page.next !== undefined) {
+    page = await listEvents(audit, { ...query, after: page.next });
+    found = page.items.find(isCutoff);
+  }
   if (!found) return undefined;
   const { type, at, requestId, client, subject } = found.event;
   return {

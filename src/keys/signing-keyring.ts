@@ -73,7 +73,10 @@ export class SigningKeyring {
     const keys = published.map(({ publicJwk }) => publicJwk);
     // One object until it changes: the document is made from it once.
     if (!isDeepStrictEqual(keys, this.#publicKeys.keys)) this.#publicKeys = { keys };
-    this.#changesAt = Math.min(...source.map(key => nextChangeAt(key, now)));
+    this.#changesAt = source.reduce(
+      (soonest, key) => Math.min(soonest, nextChangeAt(key, now)),
+      Number.POSITIVE_INFINITY,
+    );
     this.#source = source;
   }
 

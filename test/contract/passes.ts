@@ -55,6 +55,16 @@ export function testPasses(subject: ContractSubject): void {
     t.deepEqual(await store.findPass('sign-in', pass.key), pass);
   });
 
+  serial('every pass of a person is listed, and ended, however many there are', async t => {
+    const [store, other] = await twoStores(t);
+    const passes = Array.from({ length: 1_501 }, () => signInPass());
+    t.is(await commit(store, ...passes.map(issue)), 'committed');
+    const listed = await other.listPasses('sign-in', 'usr_1');
+    t.deepEqual(listed.map(({ key }) => key).toSorted(), passes.map(({ key }) => key).toSorted());
+    t.is(await commit(other, { kind: 'end-passes', passKind: 'sign-in', personId: 'usr_1' }), 'committed');
+    t.deepEqual(await store.listPasses('sign-in', 'usr_1'), []);
+  });
+
   serial('I1: of racing uses of a pass, in two processes, exactly one succeeds', async t => {
     const stores = await twoStores(t);
     for (let round = 0; round < ROUNDS; round += 1) {

@@ -136,6 +136,42 @@ export function testStoreContract(subject: ContractSubject): void {
     );
   });
 
+  serial('every template is listed, however many there are, and no other agent', async t => {
+    const store = await oneStore(t);
+    const application = { redirectUris: [], selfRegistration: 'open' } as const;
+    const templates = Array.from({ length: 2_001 }, (_, n) =>
+      agentRecord({ id: `agt_t${String(n).padStart(5, '0')}`, application, credential: { method: 'none' } }),
+    );
+    const others = Array.from({ length: 3 }, (_, n) => agentRecord({ id: `agt_s${n}` }));
+    await store.commit({
+      changes: [...others, ...templates].map(record => ({ kind: 'insert', collection: 'agent', record })),
+      events: [],
+    });
+    t.deepEqual(
+      (await store.listTemplates()).map(({ id }) => id),
+      templates.map(({ id }) => id),
+    );
+  });
+
+  serial(
+    'every cutoff is heard by another process, and by one that starts later, however many there are',
+    async t => {
+      const database = await subject.newDatabase(t);
+      const [one, other] = [await openStore(t, database), await openStore(t, database)];
+      const ids = Array.from({ length: 2_001 }, (_, n) => `tok_${n}`);
+      await one.commit({ changes: ids.map(id => cutOff(id)), events: [event()] });
+      await other.fresh();
+      const later = await openStore(t, database);
+      await later.fresh();
+      for (const store of [one, other, later]) {
+        t.deepEqual(
+          ids.filter(id => store.epochs.raisedTo(id) !== 1),
+          [],
+        );
+      }
+    },
+  );
+
   serial('a refusal is found by its request, and what was done is not', async t => {
     const [one, other] = await twoStores(t);
     const refused = event({ outcome: 'refused', reason: 'wrong', requestId: 'req_refused' });

@@ -141,7 +141,13 @@ onEachStore(
       resource,
     );
     await updateAgent(depsOf(app), next.id, 1, { baseline: [], envelope: [] }, app.origin());
-    t.is((await client.explainToken({ body: { token: narrowed } })).cutOffBy?.type, 'agent.updated');
+    const { cutOffBy } = await client.explainToken({ body: { token: narrowed } });
+    t.is(cutOffBy?.type, 'agent.updated');
+    // However much has happened to it since.
+    for (let version = 2; version < 62; version += 1) {
+      await updateAgent(depsOf(app), next.id, version, { name: `Renamed ${version}` }, app.origin());
+    }
+    t.deepEqual((await client.explainToken({ body: { token: narrowed } })).cutOffBy, cutOffBy);
     now += 301_000;
     t.like(await adminClient(app, ['read']).explainToken({ body: { token: lasting } }), { state: 'expired' });
     await t.throwsAsync(
