@@ -28,6 +28,8 @@ export interface AdminCallDescription {
   readonly body?: z.ZodType;
   /** The change names the version that it is made to (`If-Match`). */
   readonly ifMatch?: true;
+  /** What it does, it does to one record, and may name the version of that (`If-Match`). */
+  readonly mayMatch?: true;
   readonly answer: z.ZodType;
   /** 200 where absent. What makes something is 201, and may carry an `Idempotency-Key`. */
   readonly status?: 201;

@@ -1,5 +1,5 @@
 import type { AdminCallDescription, AnswerOf, BodyOf, ParamsOf, QueryOf } from './admin-call.ts';
-import type { ManagedRecord, Origin } from './audit/index.ts';
+import type { IfMatch, ManagedRecord, Origin } from './audit/index.ts';
 
 /**
  * What the routes of the admin API are given by the HTTP shell. It stands here, between the capabilities that have routes and
@@ -15,13 +15,17 @@ export interface AdminCall<D extends AdminCallDescription> {
   readonly query: QueryOf<D>;
   /** As it was sent, and known to fit: the use case reads it by the same schema, wherever it comes from. */
   readonly body: BodyOf<D>;
-  /** The version that the caller has read (`If-Match`). */
-  readonly ifVersion: D['ifMatch'] extends true ? number : undefined;
+  /** The versions that the record may be at (`If-Match`): to be asked of the record in the commit that changes it. */
+  readonly ifMatch: D['ifMatch'] extends true
+    ? IfMatch
+    : D['mayMatch'] extends true
+      ? IfMatch | undefined
+      : undefined;
   /**
    * Of a call that makes something: gives a port whose commit keeps the answer along, so that the same request with the same
    * `Idempotency-Key` makes nothing more and gets the same answer. What the call makes must be committed through it.
    *
-   * @param answerTo the answer to the records that are written, without any secret; may be called more than once
+   * @param answerTo the answer to the records that are written, whole, with the secret that it shows; may be called more than once
    */
   readonly keeping: D['status'] extends 201
     ? <Port extends object, R extends ManagedRecord>(

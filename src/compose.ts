@@ -269,7 +269,11 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       dpop: { nonces: dpop.nonces, nonceRequired: dpop.nonceRequired },
       issuer: issuerUrl,
       audit: store,
-      answers: store,
+      idempotency: {
+        answers: store,
+        keyEncryption: { kek, older: config.olderKeyEncryptionKeys },
+        inProgress: new Set(),
+      },
       refusals,
       limits,
     },

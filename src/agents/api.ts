@@ -1,13 +1,7 @@
 /** Agents in the admin API: every call, described. */
 import { z } from 'zod';
 import { adminCall, shownInstant, shownPage, shownRecord } from '../admin-call.ts';
-import {
-  secretIdInput,
-  shownCredential,
-  shownSecret,
-  shownSecretBefore,
-  shownSecrets,
-} from '../clients/api.ts';
+import { secretIdInput, shownCredential, shownSecret, shownSecrets } from '../clients/api.ts';
 import { closedObject, identifierFilter, idOf } from '../input.ts';
 import { instantInput, pageQuery } from '../paging.ts';
 import { AGENT_STATUSES } from './agent.ts';
@@ -84,7 +78,6 @@ export const shownAgent = closedObject(members).meta({
 const agentWithSecret = closedObject({
   ...members,
   secret: shownSecret.optional(),
-  secretShownBefore: shownSecretBefore.optional(),
 }).meta({
   id: 'AgentWithSecret',
 });
@@ -188,6 +181,7 @@ export const agentCalls = {
     description:
       'The newest one before is accepted beside it; older ones stop working. Whoever knows a secret is the agent, so the caller must hold what the agent holds of this API.',
     params,
+    mayMatch: true,
     answer: agentWithSecret,
     status: 201,
     etag: true,
@@ -216,6 +210,7 @@ export const agentCalls = {
     description:
       'At once. The other one works on. Tokens that were got with it live to their end: revoke those too where it has leaked. What it may do at this API, the caller must be allowed too.',
     params: { ...params, secret: secretIdInput },
+    mayMatch: true,
     answer: shownAgent,
     etag: true,
     refusals: ['agent-unknown', 'admin-scope-not-held', 'credential-takes-no-secret', 'secret-unknown'],
@@ -229,6 +224,7 @@ export const agentCalls = {
     summary: 'End every token of an agent, and let it go on',
     description: 'One write. It can get new ones at once: to stop it, kill it.',
     params,
+    mayMatch: true,
     answer: shownAgent,
     etag: true,
     refusals: ['agent-unknown'],
@@ -243,6 +239,7 @@ export const agentCalls = {
     description:
       'One write: within a second its tokens are dead everywhere and its credentials prove nothing. A suspended or retired agent stays as it is.',
     params,
+    mayMatch: true,
     answer: shownAgent,
     etag: true,
     refusals: ['agent-unknown'],
@@ -256,6 +253,7 @@ export const agentCalls = {
     summary: 'Let a suspended agent work again',
     description: 'What had died stays dead. What it may do at this API, the caller must be allowed too.',
     params,
+    mayMatch: true,
     answer: shownAgent,
     etag: true,
     refusals: ['agent-unknown', 'agent-is-retired', 'admin-scope-not-held'],
@@ -270,6 +268,7 @@ export const agentCalls = {
     description:
       'As a kill does, and without a way back: so what it may do at this API, the caller must be allowed too.',
     params,
+    mayMatch: true,
     answer: shownAgent,
     etag: true,
     refusals: ['agent-unknown', 'admin-scope-not-held'],

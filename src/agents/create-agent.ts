@@ -11,6 +11,7 @@ import { type AgentDeps, type AgentRefusal, checkAgent } from './check-agent.ts'
  * Registers an agent.
  *
  * @param input an `AgentInput`, from wherever it comes
+ * @param newSecret what its secret is, where the caller has to know it before it is made
  * @returns its record, and the secret where it authenticates with one, to be shown once
  * @throws {Refused<InputRefusal | AgentRefusal>}
  */
@@ -18,9 +19,10 @@ export async function createAgent(
   deps: AgentDeps,
   input: unknown,
   origin: Origin,
+  newSecret?: string,
 ): Promise<{ readonly agent: Agent; readonly secret?: string }> {
   const parsed = parseInput(agentInput, input);
-  const { credential, secret } = makeCredential(parsed.credential, origin.now);
+  const { credential, secret } = makeCredential(parsed.credential, origin.now, newSecret);
   await deps.freshness.fresh();
   const agent = await checkAgent(
     deps,

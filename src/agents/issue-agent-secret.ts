@@ -1,5 +1,5 @@
-import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
-import { addSecret } from '../clients/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import { addSecret, newClientSecret } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
 import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
 
@@ -7,6 +7,7 @@ import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from '.
  * Makes a new client secret for an agent. The one before is accepted too, until the next is made. Whoever knows a secret is the
  * agent, so the caller must hold what the agent holds of our own API.
  *
+ * @param options `secret` is the new one, where the caller has to know it before it is made
  * @returns the secret, to be shown once
  * @throws {Refused<AgentRefusal | CredentialRefusal>}
  */
@@ -14,8 +15,9 @@ export async function issueAgentSecret(
   deps: Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>,
   id: string,
   origin: Origin,
+  options: { readonly ifMatch?: IfMatch | undefined; readonly secret?: string } = {},
 ): Promise<{ readonly agent: Agent; readonly secret: string }> {
-  let issued = '';
+  const { ifMatch, secret = newClientSecret() } = options;
   const agent = await reviseRecord(
     deps.agents,
     deps.freshness,
@@ -24,8 +26,8 @@ export async function issueAgentSecret(
     async current => {
       assertNotRetired(current);
       await assertNotStronger(deps, current, origin);
-      const { credential, secret } = addSecret(current.credential, origin.now);
-      issued = secret;
+      const credential = addSecret(current.credential, secret, origin.now);
+      assertVersion(current, ifMatch);
       return {
         record: { ...current, credential },
         events: [{ type: 'agent.secret-issued', outcome: 'done', ...eventOrigin(origin), target: id }],
@@ -33,5 +35,5 @@ export async function issueAgentSecret(
     },
     origin.now,
   );
-  return { agent, secret: issued };
+  return { agent, secret };
 }

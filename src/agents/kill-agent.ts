@@ -1,4 +1,11 @@
-import { type AuditEventType, eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  type AuditEventType,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  type Origin,
+  reviseRecord,
+} from '../audit/index.ts';
 import type { Agent } from './agent.ts';
 import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
 
@@ -12,8 +19,8 @@ type StrengthDeps = Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>;
  *
  * @throws {Refused<AgentRefusal>} `agent-unknown`
  */
-export function killAgent(deps: StandingDeps, id: string, origin: Origin): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.killed', origin, current =>
+export function killAgent(deps: StandingDeps, id: string, origin: Origin, ifMatch?: IfMatch): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.killed', origin, ifMatch, current =>
     current.status === 'active' ? { ...current, status: 'suspended', epoch: current.epoch + 1 } : undefined,
   );
 }
@@ -23,8 +30,13 @@ export function killAgent(deps: StandingDeps, id: string, origin: Origin): Promi
  *
  * @throws {Refused<AgentRefusal>} `agent-unknown`
  */
-export function revokeAgentTokens(deps: StandingDeps, id: string, origin: Origin): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.tokens-revoked', origin, current => ({
+export function revokeAgentTokens(
+  deps: StandingDeps,
+  id: string,
+  origin: Origin,
+  ifMatch?: IfMatch,
+): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.tokens-revoked', origin, ifMatch, current => ({
     ...current,
     epoch: current.epoch + 1,
   }));
@@ -35,8 +47,13 @@ export function revokeAgentTokens(deps: StandingDeps, id: string, origin: Origin
  *
  * @throws {Refused<AgentRefusal>} `agent-unknown`, `admin-scope-not-held`
  */
-export function retireAgent(deps: StrengthDeps, id: string, origin: Origin): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.retired', origin, async current => {
+export function retireAgent(
+  deps: StrengthDeps,
+  id: string,
+  origin: Origin,
+  ifMatch?: IfMatch,
+): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.retired', origin, ifMatch, async current => {
     await assertNotStronger(deps, current, origin);
     return current.status === 'retired'
       ? undefined
@@ -49,8 +66,13 @@ export function retireAgent(deps: StrengthDeps, id: string, origin: Origin): Pro
  *
  * @throws {Refused<AgentRefusal>} `agent-unknown`, `agent-is-retired`, `admin-scope-not-held`
  */
-export function restoreAgent(deps: StrengthDeps, id: string, origin: Origin): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.restored', origin, async current => {
+export function restoreAgent(
+  deps: StrengthDeps,
+  id: string,
+  origin: Origin,
+  ifMatch?: IfMatch,
+): Promise<Agent> {
+  return reviseStanding(deps, id, 'agent.restored', origin, ifMatch, async current => {
     assertNotRetired(current);
     await assertNotStronger(deps, current, origin);
     return current.status === 'active' ? undefined : { ...current, status: 'active' };
@@ -62,6 +84,7 @@ function reviseStanding(
   id: string,
   type: AuditEventType,
   origin: Origin,
+  ifMatch: IfMatch | undefined,
   decide: (current: Agent) => Agent | undefined | Promise<Agent | undefined>,
 ): Promise<Agent> {
   return reviseRecord(
@@ -71,6 +94,8 @@ function reviseStanding(
     () => getAgent(deps.agents, id),
     async current => {
       const record = await decide(current);
+      // Also where there is nothing to do: whoever names a version wants to know that it is another one.
+      assertVersion(current, ifMatch);
       if (!record) return undefined;
       return {
         record,

@@ -1,4 +1,4 @@
-import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
 import { withoutSecret } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
 import { type AgentDeps, assertNotStronger, getAgent } from './check-agent.ts';
@@ -16,6 +16,7 @@ export function revokeAgentSecret(
   id: string,
   secretId: string,
   origin: Origin,
+  ifMatch?: IfMatch,
 ): Promise<Agent> {
   return reviseRecord(
     deps.agents,
@@ -24,8 +25,10 @@ export function revokeAgentSecret(
     () => getAgent(deps.agents, id),
     async current => {
       await assertNotStronger(deps, current, origin);
+      const credential = withoutSecret(current.credential, secretId);
+      assertVersion(current, ifMatch);
       return {
-        record: { ...current, credential: withoutSecret(current.credential, secretId) },
+        record: { ...current, credential },
         events: [
           {
             type: 'agent.secret-revoked',

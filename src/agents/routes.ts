@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Immutable } from '../admin-call.ts';
 import type { AdminShell } from '../admin-shell.ts';
-import { viewCredential, viewSecrets } from '../clients/index.ts';
+import { newClientSecret, viewCredential, viewSecrets } from '../clients/index.ts';
 import { mapPage } from '../paging.ts';
 import { type Agent, agentStatus } from './agent.ts';
 import { agentCalls, type shownAgent } from './api.ts';
@@ -19,12 +19,13 @@ export type AgentView = Immutable<z.output<typeof shownAgent>>;
 /** Binds the calls about agents. */
 export function agentRoutes(deps: AgentDeps, shell: AdminShell): void {
   shell.route(agentCalls.createAgent, async ({ body, origin, keeping }) => {
-    const agents = keeping(deps.agents, ([made]: readonly Agent[]) => {
-      const agent = made as Agent;
-      return { ...answerAgain(agent, origin.now), location: `/agents/${agent.id}` };
+    const secret = newClientSecret();
+    const made = (agent: Agent) => ({
+      ...answerWithSecret(agent, origin.now, secret),
+      location: `/agents/${agent.id}`,
     });
-    const { agent, secret } = await createAgent({ ...deps, agents }, body, origin);
-    return { ...answer(agent, origin.now, secret), location: `/agents/${agent.id}` };
+    const agents = keeping(deps.agents, ([agent]: readonly Agent[]) => made(agent as Agent));
+    return made((await createAgent({ ...deps, agents }, body, origin, secret)).agent);
   });
   shell.route(agentCalls.listAgents, async ({ query, origin }) => ({
     body: mapPage(await listAgents(deps.agents, query, origin.now), agent => viewAgent(agent, origin.now)),
@@ -40,49 +41,44 @@ export function agentRoutes(deps: AgentDeps, shell: AdminShell): void {
       version: agent.version,
     };
   });
-  shell.route(agentCalls.updateAgent, async ({ params, ifVersion, body, origin }) =>
-    answer(await updateAgent(deps, params.id, ifVersion, body, origin), origin.now),
+  shell.route(agentCalls.updateAgent, async ({ params, ifMatch, body, origin }) =>
+    answer(await updateAgent(deps, params.id, ifMatch, body, origin), origin.now),
   );
-  shell.route(agentCalls.issueAgentSecret, async ({ params, origin, keeping }) => {
-    const agents = keeping(deps.agents, ([changed]: readonly Agent[]) =>
-      answerAgain(changed as Agent, origin.now),
-    );
-    const { agent, secret } = await issueAgentSecret({ ...deps, agents }, params.id, origin);
-    return answer(agent, origin.now, secret);
+  shell.route(agentCalls.issueAgentSecret, async ({ params, ifMatch, origin, keeping }) => {
+    const secret = newClientSecret();
+    const made = (agent: Agent) => answerWithSecret(agent, origin.now, secret);
+    const agents = keeping(deps.agents, ([agent]: readonly Agent[]) => made(agent as Agent));
+    const issued = await issueAgentSecret({ ...deps, agents }, params.id, origin, { ifMatch, secret });
+    return made(issued.agent);
   });
   shell.route(agentCalls.listAgentSecrets, async ({ params }) => ({
     body: viewSecrets((await getAgent(deps.agents, params.id)).credential),
   }));
-  shell.route(agentCalls.revokeAgentSecret, async ({ params, origin }) =>
-    answer(await revokeAgentSecret(deps, params.id, params.secret, origin), origin.now),
+  shell.route(agentCalls.revokeAgentSecret, async ({ params, ifMatch, origin }) =>
+    answer(await revokeAgentSecret(deps, params.id, params.secret, origin, ifMatch), origin.now),
   );
-  shell.route(agentCalls.revokeAgentTokens, async ({ params, origin }) =>
-    answer(await revokeAgentTokens(deps, params.id, origin), origin.now),
+  shell.route(agentCalls.revokeAgentTokens, async ({ params, ifMatch, origin }) =>
+    answer(await revokeAgentTokens(deps, params.id, origin, ifMatch), origin.now),
   );
-  shell.route(agentCalls.killAgent, async ({ params, origin }) =>
-    answer(await killAgent(deps, params.id, origin), origin.now),
+  shell.route(agentCalls.killAgent, async ({ params, ifMatch, origin }) =>
+    answer(await killAgent(deps, params.id, origin, ifMatch), origin.now),
   );
-  shell.route(agentCalls.restoreAgent, async ({ params, origin }) =>
-    answer(await restoreAgent(deps, params.id, origin), origin.now),
+  shell.route(agentCalls.restoreAgent, async ({ params, ifMatch, origin }) =>
+    answer(await restoreAgent(deps, params.id, origin, ifMatch), origin.now),
   );
-  shell.route(agentCalls.retireAgent, async ({ params, origin }) =>
-    answer(await retireAgent(deps, params.id, origin), origin.now),
+  shell.route(agentCalls.retireAgent, async ({ params, ifMatch, origin }) =>
+    answer(await retireAgent(deps, params.id, origin, ifMatch), origin.now),
   );
 }
 
-/** @param secret shown this once */
-function answer(agent: Agent, now: number, secret?: string) {
-  return {
-    body: { ...viewAgent(agent, now), ...(secret !== undefined && { secret }) },
-    version: agent.version,
-  };
+function answer(agent: Agent, now: number) {
+  return { body: viewAgent(agent, now), version: agent.version };
 }
 
-/** The answer to a request that has been answered before. */
-function answerAgain(agent: Agent, now: number) {
+/** @param secret shown this once, where it has one */
+function answerWithSecret(agent: Agent, now: number, secret: string) {
   const { body, version } = answer(agent, now);
-  const hasSecret = agent.credential.method === 'client_secret';
-  return { body: { ...body, ...(hasSecret && { secretShownBefore: true as const }) }, version };
+  return { body: { ...body, ...(agent.credential.method === 'client_secret' && { secret }) }, version };
 }
 
 function viewAgent(agent: Agent, now: number): AgentView {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { assertVersion, eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
 import { applyChanges, changedFields } from '../changes.ts';
 import { parseInput } from '../input.ts';
 import { type Agent, type ResourceScopes, scopesAt } from './agent.ts';
@@ -11,14 +11,14 @@ import { describeScopes } from './create-agent.ts';
  * Changes what may be changed of an agent; never its standing or its credential. Where that leaves less than before, the epoch
  * rises in the same write and tokens already issued are dead; where it leaves more, they live on.
  *
- * @param ifVersion the version that the caller has read
- * @param changes   an `AgentChanges`, from wherever it comes
+ * @param ifMatch the version that the caller has read
+ * @param changes an `AgentChanges`, from wherever it comes
  * @throws {Refused<InputRefusal | AgentRefusal | RevisionRefusal>}
  */
 export async function updateAgent(
   deps: AgentDeps,
   id: string,
-  ifVersion: number,
+  ifMatch: IfMatch,
   changes: unknown,
   origin: Origin,
 ): Promise<Agent> {
@@ -29,7 +29,7 @@ export async function updateAgent(
     'agent',
     () => getAgent(deps.agents, id),
     async current => {
-      assertVersion(current, ifVersion);
+      assertVersion(current, ifMatch);
       assertNotRetired(current);
       await assertNotStronger(deps, current, origin);
       const changed = await checkAgent(deps, current, applyChanges(current, parsed), origin);

@@ -28,11 +28,6 @@ export interface ApplyOptions {
 /** Enough that the server commits many at once, few enough for any server. */
 const CONCURRENCY = 32;
 
-/** A record was changed after the plan was made, and is left as it is. */
-export class ChangedSincePlan extends Error {
-  override readonly name = 'ChangedSincePlan';
-}
-
 /**
  * Makes the changes of a plan: people, then resource servers, then agents; what is stopped comes last, the other way round. Each
  * change is to the version that the plan saw. After the last one of a kind, a failure ends it: what comes later may rest on it.
@@ -58,7 +53,7 @@ export async function applyPlan(
         } catch (error) {
           failed.push({ change, error });
           // Whatever is not about this record will not go away with the next one.
-          if (!(error instanceof ProblemError || error instanceof ChangedSincePlan)) return;
+          if (!(error instanceof ProblemError)) return;
         }
         tried += 1;
         options.onProgress(tried / plan.changes.length);
@@ -85,13 +80,8 @@ async function make(calls: KindCalls, change: Change, { keepSecret }: ApplyOptio
         Object.fromEntries(change.fields.map(({ field, after }) => [field, after ?? null])),
       );
       return;
-    case 'kill': {
-      // A kill names no version, as it must never lose against a change; here it was decided by what the record was.
-      const { version } = await calls.get(id);
-      if (version !== change.version)
-        throw new ChangedSincePlan(`it was at version ${change.version} and is at ${version} now`);
-      await calls.kill(id);
-    }
+    case 'kill':
+      await calls.kill(id, change.version);
   }
 }
 

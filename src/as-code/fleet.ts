@@ -25,7 +25,7 @@ export interface KindCalls {
   create(body: object): Promise<{ readonly secret?: string | undefined }>;
   update(id: string, version: number, body: object): Promise<unknown>;
   /** Ends everything that rests on it at once, and can be taken back. */
-  kill(id: string): Promise<unknown>;
+  kill(id: string, version: number): Promise<unknown>;
 }
 
 /** What is sent has been checked with the schema of the call. */
@@ -41,21 +41,21 @@ export function callsOf(client: AdminClient): Readonly<Record<KindName, KindCall
         return {};
       },
       update: (id, version, body) => client.updatePerson({ id, version, body: body as Body }),
-      kill: id => client.killPerson({ id }),
+      kill: (id, version) => client.killPerson({ id, version }),
     },
     Resource: {
       list: () => client.listResources({ limit: PAGE }),
       get: id => client.getResource({ id }),
       create: body => client.createResource({ body: body as Body }),
       update: (id, version, body) => client.updateResource({ id, version, body: body as Body }),
-      kill: id => client.killResource({ id }),
+      kill: (id, version) => client.killResource({ id, version }),
     },
     Agent: {
       list: () => client.listAgents({ limit: PAGE }),
       get: id => client.getAgent({ id }),
       create: body => client.createAgent({ body: body as Body }),
       update: (id, version, body) => client.updateAgent({ id, version, body: body as Body }),
-      kill: id => client.killAgent({ id }),
+      kill: (id, version) => client.killAgent({ id, version }),
     },
   };
 }

@@ -8,7 +8,7 @@
  *
  * Everything but `readFleet` and `applyPlan` is pure, and those two know nothing but the client of the admin API.
  */
-export { type ApplyReport, applyPlan, ChangedSincePlan, type NewSecret } from './apply-plan.ts';
+export { type ApplyReport, applyPlan, type NewSecret } from './apply-plan.ts';
 export { nameOf } from './document.ts';
 export { documentsJsonSchema } from './documents-schema.ts';
 export { exportDocuments } from './export-documents.ts';

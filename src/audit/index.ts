@@ -44,6 +44,8 @@ export { pruneTrail, type RetentionStore } from './retention.ts';
 export {
   assertVersion,
   type Freshness,
+  type IfMatch,
+  isMet,
   type Revision,
   type RevisionRefusal,
   reviseRecord,

@@ -65,12 +65,30 @@ export async function reviseRecord<Collection extends string, R extends ManagedR
   throw new StoreUnavailable(`a record was changed ${MAX_ATTEMPTS} times while it was being changed`);
 }
 
-/** Refuses a change that was made to another version than the present one (RFC 9110 section 13.1.1, If-Match). */
-export function assertVersion(current: ManagedRecord, ifVersion: number): void {
-  if (current.version === ifVersion) return;
+/** The versions of a record that a change may be made to: any there is, one, or some. */
+export type IfMatch = '*' | number | readonly number[];
+
+/** Whether a condition holds for a record at this version; undefined for what has no version (RFC 9110 section 13.1.1). */
+export function isMet(condition: IfMatch, version: number | undefined): boolean {
+  if (condition === '*') return true;
+  return version !== undefined && [condition].flat().includes(version);
+}
+
+/**
+ * Refuses a change that was made to another version than the present one (RFC 9110 section 13.1.1, If-Match). Asked of the record
+ * that the change replaces, so that nothing comes in between.
+ *
+ * @param condition undefined where the caller has made none
+ * @throws {Refused<RevisionRefusal>} `version-changed`
+ */
+export function assertVersion(current: ManagedRecord, condition: IfMatch | undefined): void {
+  if (condition === undefined || isMet(condition, current.version)) return;
   throw new Refused<RevisionRefusal>('version-changed', {
     parameter: 'If-Match',
-    sent: `"${ifVersion}"`,
+    sent: [condition]
+      .flat()
+      .map(version => `"${version}"`)
+      .join(', '),
     permitted: [`"${current.version}"`],
     hint: 'read it again, and make the change to what it is now',
   });

@@ -6,7 +6,6 @@ import { ADMIN_SCOPES } from '../admin-call.ts';
 import {
   type ApplyReport,
   applyPlan,
-  ChangedSincePlan,
   documentsJsonSchema,
   exportDocuments,
   formatProblem,
@@ -282,9 +281,7 @@ async function writeReport(
     return;
   }
   const told = `${done.length} of ${plan.changes.length} changes were made; apply again to do the rest.`;
-  const other = failed.find(
-    ({ error }) => !(error instanceof ProblemError || error instanceof ChangedSincePlan),
-  );
+  const other = failed.find(({ error }) => !(error instanceof ProblemError));
   if (other) {
     process.stderr.write(`${told}\n`);
     throw other.error;
@@ -293,8 +290,6 @@ async function writeReport(
 }
 
 function inWords(error: unknown): string {
-  if (error instanceof ChangedSincePlan)
-    return `it was changed after the plan was made (${error.message}); left alone`;
   if (error instanceof ProblemError && error.code === 'version-changed')
     return 'it was changed after the plan was made; left alone';
   return error instanceof Error ? error.message : String(error);

@@ -26,7 +26,12 @@ export type CallArguments<D extends AdminCallDescription> = PathArguments<D> &
         /** The `version` of the record as it was read: the change is refused when it has been changed since. */
         readonly version: number;
       }
-    : unknown);
+    : D['mayMatch'] extends true
+      ? {
+          /** The `version` of the record as it was read: where it is given, the call is refused when that has changed since. */
+          readonly version?: number;
+        }
+      : unknown);
 
 /** What a call gives. A list gives its first page, or every record of all pages when it is iterated over. */
 export type CallAnswer<D extends AdminCallDescription> = D['paged'] extends true

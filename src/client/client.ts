@@ -59,7 +59,7 @@ async function makeCall(
   const headers: Record<string, string> = {
     Accept: 'application/json, application/problem+json',
     ...(args['body'] !== undefined && { 'Content-Type': 'application/json' }),
-    ...(description.ifMatch && { 'If-Match': `"${args['version']}"` }),
+    ...((description.ifMatch || args['version'] !== undefined) && { 'If-Match': `"${args['version']}"` }),
     ...(method === 'POST' && { 'Idempotency-Key': `"${idempotencyKey ?? crypto.randomUUID()}"` }),
   };
   const request = (token: string): Promise<Response> =>
@@ -104,7 +104,7 @@ function assertNothingElse(description: AdminCallDescription, args: Arguments): 
     ...Object.keys(description.params ?? {}),
     ...Object.keys(description.query?.shape ?? {}),
     ...(description.body ? ['body'] : []),
-    ...(description.ifMatch ? ['version'] : []),
+    ...(description.ifMatch || description.mayMatch ? ['version'] : []),
   ]);
   const unknown = Object.keys(args).find(name => !known.has(name));
   if (unknown === undefined) return;

@@ -16,9 +16,12 @@ export function sender(fetchIt: typeof fetch, timeoutMs: number): Send {
   };
 }
 
+/** How often it is asked whether the first request has been answered meanwhile. */
+const MAX_ASKED = 30;
+
 /**
  * Sends a request that may be sent twice, and once more when the connection fails, or when the server asks to come back soon
- * (503 with Retry-After).
+ * (503 with Retry-After). Where the first is being answered still (409 with Retry-After), it is waited for.
  */
 export async function sendAgainOnce(send: () => Promise<Response>, signal?: AbortSignal): Promise<Response> {
   let response: Response;
@@ -28,11 +31,30 @@ export async function sendAgainOnce(send: () => Promise<Response>, signal?: Abor
     // fetch throws a TypeError for whatever went wrong on the way; an abort or a timeout is none.
     if (!(error instanceof TypeError) || signal?.aborted) throw error;
     await delay(PAUSE_AFTER_LOST_CONNECTION_MS, undefined, signal && { signal });
-    return send();
+    return onceFirstIsAnswered(await send(), send, signal);
   }
+  if (response.status === 503 && (await hasWaited(response, signal))) response = await send();
+  return onceFirstIsAnswered(response, send, signal);
+}
+
+async function onceFirstIsAnswered(
+  first: Response,
+  send: () => Promise<Response>,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  let response = first;
+  for (let asked = 0; response.status === 409 && asked < MAX_ASKED; asked += 1) {
+    if (!(await hasWaited(response, signal))) break;
+    response = await send();
+  }
+  return response;
+}
+
+/** Waits as long as the server asks for, where that is soon. */
+async function hasWaited(response: Response, signal: AbortSignal | undefined): Promise<boolean> {
   const wait = Number(response.headers.get('retry-after') ?? Number.NaN);
-  if (response.status !== 503 || !(wait >= 0 && wait <= MAX_WAIT_SECONDS)) return response;
+  if (!(wait >= 0 && wait <= MAX_WAIT_SECONDS)) return false;
   await response.body?.cancel();
   await delay(wait * 1000, undefined, signal && { signal });
-  return send();
+  return true;
 }

@@ -31,14 +31,9 @@ export const shownCredential = z
   .meta({ id: 'Credential', description: 'How a client proves itself.' });
 
 /** The secret of a client, where the answer is the one that shows it. */
-export const shownSecret = z.string().describe('Shown this once, and stored nowhere: keep it.');
-
-/** In the place of the secret, where the answer that showed it is given again. */
-export const shownSecretBefore = z
-  .literal(true)
-  .describe(
-    'The request was answered before, and that answer showed the secret, which is stored nowhere. Where it was lost, end it (it is the newest in the list of secrets) and make another.',
-  );
+export const shownSecret = z
+  .string()
+  .describe('Shown in this answer alone, and stored nowhere in clear: keep it.');
 
 /** What a secret is called. */
 export const secretIdInput = z

@@ -65,32 +65,30 @@ export interface MadeCredential {
 /**
  * Makes what is stored of a credential, and the secret where there is one.
  *
- * @param now milliseconds since the epoch
+ * @param now    milliseconds since the epoch
+ * @param secret of 256 random bits, where the caller has to know it beforehand; made here otherwise
  */
-export function makeCredential(input: z.output<typeof credentialOrNoneInput>, now: number): MadeCredential {
+export function makeCredential(
+  input: z.output<typeof credentialOrNoneInput>,
+  now: number,
+  secret: string = newClientSecret(),
+): MadeCredential {
   if (input.method === 'none') return { credential: input };
   if (input.method === 'private_key_jwt') {
     const { method, keys = [], jwksUri } = input;
     return { credential: jwksUri === undefined ? { method, keys } : { method, jwksUri } };
   }
-  const secret = newClientSecret();
   const secretDigests = [digestSecret(secret)];
   return { credential: { method: 'client_secret', secretDigests, secretsMadeAt: [now] }, secret };
 }
 
 /**
- * Makes a new secret beside the newest of those before; older ones stop working.
+ * A new secret beside the newest of those before; older ones stop working.
  *
  * @param now milliseconds since the epoch
  * @throws {Refused<CredentialRefusal>}
  */
-export function addSecret(credential: ClientCredential, now: number): Required<MadeCredential> {
-  const secret = newClientSecret();
+export function addSecret(credential: ClientCredential, secret: string, now: number): ClientCredential {
   const before = secretsOf(credential);
-  return {
-    credential: credentialOf(
-      [{ digest: digestSecret(secret), madeAt: now }, ...before].slice(0, MAX_SECRETS),
-    ),
-    secret,
-  };
+  return credentialOf([{ digest: digestSecret(secret), madeAt: now }, ...before].slice(0, MAX_SECRETS));
 }

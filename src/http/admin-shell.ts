@@ -11,9 +11,9 @@ import {
   type QueryOf,
 } from '../admin-call.ts';
 import type { AdminAnswer, AdminCall, AdminShell } from '../admin-shell.ts';
-import { type AuditEvent, type CommitPort, eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuditEvent, type CommitPort, eventOrigin, type IfMatch, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
-import { answerOnce, idempotentRequest, type Keeping, type KeptAnswerStore } from '../idempotency/index.ts';
+import { answerOnce, type IdempotencyDeps, idempotentRequest, type Keeping } from '../idempotency/index.ts';
 import { closedObject, parseInput, shown } from '../input.ts';
 import type { Limits } from '../limits/index.ts';
 import {
@@ -23,20 +23,28 @@ import {
   authenticateAdmin,
 } from './admin-auth.ts';
 import type { BodyRefusal } from './form.ts';
+import { assertMet, readIfMatch } from './if-match.ts';
 import { readJson } from './json.ts';
 
-export type AdminCallRefusal = 'route-unknown' | 'method-not-allowed' | 'version-required';
+/**
+ * - `version-required`: a change has to say which version it is made to
+ * - `if-match-malformed`: what is said of versions cannot be read
+ */
+export type AdminCallRefusal =
+  | 'route-unknown'
+  | 'method-not-allowed'
+  | 'version-required'
+  | 'if-match-malformed';
 
 export interface AdminShellDeps extends AdminAuthDeps {
   readonly issuer: URL;
   readonly audit: CommitPort<never>;
-  readonly answers: KeptAnswerStore;
+  readonly idempotency: IdempotencyDeps;
   /** Takes the record of a refusal to somebody unknown; alike ones are counted, so that nobody can fill the disk. */
   readonly limits: Pick<Limits, 'noteFailure'>;
   readonly refusals: { note(event: AuditEvent): Promise<void> };
 }
 
-const ETAG = /^"([1-9]\d{0,14})"$/;
 const NOTHING = closedObject({});
 
 /** The path below which our own API is, with the issuer's path before it. */
@@ -114,6 +122,9 @@ export function createAdminShell(deps: AdminShellDeps, calls: AdminCalls): Admin
       if (description.scope !== 'any') assertAdminScope(authority, description.scope);
       const call = await readCall(ctx, description, origin);
       const answer = await answerCall(ctx, operationId, description, call, handle);
+      if (description.method === 'GET') {
+        assertMet(readIfMatch(ctx.headers['if-match']), answer.version, ctx.headers['if-match'] ?? '');
+      }
       send(ctx, description, answer, `${deps.issuer.origin}${prefix}`);
     } catch (error) {
       if (error instanceof Refused) await recordRefusal(deps, ctx, origin, error);
@@ -146,7 +157,7 @@ export function createAdminShell(deps: AdminShellDeps, calls: AdminCalls): Admin
       body: call.body,
     });
     if (!request) return run((port: object) => port);
-    const answered = await answerOnce(deps.answers, request, call.origin.now, (keeping: Keeping) =>
+    const answered = await answerOnce(deps.idempotency, request, call.origin.now, (keeping: Keeping) =>
       run((port: object, answerTo: (records: readonly never[]) => AdminAnswer<D>) =>
         keeping(port, (records: readonly never[]) => JSON.stringify(check(answerTo(records)))),
       ),
@@ -174,13 +185,13 @@ async function readCall<D extends AdminCallDescription>(
 ): Promise<ReadCall<D>> {
   const params = parseInput(closedObject(description.params ?? {}), ctx['params'] ?? {});
   const query = parseInput(description.query ?? NOTHING, readQuery(ctx));
-  const ifVersion = description.ifMatch ? readIfMatch(ctx) : undefined;
+  const body = (await readBody(ctx, description.body)) as BodyOf<D>;
   return {
     origin,
     params: params as ParamsOf<D>,
     query: query as QueryOf<D>,
-    body: (await readBody(ctx, description.body)) as BodyOf<D>,
-    ifVersion: ifVersion as AdminCall<D>['ifVersion'],
+    body,
+    ifMatch: conditionOf(ctx, description) as AdminCall<D>['ifMatch'],
   };
 }
 
@@ -252,13 +263,18 @@ function readQuery(ctx: Context): Readonly<Record<string, string>> {
   return Object.fromEntries(parameters);
 }
 
-function readIfMatch(ctx: Context): number {
+/** The condition that the request makes. On what is no single record, it is evaluated at once. */
+function conditionOf(ctx: Context, description: AdminCallDescription): IfMatch | undefined {
   const sent = ctx.headers['if-match'];
-  const version = ETAG.exec(sent ?? '')?.[1];
-  if (version !== undefined) return Number(version);
-  throw new Refused<AdminCallRefusal>('version-required', {
-    parameter: 'If-Match',
-    ...(sent !== undefined && { sent: shown(sent) }),
-    permitted: ['the ETag of the record that the change is made to, like "3"'],
-  });
+  const condition = readIfMatch(sent);
+  if (description.ifMatch && condition === undefined) {
+    throw new Refused<AdminCallRefusal>('version-required', {
+      parameter: 'If-Match',
+      permitted: ['the ETag of the record that the change is made to, like "3"'],
+    });
+  }
+  const isAboutRecord = description.ifMatch || description.mayMatch || description.etag;
+  const isMade = description.status === 201 && !description.mayMatch;
+  if (!isAboutRecord || isMade) assertMet(condition, undefined, sent ?? '');
+  return condition;
 }

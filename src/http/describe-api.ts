@@ -119,8 +119,9 @@ add() { curl -fsS "$ISSUER/api/v1/people" -H "Authorization: Bearer $TOKEN" \\
 one person
 \`\`\`
 
-A secret is in the first answer alone: it is stored nowhere. A repetition says \`secretShownBefore\` in its place. Where the first answer was lost, end that secret by name
-(\`revokeAgentSecret\`; it is the newest in \`listAgentSecrets\`) and make another one, so that the one in use is not pushed out. Other calls can be repeated as they are.
+The answer is kept sealed, under a key that is made of the key-encryption key and your \`Idempotency-Key\`: a secret that it showed is shown again, to you alone. A key belongs to
+the call: at another path it is another one. With another body it is refused (422), and while the first request is being answered, so is the second (409, with \`Retry-After\`).
+Calls that make nothing can be repeated as they are.
 
 **A change names the version it was made to**, so that two people do not undo each other's work: the \`ETag\` of the record goes into \`If-Match\`.
 
@@ -137,6 +138,9 @@ change 'Ada Byron' | value .title
 2
 The record has been changed since it was read
 \`\`\`
+
+\`If-Match\` is evaluated wherever it is sent (RFC 9110 section 13.1.1): a kill, a restore or a new secret that names a version is refused (412) when the record is at another. A
+list names several versions, \`*\` any, a weak tag none; what is no single record has no version, so that there only \`*\` holds.
 
 **Lists come in pages**, with filters and an order that walk along an index, however many records there are. \`next\` is where the next page begins; a list without it
 has ended, and a page may be shorter than was asked for.

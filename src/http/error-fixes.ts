@@ -104,9 +104,12 @@ export const ERROR_FIXES = {
   'version-required': 'Read the record, and send its ETag as If-Match.',
   'version-changed':
     'Read the record again, make the change to what it is now, and send the new ETag as If-Match.',
+  'if-match-malformed': 'Send the ETag of the record as If-Match, several of them separated by commas, or *.',
   'idempotency-key-malformed': 'Send one key, such as a random UUID in quotes, or none.',
   'idempotency-key-reused':
     'Make a new key for each new request, and repeat a request only as it was: same method, path and body.',
+  'idempotency-key-in-progress':
+    'Wait as long as Retry-After says, and send the same request with the same key again.',
   'value-taken': 'Choose another value, or change the record that has it.',
   'input-invalid': 'Send for the parameter at fault what is permitted; the answer names both.',
   'media-type-not-supported': 'Send the Content-Type that is permitted, and a body that is what it says.',

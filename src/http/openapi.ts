@@ -33,6 +33,8 @@ const ANY_CALL = [
   'dpop-nonce-missing',
   'origin-foreign',
   'input-invalid',
+  'if-match-malformed',
+  'version-changed',
   'duplicate-parameter',
   'deployment-quarantined',
   'address-rate-exceeded',
@@ -51,11 +53,12 @@ const CALL_WITH_BODY = [
   'json-key-not-permitted',
 ] as const satisfies readonly AdminRefusal[];
 
-const CALL_WITH_VERSION = ['version-required', 'version-changed'] as const satisfies readonly AdminRefusal[];
+const CALL_WITH_VERSION = ['version-required'] as const satisfies readonly AdminRefusal[];
 
 const CALL_WITH_KEY = [
   'idempotency-key-malformed',
   'idempotency-key-reused',
+  'idempotency-key-in-progress',
 ] as const satisfies readonly AdminRefusal[];
 
 /** The reasons for which a call can be refused, as a caller can tell them apart. */
@@ -146,7 +149,7 @@ const HEADERS: Readonly<Record<string, Json>> = {
   },
   'Idempotency-Replayed': {
     description:
-      'The request was answered before: this is that answer again, without the secret that it may have shown. Absent otherwise.',
+      'The request was answered before: this is that answer again, with the secret that it may have shown. Absent otherwise.',
     schema: { const: 'true' },
   },
   Location: { description: 'Where the new record is.', schema: { type: 'string', format: 'uri' } },
@@ -161,11 +164,19 @@ const PARAMETERS: Readonly<Record<string, Json>> = {
     schema: { type: 'string', pattern: '^"[1-9][0-9]{0,14}"$' },
     example: '"1"',
   },
+  MayMatch: {
+    name: 'If-Match',
+    in: 'header',
+    description:
+      'The `ETag` of the record, where the call is only meant for that version of it (RFC 9110 section 13.1.1).',
+    schema: { type: 'string' },
+    example: '"1"',
+  },
   IdempotencyKey: {
     name: 'Idempotency-Key',
     in: 'header',
     description:
-      "A key of the caller's own for this request, such as a random UUID. The same request with the same key, within 24 hours and by the same client, makes nothing more and gets the same answer, even where both are sent at once; another request with it is refused. Only what was done is remembered: after a refusal the request is decided anew.",
+      "A key of the caller's own for this request, such as a random UUID. The same request with the same key, within 24 hours and by the same client, makes nothing more and gets the same answer; another body with it is refused, and so is a request that comes while the first is being answered, for as long. Only what was done is remembered: after a refusal the request is decided anew.",
     schema: { type: 'string', pattern: '^("[ !#-\\[\\]-~]{1,200}"|[A-Za-z0-9_.:~+/=-]{1,200})$' },
   },
 };
@@ -187,6 +198,7 @@ class Writer {
       ...this.#parameters('path', call.params && z.object({ ...call.params }), example.params),
       ...this.#parameters('query', call.query, example.query),
       ...(call.ifMatch ? [{ $ref: '#/components/parameters/IfMatch' }] : []),
+      ...(call.mayMatch ? [{ $ref: '#/components/parameters/MayMatch' }] : []),
       ...(makesSomething(call) ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : []),
     ];
     return {

@@ -134,8 +134,10 @@ const PROBLEMS = {
   'method-not-allowed': { status: 405, title: 'This path has no call with this method' },
   'version-required': { status: 428, title: 'The request does not say which version it changes' },
   'version-changed': { status: 412, title: 'The record has been changed since it was read' },
+  'if-match-malformed': { status: 400, title: 'The If-Match is no list of entity tags' },
   'idempotency-key-malformed': { status: 400, title: 'The Idempotency-Key is not one key' },
   'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key was used for another request' },
+  'idempotency-key-in-progress': { status: 409, title: 'The first request with this key is being answered' },
   'value-taken': { status: 409, title: 'Another record has this value' },
 
   'input-invalid': { status: 400, title: 'A value is not what it has to be' },

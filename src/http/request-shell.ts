@@ -142,8 +142,9 @@ function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, err
   deps.meter.countRefusal(ctx.path, answer.reason);
   setReference(ctx, deps.references, answer.reason, client);
   if (status === 503) ctx.set('Retry-After', isQuarantine ? '60' : '1');
-  if (status === 429 && error instanceof Refused)
-    ctx.set('Retry-After', String(error.detail.retryAfterSeconds ?? 1));
+  const retryAfter = error instanceof Refused ? error.detail.retryAfterSeconds : undefined;
+  if (status === 429 || (status === 409 && retryAfter !== undefined))
+    ctx.set('Retry-After', String(retryAfter ?? 1));
   if (status === 413) ctx.set('Connection', 'close');
   if (answer.challenge !== undefined) ctx.set('WWW-Authenticate', answer.challenge);
   ctx.type = answer.mediaType;

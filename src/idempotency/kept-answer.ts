@@ -1,12 +1,12 @@
 /** The answer to a creation, kept so that the same request gets the same answer and nothing is made twice. */
 export interface KeptAnswer {
-  /** SHA-256 of the client and its key, base64url. */
+  /** SHA-256 of the client, the method, the path and the key, base64url. */
   readonly id: string;
-  /** SHA-256 of everything that tells one request from another, base64url. */
+  /** SHA-256 of the body, base64url. */
   readonly requestDigest: string;
   /** From then on the key is free again. Milliseconds since the epoch. */
   readonly expiresAt: number;
-  /** In JSON, and never with a secret: a secret is shown once and stored nowhere (I11). */
+  /** In JSON, and sealed: it may show a secret (I11); see `sealed-answer.ts`. */
   readonly answer: string;
 }
 

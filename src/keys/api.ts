@@ -80,6 +80,7 @@ export const signingKeyCalls = {
     description:
       'What it signed stays valid to its end. A pending successor begins at once; a key that does not sign yet is gone at once, and its rotation is off.',
     params,
+    mayMatch: true,
     answer: shownSigningKey,
     etag: true,
     refusals: ['key-unknown', 'key-without-successor'],
@@ -93,6 +94,7 @@ export const signingKeyCalls = {
     summary: 'Withdraw a signing key and end every token that it signed',
     description: 'One write. Where no other key signs, a new one does in the same write.',
     params,
+    mayMatch: true,
     answer: shownSigningKey,
     etag: true,
     refusals: ['key-unknown'],

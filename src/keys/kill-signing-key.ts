@@ -1,4 +1,4 @@
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuditEvent, assertVersion, eventOrigin, type IfMatch, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { changeSigningKeys, type SigningKeyDeps } from './change-signing-keys.ts';
 import { makeSigningKey } from './create-signing-key.ts';
@@ -17,6 +17,7 @@ export async function killSigningKey(
   deps: Pick<SigningKeyDeps, 'keys' | 'sealing' | 'freshness'>,
   id: string,
   origin: Origin,
+  ifMatch?: IfMatch,
 ): Promise<SigningKey> {
   const { now } = origin;
   return changeSigningKeys(
@@ -24,6 +25,7 @@ export async function killSigningKey(
     keys => {
       const current = keys.find(key => key.id === id);
       if (!current) throw new Refused<KillRefusal>('key-unknown', { parameter: 'id', sent: id });
+      assertVersion(current, ifMatch);
       if (current.status === 'killed') return { events: [], result: () => current };
       const killed: SigningKey = {
         ...withoutPrivateKey(current),

@@ -1,4 +1,4 @@
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuditEvent, assertVersion, eventOrigin, type IfMatch, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { changeSigningKeys, type SigningKeyDeps } from './change-signing-keys.ts';
 import { type SigningKey, statusAt, withoutPrivateKey } from './signing-key.ts';
@@ -18,6 +18,7 @@ export async function retireSigningKey(
   deps: SigningKeyDeps,
   id: string,
   origin: Origin,
+  ifMatch?: IfMatch,
 ): Promise<SigningKey> {
   const { now } = origin;
   return changeSigningKeys(
@@ -25,6 +26,7 @@ export async function retireSigningKey(
     keys => {
       const current = keys.find(key => key.id === id);
       if (!current) throw new Refused<RetirementRefusal>('key-unknown', { parameter: 'id', sent: id });
+      assertVersion(current, ifMatch);
       const status = statusAt(current, now);
       if (status !== 'active' && status !== 'published') return { events: [], result: () => current };
       const others = keys.filter(key => key.id !== id && key.alg === current.alg);

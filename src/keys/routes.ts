@@ -32,11 +32,11 @@ export function signingKeyRoutes(deps: SigningKeyDeps, shell: AdminShell): void 
   shell.route(signingKeyCalls.resealSigningKeys, async ({ origin }) => ({
     body: await resealSigningKeys(deps, origin),
   }));
-  shell.route(signingKeyCalls.retireSigningKey, async ({ params, origin }) =>
-    answer(await retireSigningKey(deps, params.id, origin), origin.now),
+  shell.route(signingKeyCalls.retireSigningKey, async ({ params, ifMatch, origin }) =>
+    answer(await retireSigningKey(deps, params.id, origin, ifMatch), origin.now),
   );
-  shell.route(signingKeyCalls.killSigningKey, async ({ params, origin }) =>
-    answer(await killSigningKey(deps, params.id, origin), origin.now),
+  shell.route(signingKeyCalls.killSigningKey, async ({ params, ifMatch, origin }) =>
+    answer(await killSigningKey(deps, params.id, origin, ifMatch), origin.now),
   );
 }
 

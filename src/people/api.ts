@@ -104,6 +104,7 @@ export const peopleCalls = {
     description:
       'Makes a link by which the person sets a password and an authenticator app. It is shown once and works once; links made before are void. Somebody who has enrolled already needs a reset, and an administrator is invited by another one as soon as there is one.',
     params,
+    mayMatch: true,
     answer: shownInvitation,
     refusals: ['person-unknown', 'person-disabled', 'person-enrolled', 'administrator-not-invited'],
     example,
@@ -116,6 +117,7 @@ export const peopleCalls = {
     summary: 'Disable a person and end everything that traces back to them',
     description: 'One write. A disabled person stays as they are.',
     params,
+    mayMatch: true,
     answer: shownPerson,
     etag: true,
     refusals: ['person-unknown'],
@@ -130,6 +132,7 @@ export const peopleCalls = {
     description:
       'What had died stays dead. Their agents get tokens again: what those may do at this API, the caller must be allowed too.',
     params,
+    mayMatch: true,
     answer: shownPerson,
     etag: true,
     refusals: ['person-unknown', 'admin-scope-not-held'],

@@ -1,4 +1,4 @@
-import type { Origin } from '../audit/index.ts';
+import { assertVersion, type IfMatch, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { getPerson } from './create-person.ts';
 import { issueEnrolment } from './enrolment.ts';
@@ -23,6 +23,7 @@ export async function invitePerson(
   deps: LinkDeps,
   id: string,
   origin: Origin,
+  ifMatch?: IfMatch,
 ): Promise<{ readonly link: string; readonly expiresAt: number }> {
   await deps.freshness.fresh();
   const person = await getPerson(deps.people, id);
@@ -34,6 +35,7 @@ export async function invitePerson(
   if (person.roles.includes('admin') && (await isAdministered(deps))) {
     throw new Refused<InvitationRefusal>('administrator-not-invited', { sent: id });
   }
+  assertVersion(person, ifMatch);
   return issueEnrolment(
     deps,
     person,

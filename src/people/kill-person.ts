@@ -1,4 +1,4 @@
-import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { type FindStrongerAgents, getPerson, type PersonDeps, type PersonRefusal } from './create-person.ts';
 import type { Person } from './person.ts';
@@ -9,8 +9,8 @@ import type { Person } from './person.ts';
  *
  * @throws {Refused<PersonRefusal>} `person-unknown`
  */
-export function killPerson(deps: PersonDeps, id: string, origin: Origin): Promise<Person> {
-  return setStatus(deps, id, 'disabled', origin);
+export function killPerson(deps: PersonDeps, id: string, origin: Origin, ifMatch?: IfMatch): Promise<Person> {
+  return setStatus(deps, id, 'disabled', origin, ifMatch);
 }
 
 /**
@@ -23,8 +23,9 @@ export function restorePerson(
   deps: PersonDeps & { readonly findStrongerAgents: FindStrongerAgents },
   id: string,
   origin: Origin,
+  ifMatch?: IfMatch,
 ): Promise<Person> {
-  return setStatus(deps, id, 'active', origin, async () => {
+  return setStatus(deps, id, 'active', origin, ifMatch, async () => {
     const beyond = await deps.findStrongerAgents(id, origin);
     if (beyond.length === 0) return;
     throw new Refused<PersonRefusal>('admin-scope-not-held', {
@@ -41,6 +42,7 @@ function setStatus(
   id: string,
   status: Person['status'],
   origin: Origin,
+  ifMatch: IfMatch | undefined,
   assertMay: () => Promise<void> = async () => undefined,
 ): Promise<Person> {
   const isKill = status === 'disabled';
@@ -51,6 +53,7 @@ function setStatus(
     () => getPerson(deps.people, id),
     async current => {
       await assertMay();
+      assertVersion(current, ifMatch);
       if (current.status === status) return undefined;
       const epoch = current.epoch + (isKill ? 1 : 0);
       return {

@@ -28,26 +28,20 @@ export function peopleRoutes(
     body: mapPage(await deps.people.listPeople(pageRequest(query, facetsOf(query))), viewPerson),
   }));
   shell.route(peopleCalls.getPerson, async ({ params }) => answer(await getPerson(deps.people, params.id)));
-  shell.route(peopleCalls.updatePerson, async ({ params, ifVersion, body, origin }) =>
+  shell.route(peopleCalls.updatePerson, async ({ params, ifMatch, body, origin }) =>
     answer(
-      await updatePerson(
-        { ...deps, credentials: deps.signIn.credentials },
-        params.id,
-        ifVersion,
-        body,
-        origin,
-      ),
+      await updatePerson({ ...deps, credentials: deps.signIn.credentials }, params.id, ifMatch, body, origin),
     ),
   );
-  shell.route(peopleCalls.invitePerson, async ({ params, origin }) => {
-    const { link, expiresAt } = await invitePerson(deps.signIn, params.id, origin);
+  shell.route(peopleCalls.invitePerson, async ({ params, ifMatch, origin }) => {
+    const { link, expiresAt } = await invitePerson(deps.signIn, params.id, origin, ifMatch);
     return { body: { link, expiresAt: new Date(expiresAt).toISOString() } };
   });
-  shell.route(peopleCalls.killPerson, async ({ params, origin }) =>
-    answer(await killPerson(deps, params.id, origin)),
+  shell.route(peopleCalls.killPerson, async ({ params, ifMatch, origin }) =>
+    answer(await killPerson(deps, params.id, origin, ifMatch)),
   );
-  shell.route(peopleCalls.restorePerson, async ({ params, origin }) =>
-    answer(await restorePerson(deps, params.id, origin)),
+  shell.route(peopleCalls.restorePerson, async ({ params, ifMatch, origin }) =>
+    answer(await restorePerson(deps, params.id, origin, ifMatch)),
   );
 }
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { assertVersion, eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
 import { applyChanges, changedFields } from '../changes.ts';
 import { Refused } from '../errors.ts';
 import { parseInput } from '../input.ts';
@@ -15,14 +15,14 @@ import type { LinkDeps } from './sign-in-deps.ts';
  * Changes what may be changed of a person. Roles say what a person may do here; no agent's token rests on them, so nothing is
  * cut off when one is taken away.
  *
- * @param ifVersion the version that the caller has read
- * @param changes   a `PersonChanges`, from wherever it comes
+ * @param ifMatch the version that the caller has read
+ * @param changes a `PersonChanges`, from wherever it comes
  * @throws {Refused<InputRefusal | InvitationRefusal | PersonRefusal | RevisionRefusal>}
  */
 export async function updatePerson(
   deps: PersonDeps & Pick<LinkDeps, 'credentials'>,
   id: string,
-  ifVersion: number,
+  ifMatch: IfMatch,
   changes: unknown,
   origin: Origin,
 ): Promise<Person> {
@@ -33,7 +33,7 @@ export async function updatePerson(
     'person',
     () => getPerson(deps.people, id),
     async current => {
-      assertVersion(current, ifVersion);
+      assertVersion(current, ifMatch);
       await assertMayMakeAdministrator(deps, current, parsed.roles);
       const record = applyChanges(current, parsed);
       if (isDeepStrictEqual(record, current)) return undefined;

@@ -1,13 +1,7 @@
 /** Resource servers in the admin API: every call, described. */
 import { z } from 'zod';
 import { adminCall, shownPage, shownRecord } from '../admin-call.ts';
-import {
-  secretIdInput,
-  shownCredential,
-  shownSecret,
-  shownSecretBefore,
-  shownSecrets,
-} from '../clients/api.ts';
+import { secretIdInput, shownCredential, shownSecret, shownSecrets } from '../clients/api.ts';
 import { closedObject, identifierFilter, idOf } from '../input.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
 import { pageQuery, sortInput } from '../paging.ts';
@@ -51,7 +45,6 @@ export const shownResource = closedObject(members).meta({
 const resourceWithSecret = closedObject({
   ...members,
   secret: shownSecret.optional(),
-  secretShownBefore: shownSecretBefore.optional(),
 }).meta({
   id: 'ResourceServerWithSecret',
 });
@@ -135,6 +128,7 @@ export const resourceCalls = {
     summary: 'Make a new secret for a resource server',
     description: 'The newest one before is accepted beside it; older ones stop working.',
     params,
+    mayMatch: true,
     answer: resourceWithSecret,
     status: 201,
     etag: true,
@@ -162,6 +156,7 @@ export const resourceCalls = {
     summary: 'End one secret of a resource server',
     description: 'At once. The other one works on.',
     params: { ...params, secret: secretIdInput },
+    mayMatch: true,
     answer: shownResource,
     etag: true,
     refusals: ['resource-unknown', 'record-protected', 'credential-takes-no-secret', 'secret-unknown'],
@@ -175,6 +170,7 @@ export const resourceCalls = {
     summary: 'Disable a resource server and end every token for it',
     description: 'One write. A disabled resource server stays as it is.',
     params,
+    mayMatch: true,
     answer: shownResource,
     etag: true,
     refusals: ['resource-unknown', 'record-protected'],
@@ -188,6 +184,7 @@ export const resourceCalls = {
     summary: 'Enable a resource server again',
     description: 'What had died stays dead.',
     params,
+    mayMatch: true,
     answer: shownResource,
     etag: true,
     refusals: ['resource-unknown', 'record-protected'],

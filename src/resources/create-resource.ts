@@ -19,6 +19,7 @@ export interface ResourceDeps {
  * Registers a resource server.
  *
  * @param input a `ResourceInput`, from wherever it comes
+ * @param newSecret what its secret is, where the caller has to know it before it is made
  * @returns its record, and the secret with which it asks about tokens, to be shown once
  * @throws {Refused<InputRefusal>}
  * @throws {Refused<ResourceRefusal>} `resource-exists` when the id or the identifier is taken
@@ -27,9 +28,10 @@ export async function createResource(
   deps: Pick<ResourceDeps, 'resources'>,
   input: unknown,
   origin: Origin,
+  newSecret?: string,
 ): Promise<{ readonly resource: Resource; readonly secret?: string }> {
   const { id, credential: credentialInput, ...described } = parseInput(resourceInput, input);
-  const { credential, secret } = makeCredential(credentialInput, origin.now);
+  const { credential, secret } = makeCredential(credentialInput, origin.now, newSecret);
   const resource: Resource = {
     id: id ?? newId('res', origin.now),
     version: 1,

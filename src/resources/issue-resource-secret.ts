@@ -1,11 +1,12 @@
-import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
-import { addSecret } from '../clients/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import { addSecret, newClientSecret } from '../clients/index.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
 
 /**
  * Makes a new introspection secret for a resource server. The one before is accepted too, until the next is made.
  *
+ * @param options `secret` is the new one, where the caller has to know it before it is made
  * @returns the secret, to be shown once
  * @throws {Refused<ResourceRefusal | CredentialRefusal>}
  */
@@ -13,17 +14,18 @@ export async function issueResourceSecret(
   deps: ResourceDeps,
   id: string,
   origin: Origin,
+  options: { readonly ifMatch?: IfMatch | undefined; readonly secret?: string } = {},
 ): Promise<{ readonly resource: Resource; readonly secret: string }> {
   assertNotProtected(id);
-  let issued = '';
+  const { ifMatch, secret = newClientSecret() } = options;
   const resource = await reviseRecord(
     deps.resources,
     deps.freshness,
     'resource',
     () => getResource(deps.resources, id),
     current => {
-      const { credential, secret } = addSecret(current.credential, origin.now);
-      issued = secret;
+      const credential = addSecret(current.credential, secret, origin.now);
+      assertVersion(current, ifMatch);
       return {
         record: { ...current, credential },
         events: [
@@ -39,5 +41,5 @@ export async function issueResourceSecret(
     },
     origin.now,
   );
-  return { resource, secret: issued };
+  return { resource, secret };
 }

@@ -1,4 +1,4 @@
-import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
 
@@ -8,8 +8,13 @@ import type { Resource } from './resource.ts';
  *
  * @throws {Refused<ResourceRefusal>} `resource-unknown`, `record-protected`
  */
-export function killResource(deps: ResourceDeps, id: string, origin: Origin): Promise<Resource> {
-  return setStatus(deps, id, 'disabled', origin);
+export function killResource(
+  deps: ResourceDeps,
+  id: string,
+  origin: Origin,
+  ifMatch?: IfMatch,
+): Promise<Resource> {
+  return setStatus(deps, id, 'disabled', origin, ifMatch);
 }
 
 /**
@@ -17,8 +22,13 @@ export function killResource(deps: ResourceDeps, id: string, origin: Origin): Pr
  *
  * @throws {Refused<ResourceRefusal>} `resource-unknown`, `record-protected`
  */
-export function restoreResource(deps: ResourceDeps, id: string, origin: Origin): Promise<Resource> {
-  return setStatus(deps, id, 'active', origin);
+export function restoreResource(
+  deps: ResourceDeps,
+  id: string,
+  origin: Origin,
+  ifMatch?: IfMatch,
+): Promise<Resource> {
+  return setStatus(deps, id, 'active', origin, ifMatch);
 }
 
 async function setStatus(
@@ -26,6 +36,7 @@ async function setStatus(
   id: string,
   status: Resource['status'],
   origin: Origin,
+  ifMatch: IfMatch | undefined,
 ): Promise<Resource> {
   assertNotProtected(id);
   const isKill = status === 'disabled';
@@ -35,6 +46,7 @@ async function setStatus(
     'resource',
     () => getResource(deps.resources, id),
     current => {
+      assertVersion(current, ifMatch);
       if (current.status === status) return undefined;
       const epoch = current.epoch + (isKill ? 1 : 0);
       return {

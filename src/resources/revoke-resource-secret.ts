@@ -1,4 +1,4 @@
-import { eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
 import { withoutSecret } from '../clients/index.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
@@ -14,6 +14,7 @@ export function revokeResourceSecret(
   id: string,
   secretId: string,
   origin: Origin,
+  ifMatch?: IfMatch,
 ): Promise<Resource> {
   assertNotProtected(id);
   return reviseRecord(
@@ -21,19 +22,23 @@ export function revokeResourceSecret(
     deps.freshness,
     'resource',
     () => getResource(deps.resources, id),
-    current => ({
-      record: { ...current, credential: withoutSecret(current.credential, secretId) },
-      events: [
-        {
-          type: 'resource.secret-revoked',
-          outcome: 'done',
-          ...eventOrigin(origin),
-          resource: current.identifier,
-          target: id,
-          detail: { secret: secretId },
-        },
-      ],
-    }),
+    current => {
+      const credential = withoutSecret(current.credential, secretId);
+      assertVersion(current, ifMatch);
+      return {
+        record: { ...current, credential },
+        events: [
+          {
+            type: 'resource.secret-revoked',
+            outcome: 'done',
+            ...eventOrigin(origin),
+            resource: current.identifier,
+            target: id,
+            detail: { secret: secretId },
+          },
+        ],
+      };
+    },
     origin.now,
   );
 }

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Immutable, QueryOf } from '../admin-call.ts';
 import type { AdminShell } from '../admin-shell.ts';
-import { viewCredential, viewSecrets } from '../clients/index.ts';
+import { newClientSecret, viewCredential, viewSecrets } from '../clients/index.ts';
 import { mapPage, pageRequest } from '../paging.ts';
 import { resourceCalls, type shownResource } from './api.ts';
 import { createResource, getResource, type ResourceDeps } from './create-resource.ts';
@@ -18,12 +18,15 @@ export type ResourceView = Immutable<z.output<typeof shownResource>>;
 /** Binds the calls about resource servers. */
 export function resourceRoutes(deps: ResourceDeps, shell: AdminShell): void {
   shell.route(resourceCalls.createResource, async ({ body, origin, keeping }) => {
-    const resources = keeping(deps.resources, ([made]: readonly Resource[]) => {
-      const resource = made as Resource;
-      return { ...answerAgain(resource), location: `/resources/${resource.id}` };
+    const secret = newClientSecret();
+    const made = (resource: Resource) => ({
+      ...answerWithSecret(resource, secret),
+      location: `/resources/${resource.id}`,
     });
-    const { resource, secret } = await createResource({ ...deps, resources }, body, origin);
-    return { ...answer(resource, secret), location: `/resources/${resource.id}` };
+    const resources = keeping(deps.resources, ([resource]: readonly Resource[]) =>
+      made(resource as Resource),
+    );
+    return made((await createResource({ ...deps, resources }, body, origin, secret)).resource);
   });
   shell.route(resourceCalls.listResources, async ({ query }) => ({
     body: mapPage(await deps.resources.listResources(pageRequest(query, facetsOf(query))), viewResource),
@@ -31,27 +34,29 @@ export function resourceRoutes(deps: ResourceDeps, shell: AdminShell): void {
   shell.route(resourceCalls.getResource, async ({ params }) =>
     answer(await getResource(deps.resources, params.id)),
   );
-  shell.route(resourceCalls.updateResource, async ({ params, ifVersion, body, origin }) =>
-    answer(await updateResource(deps, params.id, ifVersion, body, origin)),
+  shell.route(resourceCalls.updateResource, async ({ params, ifMatch, body, origin }) =>
+    answer(await updateResource(deps, params.id, ifMatch, body, origin)),
   );
-  shell.route(resourceCalls.issueResourceSecret, async ({ params, origin, keeping }) => {
-    const resources = keeping(deps.resources, ([changed]: readonly Resource[]) =>
-      answerAgain(changed as Resource),
+  shell.route(resourceCalls.issueResourceSecret, async ({ params, ifMatch, origin, keeping }) => {
+    const secret = newClientSecret();
+    const made = (resource: Resource) => answerWithSecret(resource, secret);
+    const resources = keeping(deps.resources, ([resource]: readonly Resource[]) =>
+      made(resource as Resource),
     );
-    const { resource, secret } = await issueResourceSecret({ ...deps, resources }, params.id, origin);
-    return answer(resource, secret);
+    const issued = await issueResourceSecret({ ...deps, resources }, params.id, origin, { ifMatch, secret });
+    return made(issued.resource);
   });
   shell.route(resourceCalls.listResourceSecrets, async ({ params }) => ({
     body: viewSecrets((await getResource(deps.resources, params.id)).credential),
   }));
-  shell.route(resourceCalls.revokeResourceSecret, async ({ params, origin }) =>
-    answer(await revokeResourceSecret(deps, params.id, params.secret, origin)),
+  shell.route(resourceCalls.revokeResourceSecret, async ({ params, ifMatch, origin }) =>
+    answer(await revokeResourceSecret(deps, params.id, params.secret, origin, ifMatch)),
   );
-  shell.route(resourceCalls.killResource, async ({ params, origin }) =>
-    answer(await killResource(deps, params.id, origin)),
+  shell.route(resourceCalls.killResource, async ({ params, ifMatch, origin }) =>
+    answer(await killResource(deps, params.id, origin, ifMatch)),
   );
-  shell.route(resourceCalls.restoreResource, async ({ params, origin }) =>
-    answer(await restoreResource(deps, params.id, origin)),
+  shell.route(resourceCalls.restoreResource, async ({ params, ifMatch, origin }) =>
+    answer(await restoreResource(deps, params.id, origin, ifMatch)),
   );
 }
 
@@ -63,19 +68,14 @@ function facetsOf({ identifier, status }: QueryOf<typeof resourceCalls.listResou
   ];
 }
 
-/** @param secret shown this once */
-function answer(resource: Resource, secret?: string) {
-  return {
-    body: { ...viewResource(resource), ...(secret !== undefined && { secret }) },
-    version: resource.version,
-  };
+function answer(resource: Resource) {
+  return { body: viewResource(resource), version: resource.version };
 }
 
-/** The answer to a request that has been answered before. */
-function answerAgain(resource: Resource) {
+/** @param secret shown this once, where it has one */
+function answerWithSecret(resource: Resource, secret: string) {
   const { body, version } = answer(resource);
-  const hasSecret = resource.credential.method === 'client_secret';
-  return { body: { ...body, ...(hasSecret && { secretShownBefore: true as const }) }, version };
+  return { body: { ...body, ...(resource.credential.method === 'client_secret' && { secret }) }, version };
 }
 
 function viewResource(resource: Resource): ResourceView {

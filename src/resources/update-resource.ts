@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { assertVersion, eventOrigin, type Origin, reviseRecord } from '../audit/index.ts';
+import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
 import { applyChanges, changedFields } from '../changes.ts';
 import { parseInput } from '../input.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
@@ -10,14 +10,14 @@ import { resourceChanges } from './resource-input.ts';
  * Changes what may be changed of a resource server. Where that leaves less than before, the epoch rises in the same write and
  * tokens already issued are dead; where it leaves more, they live on.
  *
- * @param ifVersion the version that the caller has read
- * @param changes   a `ResourceChanges`, from wherever it comes
+ * @param ifMatch the version that the caller has read
+ * @param changes a `ResourceChanges`, from wherever it comes
  * @throws {Refused<InputRefusal | ResourceRefusal | RevisionRefusal>}
  */
 export async function updateResource(
   deps: ResourceDeps,
   id: string,
-  ifVersion: number,
+  ifMatch: IfMatch,
   changes: unknown,
   origin: Origin,
 ): Promise<Resource> {
@@ -29,7 +29,7 @@ export async function updateResource(
     'resource',
     () => getResource(deps.resources, id),
     current => {
-      assertVersion(current, ifVersion);
+      assertVersion(current, ifMatch);
       const changed = applyChanges(current, parsed);
       if (isDeepStrictEqual(changed, current)) return undefined;
       const epoch = current.epoch + (narrowsResource(current, changed) ? 1 : 0);

@@ -46,7 +46,7 @@ test('a verb takes every parameter, filter and field of its call, and nothing th
       t.is(long.includes(flag), schema.meta()?.['writeOnly'] !== true, `${operationId}: ${flag}`);
     }
     t.is(long.includes('--all'), call?.paged === true, operationId);
-    t.is(long.includes('--if-version'), call?.ifMatch === true, operationId);
+    t.is(long.includes('--if-version'), (call?.ifMatch ?? call?.mayMatch) === true, operationId);
     t.is(long.includes('--yes'), /\/(kill|retire)$/.test(call?.path ?? ''), operationId);
   }
 });

@@ -50,6 +50,13 @@ function addCall(program: Command, verb: Verb): void {
       parseVersion,
     );
   }
+  if (call.mayMatch) {
+    command.option(
+      '--if-version <number>',
+      'refuse if it has changed since this version of it; without, whatever it is now is meant',
+      parseVersion,
+    );
+  }
   if (call.paged) command.option('--all', 'every page; how many have come is told on standard error');
   if (ENDS_SOMETHING.test(call.path)) {
     command.option('-y, --yes', 'do not ask; needed where there is no terminal to ask on');

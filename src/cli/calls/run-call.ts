@@ -57,9 +57,10 @@ export async function runCall(run: RunCall): Promise<void> {
     await showEveryPage(verb, method({ limit: largestPage(run), ...args }), format);
     return;
   }
+  const named = call.mayMatch && typed.ifVersion !== undefined ? { ...args, version: typed.ifVersion } : args;
   const secretFile = typed.secretFile === undefined ? undefined : openSecretFile(typed.secretFile);
   try {
-    const answer = call.ifMatch ? await change(run, client, args) : await method(args);
+    const answer = call.ifMatch ? await change(run, client, args) : await method(named);
     await showAnswer(verb, secretFile ? secretFile.keep(answer) : answer, format);
   } finally {
     secretFile?.close();
