@@ -240,7 +240,7 @@ async function tellTheStory(t: ExecutionContext, issuer: string, data: string): 
   const bootstrap = JSON.parse(await readFile(join(data, 'var/bootstrap-client.json'), 'utf8'));
   const admin = await post(`${issuer}/token`, [bootstrap.client_id, bootstrap.client_secret], {
     grant_type: 'client_credentials',
-    scope: 'agents',
+    scope: 'agents people',
   });
   const create = async (path: string, body: unknown) => {
     const response = await fetch(`${issuer}/api/v1/${path}`, {

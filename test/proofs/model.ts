@@ -228,7 +228,7 @@ export async function playModel(
       resource: { standing: 'active', epoch: 0 },
       tokens: [],
     };
-    const admin = await deployment.administer(started[0], 'kill agents');
+    const admin = await deployment.administer(started[0], 'kill agents people');
     const real: Real = {
       servers,
       resource: world.resource,
