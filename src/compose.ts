@@ -2,7 +2,7 @@
  * The composition root: the one file that knows every folder. It builds what each part needs and hands it over; nothing here
  * decides anything.
  */
-import { generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, hkdfSync } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,7 +16,7 @@ import {
   agentIdOf,
   agentRoutes,
   agentStatus,
-  BOOTSTRAP_OPERATOR_ID,
+  type BootstrapAdmin,
   ensureAdminApi,
   retireBootstrapClients,
   scopesAt,
@@ -35,12 +35,12 @@ import {
 import { type Background, recur } from './background.ts';
 import { type Client, type ClientDirectory, DpopNonces, PublishedKeys } from './clients/index.ts';
 import type { Clock, Deadline } from './clock.ts';
-import { type Config, parseKeyEncryptionKey } from './config/index.ts';
+import type { Config } from './config/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
 import { Refused, StoreUnavailable } from './errors.ts';
 import { explainRoutes } from './explain/index.ts';
-import { readOrMakeBootstrapClient, readOrMakeKeyEncryptionKey, writePrivateFile } from './first-start.ts';
+import { openKeyEncryptionKey, readBootstrapClient, writePrivateFile } from './first-start.ts';
 import { createAdminShell } from './http/admin-shell.ts';
 import { createApp } from './http/app.ts';
 import { docsRoutes } from './http/docs-routes.ts';
@@ -57,7 +57,6 @@ import { createReadiness } from './http/readiness.ts';
 import { newId } from './ids.ts';
 import {
   advanceSigningKeys,
-  assertSigningKeysOpen,
   ensureSigningKeys,
   rotateBySchedule,
   type SealingKey,
@@ -69,11 +68,13 @@ import { Limits } from './limits/index.ts';
 import { type ConnectionFigures, type MetricSources, RequestMeter } from './observability/index.ts';
 import { browserCookies, pageRoutes } from './pages/index.ts';
 import {
+  BOOTSTRAP_OPERATOR_ID,
   ensureFirstAdministrator,
   findSession,
   isAdministered,
   newSignInFigures,
   peopleRoutes,
+  resealCredentials,
   type SignInDeps,
 } from './people/index.ts';
 import {
@@ -83,7 +84,13 @@ import {
   type GrantableResource,
   setProvenKey,
 } from './provider/index.ts';
-import { highWaterMarkFile, keepHighWaterMark, openDeployment } from './recovery/index.ts';
+import {
+  forgetOlderKeyEncryptionKeys,
+  highWaterMarkFile,
+  keepHighWaterMark,
+  noteKeyEncryptionKey,
+  openDeployment,
+} from './recovery/index.ts';
 import { ErrorReferences, refusalRoutes } from './refusals/index.ts';
 import { type Resource, resourceRoutes } from './resources/index.ts';
 import { openStore } from './store/open-store.ts';
@@ -168,7 +175,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
   const { config, issuer, clock, log } = options;
   log.info({ store: store.description }, 'store open');
   const origin: Origin = { requestId: newId('req', clock()), now: clock() };
-  const kek = keyEncryptionKey(config);
+  const kek = await onceItCanTell(log, () => openKeyEncryptionKey(store, config, clock()));
   const sealing = sealingKey(kek, config.olderKeyEncryptionKeys);
   const signingKeys = {
     keys: store,
@@ -178,10 +185,19 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       overlapMs: config.signingKeyOverlapSeconds * 1_000,
       verifiesMs: MAX_JWT_TTL_SECONDS * 1_000 + CLOCKS_APART_MS,
     },
+    resealRest: async (own: Origin) => {
+      const seals = { people: store, credentials: store, freshness: store, sealing };
+      const resealed = await resealCredentials(seals, own);
+      await forgetOlderKeyEncryptionKeys({ deployment: store, freshness: store }, sealing, own);
+      return resealed;
+    },
   };
   const markFile = highWaterMarkFile(config.dataDirectory);
   const deployment = await onceItCanTell(log, () =>
     openDeployment({ deployment: store, freshness: store, trail: store, markFile }, origin),
+  );
+  await onceItCanTell(log, () =>
+    noteKeyEncryptionKey({ deployment: store, freshness: store }, sealing, origin),
   );
   if (deployment.quarantine) log.error({ quarantine: deployment.quarantine }, QUARANTINE_NOTICE);
   const refusals = new RefusalCounter({
@@ -562,13 +578,6 @@ function failWhen(isSo: boolean, reason: string): void {
   if (isSo) throw new Error(reason);
 }
 
-/** The configured key-encryption key, or the one that was made at first start. */
-function keyEncryptionKey(config: Config): KeyObject {
-  return (
-    config.keyEncryptionKey ?? parseKeyEncryptionKey(readOrMakeKeyEncryptionKey(config.keyEncryptionKeyFile))
-  );
-}
-
 /** What people sign in with. Once one of them administers the server, the client that it was set up with is no longer needed. */
 function signInDeps(
   store: Store,
@@ -628,22 +637,22 @@ async function prepareFirstStart(
   origin: Origin,
 ): Promise<void> {
   const { config, issuer, log } = options;
-  assertSigningKeysOpen(await store.listSigningKeys(), sealing, origin.now);
   await ensureSigningKeys({ keys: store, sealing, freshness: store }, origin);
   const deps = { store, agents: store, people: store, resources: store, freshness: store };
   if (await isAdministered(signIn)) {
     tellWidened(log, await ensureAdminApi(deps, issuer, undefined, origin));
     await retireBootstrapClients(deps, origin);
   } else {
-    const bootstrap = config.bootstrapClient
-      ? { clientId: config.bootstrapClient.id, secret: config.bootstrapClient.secret.reveal() }
-      : readOrMakeBootstrapClient(config.bootstrapClientFile, origin.now);
+    const bootstrap = bootstrapClient(config);
     const report = await ensureAdminApi(deps, issuer, bootstrap, origin);
     tellWidened(log, report);
-    if (report.created) {
-      const where = config.bootstrapClient ? 'configuration' : config.bootstrapClientFile;
-      log.info({ clientId: bootstrap.clientId, credentials: where }, 'bootstrap administrator registered');
-    }
+    const client = bootstrap && {
+      clientId: bootstrap.clientId,
+      credentials: bootstrap.from === 'file' ? config.bootstrapClientFile : bootstrap.from,
+    };
+    if (report.created) log.info(client, 'bootstrap administrator registered');
+    if (report.isSecretReplaced)
+      log.info(client, 'the secret of the bootstrap administrator was replaced, and stays so');
   }
   if (isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT))) return;
   const path = config.firstAdministratorFile;
@@ -665,6 +674,16 @@ function tellWidened(log: Logger, { newScopes, widened }: AdminApiReport): void 
   if (newScopes.length === 0) return;
   const whoHasThem = widened.length > 0 ? 'the bootstrap administrator has them' : 'nobody has them yet';
   log.warn({ newScopes, agents: widened }, `the admin API has new scopes; ${whoHasThem}`);
+}
+
+/** The client that the server is set up with: the configured one, or the one that the first start wrote down. */
+function bootstrapClient(config: Config): BootstrapAdmin | undefined {
+  if (config.bootstrapClient) {
+    const { id, secret } = config.bootstrapClient;
+    return { clientId: id, secret: secret.reveal(), from: 'configuration' };
+  }
+  const kept = readBootstrapClient(config.bootstrapClientFile);
+  return kept && { ...kept, from: 'file' };
 }
 
 /** The request's own, given to it by the shell. */

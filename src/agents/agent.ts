@@ -48,6 +48,11 @@ export interface Agent extends ManagedRecord {
   readonly dpop?: 'required';
   readonly credential: ClientCredential;
   /**
+   * The digest of the secret that configuration gave it last, which is not given to it again; empty where it began with one from a file.
+   * Only the bootstrap client has it.
+   */
+  readonly configuredSecretDigest?: string;
+  /**
    * It is an application that people use in their browser, each for themselves. It gets nothing for itself: whoever lets it act for them
    * gets an agent of their own, with what this one may have.
    */

@@ -9,7 +9,7 @@ import {
 } from '../audit/index.ts';
 import { type ClientCredential, digestSecret, newClientSecret } from '../clients/index.ts';
 import { StoreUnavailable } from '../errors.ts';
-import type { Person, PersonChange, PersonStore } from '../people/index.ts';
+import { BOOTSTRAP_OPERATOR_ID, type Person, type PersonChange, type PersonStore } from '../people/index.ts';
 import {
   ADMIN_API_RESOURCE_ID,
   ADMIN_API_SCOPES,
@@ -24,9 +24,6 @@ import type { AgentChange, AgentStore } from './agent-store.ts';
 import { type AgentDeps, eachAgentOf } from './check-agent.ts';
 import { describeScopes } from './create-agent.ts';
 import { retireAgent } from './kill-agent.ts';
-
-/** The person who stands behind the bootstrap client until somebody with a name takes over. */
-export const BOOTSTRAP_OPERATOR_ID = `usr_${'0'.repeat(32)}` as const;
 
 const BOOTSTRAP_PURPOSE = 'Sets up everything else, until a person administers this server';
 const ADMIN_TOKEN_TTL_SECONDS = 300;
@@ -45,10 +42,12 @@ export interface BootstrapAdminDeps {
 export interface BootstrapAdmin {
   readonly clientId: `agt_${string}`;
   readonly secret: string;
+  /** A configured secret is applied whenever it is another than was configured before; one from a file only makes the client. */
+  readonly from: 'configuration' | 'file';
 }
 
-type BootstrapChange = AgentChange | PersonChange | ResourceChange;
-interface Step {
+export type BootstrapChange = AgentChange | PersonChange | ResourceChange;
+export interface Step {
   readonly change: BootstrapChange;
   readonly events: readonly AuditEvent[];
   /** The agent that gets the new scopes. */
@@ -57,7 +56,10 @@ interface Step {
 
 /** What a start has done to our own API and those who administer by it. */
 export interface AdminApiReport {
+  /** The bootstrap client was made. */
   readonly created: boolean;
+  /** It has another secret by now than it was set up with. */
+  readonly isSecretReplaced: boolean;
   /** The scopes that our own API has learnt since the last start. */
   readonly newScopes: readonly string[];
   /** The bootstrap clients that got them. */
@@ -76,7 +78,8 @@ interface ApiMove {
 /**
  * Sees to it that somebody can administer the server: our own API as a resource server, a person, and the bootstrap client,
  * which may do everything there. What is there already stays as administrators have made it; only what configuration decides is
- * brought up to date: the issuer's name, and the client's secret. A killed client stays killed.
+ * brought up to date: the issuer's name, and the client's secret where configuration has another one than it had. What was
+ * replaced since stays replaced, however often the server starts. A killed client stays killed.
  *
  * Where our own API has learnt a scope since the last start, it goes to each bootstrap client that holds all the older ones still:
  * otherwise nobody could give it to anybody. Once: what is taken from it afterwards stays away.
@@ -84,8 +87,9 @@ interface ApiMove {
  * One unit of commit, and safe when several processes start at once.
  *
  * @param bootstrap undefined once people administer the server: then no such client is made, or gets another secret
- * @returns whether the client was made by this call, and who got which new scopes
- * @throws {Error} when the configured client is an agent that authenticates in another way
+ * @returns whether the client was made by this call, whether it has another secret than `bootstrap` by now, and who got which new
+ *   scopes
+ * @throws {Error} when a newly configured secret is for an agent that authenticates in another way
  */
 export async function ensureAdminApi(
   deps: BootstrapAdminDeps,
@@ -102,8 +106,8 @@ export async function ensureAdminApi(
     ]);
     const identifier = adminApiIdentifier(issuer);
     const news = newScopes(resource);
-    const known = news.length === 0 ? [] : await findBootstrapClients(deps.agents);
-    const others = known.filter(({ id }) => id !== bootstrap?.clientId);
+    const isRenamed = resource !== undefined && resource.identifier !== identifier;
+    const builtIn = isRenamed || news.length > 0 ? await listBuiltInAgents(deps.agents) : [];
     const move: ApiMove = { from: resource?.identifier, to: identifier, catalogue: resource, news };
     const steps = [
       stepForResource(resource, identifier, origin),
@@ -112,10 +116,16 @@ export async function ensureAdminApi(
         (agent
           ? stepForKnownAgent(agent, bootstrap, move, origin)
           : stepForNewAgent(bootstrap, identifier, origin)),
-      ...others.map(other => stepForNews(other, move, origin)),
+      ...builtIn
+        .filter(({ id }) => id !== bootstrap?.clientId)
+        .map(other => stepForOther(other, move, origin)),
     ].filter(step => step !== undefined);
-    const widened = steps.flatMap(step => step.widened ?? []);
-    const done = { created: bootstrap !== undefined && agent === undefined, newScopes: news, widened };
+    const done = {
+      created: bootstrap !== undefined && agent === undefined,
+      isSecretReplaced: bootstrap !== undefined && agent !== undefined && isReplaced(agent, bootstrap),
+      newScopes: news,
+      widened: steps.flatMap(step => step.widened ?? []),
+    };
     if (steps.length === 0) return done;
     const outcome = await deps.store.commit({
       changes: steps.map(step => step.change),
@@ -134,16 +144,20 @@ export async function retireBootstrapClients(
   deps: Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>,
   origin: Origin,
 ): Promise<void> {
-  for (const { id } of await findBootstrapClients(deps.agents)) await retireAgent(deps, id, origin);
+  for (const agent of await listBuiltInAgents(deps.agents)) {
+    if (isBootstrapClient(agent)) await retireAgent(deps, agent.id, origin);
+  }
 }
 
-/** Those that are not retired. */
-async function findBootstrapClients(agents: Pick<AgentStore, 'listAgents'>): Promise<readonly Agent[]> {
+/** The agents of the bootstrap operator: few. */
+async function listBuiltInAgents(agents: Pick<AgentStore, 'listAgents'>): Promise<readonly Agent[]> {
   const found: Agent[] = [];
-  for await (const agent of eachAgentOf(agents, BOOTSTRAP_OPERATOR_ID)) {
-    if (agent.purpose === BOOTSTRAP_PURPOSE && agent.status !== 'retired') found.push(agent);
-  }
+  for await (const agent of eachAgentOf(agents, BOOTSTRAP_OPERATOR_ID)) found.push(agent);
   return found;
+}
+
+function isBootstrapClient({ purpose, status }: Agent): boolean {
+  return purpose === BOOTSTRAP_PURPOSE && status !== 'retired';
 }
 
 function newScopes(resource: Resource | undefined): readonly string[] {
@@ -190,12 +204,17 @@ function stepForResource(
 }
 
 function stepForPerson(origin: Origin): Step {
-  const record: Person = {
-    ...newRecord(BOOTSTRAP_OPERATOR_ID, origin.now),
-    name: 'Bootstrap operator',
-    roles: ['admin'],
-    status: 'active',
-  };
+  return stepForNewPerson(BOOTSTRAP_OPERATOR_ID, 'Bootstrap operator', ['admin'], origin);
+}
+
+/** Registers somebody to stand behind an administrator. */
+export function stepForNewPerson(
+  id: Person['id'],
+  name: string,
+  roles: Person['roles'],
+  origin: Origin,
+): Step {
+  const record: Person = { ...newRecord(id, origin.now), name, roles, status: 'active' };
   return {
     change: { kind: 'insert', collection: 'person', record },
     events: [
@@ -211,17 +230,35 @@ function stepForPerson(origin: Origin): Step {
 }
 
 function stepForNewAgent(bootstrap: BootstrapAdmin, identifier: string, origin: Origin): Step {
+  return stepForNewAdministrator(
+    {
+      id: bootstrap.clientId,
+      name: 'Bootstrap administrator',
+      purpose: BOOTSTRAP_PURPOSE,
+      ownerId: BOOTSTRAP_OPERATOR_ID,
+      credential: credentialOf(bootstrap.secret),
+      configuredSecretDigest: digestToKeep(bootstrap),
+    },
+    identifier,
+    origin,
+  );
+}
+
+/** Registers an agent that may do everything at our own API. */
+export function stepForNewAdministrator(
+  agent: Pick<Agent, 'id' | 'name' | 'purpose' | 'ownerId' | 'credential' | 'configuredSecretDigest'>,
+  identifier: string,
+  origin: Origin,
+): Step {
   const everything: readonly ResourceScopes[] = [{ resource: identifier, scopes: ADMIN_SCOPES }];
+  const { id, ...described } = agent;
   const record: Agent = {
-    ...newRecord(bootstrap.clientId, origin.now),
-    name: 'Bootstrap administrator',
-    purpose: BOOTSTRAP_PURPOSE,
-    ownerId: BOOTSTRAP_OPERATOR_ID,
+    ...newRecord(id, origin.now),
+    ...described,
     status: 'active',
     envelope: everything,
     baseline: everything,
     defaultResource: identifier,
-    credential: credentialOf(bootstrap.secret),
   };
   return {
     change: { kind: 'insert', collection: 'agent', record },
@@ -247,45 +284,49 @@ function stepForKnownAgent(
   move: ApiMove,
   origin: Origin,
 ): Step | undefined {
-  if (current.credential.method !== 'client_secret') {
+  const isNewlyConfigured = mustApply(current, bootstrap);
+  if (isNewlyConfigured && current.credential.method !== 'client_secret') {
     throw new Error(`the bootstrap client ${current.id} is an agent that authenticates with its own keys`);
   }
   const isWidened = holdsAllOlder(current, move);
-  const isKnownSecret = current.credential.secretDigests.includes(digestSecret(bootstrap.secret));
+  const issues = isNewlyConfigured && !knowsSecret(current, bootstrap.secret);
   const wanted: Agent = {
     ...moved(isWidened ? withNews(current, move) : current, move),
-    ...(!isKnownSecret && { credential: credentialOf(bootstrap.secret) }),
+    ...(issues && { credential: credentialOf(bootstrap.secret) }),
+    ...(bootstrap.from === 'configuration' && { configuredSecretDigest: digestToKeep(bootstrap) }),
   };
+  return stepForChange(current, wanted, { move, isWidened, issues }, origin);
+}
+
+/** Whoever else answers to the bootstrap operator goes along when the server gets another name; its other clients get what is new. */
+function stepForOther(current: Agent, move: ApiMove, origin: Origin): Step | undefined {
+  const isWidened = isBootstrapClient(current) && holdsAllOlder(current, move);
+  const wanted = moved(isWidened ? withNews(current, move) : current, move);
+  return stepForChange(current, wanted, { move, isWidened, issues: false }, origin);
+}
+
+function stepForChange(
+  current: Agent,
+  wanted: Agent,
+  { move, isWidened, issues }: { move: ApiMove; isWidened: boolean; issues: boolean },
+  origin: Origin,
+): Step | undefined {
   if (isDeepStrictEqual(wanted, current)) return undefined;
   const record = revised(current, wanted, false, origin.now);
+  const configured: AuditEvent = {
+    type: issues ? 'agent.secret-issued' : 'agent.updated',
+    outcome: 'done',
+    ...eventOrigin(origin),
+    target: current.id,
+    detail: { by: 'configuration' },
+  };
   return {
     change: { kind: 'replace', collection: 'agent', record, ifVersion: current.version },
     events: [
       ...(isWidened ? [widening(record, move, origin)] : []),
-      ...(isWidened && isKnownSecret
-        ? []
-        : [
-            {
-              type: isKnownSecret ? 'agent.updated' : 'agent.secret-issued',
-              outcome: 'done',
-              ...eventOrigin(origin),
-              target: current.id,
-              detail: { by: 'configuration' },
-            } as const,
-          ]),
+      ...(isWidened && !issues ? [] : [configured]),
     ],
     widened: isWidened ? current.id : undefined,
-  };
-}
-
-/** A bootstrap client that configuration does not name. */
-function stepForNews(current: Agent, move: ApiMove, origin: Origin): Step | undefined {
-  if (!holdsAllOlder(current, move)) return undefined;
-  const record = revised(current, moved(withNews(current, move), move), false, origin.now);
-  return {
-    change: { kind: 'replace', collection: 'agent', record, ifVersion: current.version },
-    events: [widening(record, move, origin)],
-    widened: current.id,
   };
 }
 
@@ -338,7 +379,28 @@ function moved(agent: Agent, { from, to }: ApiMove): Agent {
   };
 }
 
-function credentialOf(secret: string): ClientCredential {
+/**
+ * Whether a secret is to take the place of what the client has: only one that was configured since another was, or none. Clients that
+ * an earlier version made keep what they have, as it is not known what they were given last: their secret may have been replaced.
+ */
+function mustApply(current: Agent, bootstrap: BootstrapAdmin): boolean {
+  if (bootstrap.from === 'file' || current.configuredSecretDigest === digestToKeep(bootstrap)) return false;
+  return current.configuredSecretDigest !== undefined || current.purpose !== BOOTSTRAP_PURPOSE;
+}
+
+function isReplaced(current: Agent, bootstrap: BootstrapAdmin): boolean {
+  return !mustApply(current, bootstrap) && !knowsSecret(current, bootstrap.secret);
+}
+
+function knowsSecret({ credential }: Agent, secret: string): boolean {
+  return credential.method === 'client_secret' && credential.secretDigests.includes(digestSecret(secret));
+}
+
+function digestToKeep({ from, secret }: BootstrapAdmin): string {
+  return from === 'file' ? '' : digestSecret(secret);
+}
+
+export function credentialOf(secret: string): ClientCredential {
   return { method: 'client_secret', secretDigests: [digestSecret(secret)] };
 }
 

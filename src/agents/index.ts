@@ -11,7 +11,6 @@ export { type AgentChanges, type AgentInput, agentChanges, agentInput } from './
 export type { AgentChange, AgentStore } from './agent-store.ts';
 export {
   type AdminApiReport,
-  BOOTSTRAP_OPERATOR_ID,
   type BootstrapAdmin,
   type BootstrapAdminDeps,
   ensureAdminApi,

@@ -60,6 +60,8 @@ export const AUDIT_EVENTS = {
   'person.factor-removed': 'A person removed a passkey: their other sessions ended.',
   'person.credential-voided':
     'After a restore, everything a person could sign in with was made void, since it had been changed after the backup.',
+  'person.credential-resealed':
+    'The seed of the authenticator app of a person was sealed anew, with another key-encryption key.',
   'resource.created': 'A resource server was registered.',
   'resource.updated': 'A resource server was changed.',
   'resource.secret-issued': 'An introspection secret was made for a resource server.',
@@ -76,6 +78,10 @@ export const AUDIT_EVENTS = {
   'key.resealed': 'A signing key was sealed anew, with another key-encryption key.',
   'key.killed': 'A signing key was withdrawn and every token signed with it died.',
   'deployment.created': 'A new store was given its name.',
+  'deployment.key-noted':
+    'A server started with a key-encryption key that the store had not met: from now on none starts without it.',
+  'deployment.key-forgotten':
+    'Everything is sealed with the present key-encryption key, and the store needs older ones no longer.',
   'deployment.backed-up': 'A backup of the store was made.',
   'deployment.quarantined':
     'The store came out of a backup, or may have: every token died, and nothing is granted until an operator opens it.',

@@ -93,6 +93,7 @@ export async function readCheckpoints({ checkpoints = [], key }: CheckpointOptio
 
 const SENTENCES = {
   'person-unknown': 'There is no such person.',
+  'record-protected': 'The server itself rests on this record, so it stays as it is: confirm it.',
   'person-disabled': 'The person is disabled, and nobody signs in who is: restore them first.',
   'not-quarantined': 'The deployment is open: there is nothing to decide.',
   'record-unknown': 'There is no such record.',
@@ -108,7 +109,10 @@ const SENTENCES = {
     'Rows that the backup does not have were removed from the exported trail, and with them removals of authority, perhaps; an older export may have them. Of the lane:',
   'trail-of-another-store':
     'The exported trail lacks rows that the store has: it is older than the backup, or of another store.',
-} as const satisfies Record<RecoveryRefusal | 'person-unknown' | 'person-disabled', string>;
+} as const satisfies Record<
+  RecoveryRefusal | 'person-unknown' | 'person-disabled' | 'record-protected',
+  string
+>;
 
 /** A refusal as a sentence for the terminal; any other error as it is. */
 export function inWords(error: unknown): unknown {

@@ -43,6 +43,8 @@ export interface Config {
   readonly keyEncryptionKey: KeyObject | undefined;
   /** Where a key-encryption key is kept that nobody gave. Its content obeys `parseKeyEncryptionKey`. */
   readonly keyEncryptionKeyFile: string;
+  /** Where the key-encryption key comes from, as whoever runs the server knows it: a file, or the name of the variable. */
+  readonly keyEncryptionKeySource: string;
   /** They open what they sealed, and seal nothing. */
   readonly olderKeyEncryptionKeys: readonly KeyObject[];
   readonly signingKeyOverlapSeconds: number;
@@ -143,6 +145,7 @@ function toConfig(values: SettingValues, sent: Sources['sent']): Config {
       certificateFile: sent.get('tlsCertificate')?.path ?? '',
       privateKeyFile: sent.get('tlsPrivateKey')?.path ?? '',
     };
+  const keySource = sent.get('keyEncryptionKey');
   const localhost = values.port === 0 ? undefined : localIssuer(values.port, tls !== undefined);
   return {
     issuer: values.issuer ?? localhost,
@@ -152,6 +155,7 @@ function toConfig(values: SettingValues, sent: Sources['sent']): Config {
     dataDirectory: values.dataDirectory,
     keyEncryptionKey: values.keyEncryptionKey,
     keyEncryptionKeyFile: keyEncryptionKeyFile(values.dataDirectory),
+    keyEncryptionKeySource: keySource?.path ?? keySource?.name ?? keyEncryptionKeyFile(values.dataDirectory),
     olderKeyEncryptionKeys: values.olderKeyEncryptionKeys ?? [],
     signingKeyOverlapSeconds: values.signingKeyOverlapSeconds,
     signingKeyRotationDays: values.signingKeyRotationDays,

@@ -97,7 +97,7 @@ export const SETTINGS = {
     whenAbsent:
       'with SQLite, the first start makes DATA_DIR/key-encryption-key; with MongoDB it is required, since all processes share it',
     consequence:
-      'Seals the signing keys in the store; without it a copy of the store cannot sign tokens, and if it is lost neither can the server.',
+      'Seals the signing keys and the seeds of authenticator apps in the store; without it a copy of the store cannot sign tokens, and if it is lost the server does not start.',
     secret: true,
   },
   olderKeyEncryptionKeys: {
@@ -106,7 +106,7 @@ export const SETTINGS = {
       'one to eight keys like the one above, separated by commas or line ends',
       parseOlderKeyEncryptionKeys,
     ),
-    whenAbsent: 'what was sealed with another key-encryption key cannot be used',
+    whenAbsent: 'a server does not start on a store that is sealed with another key-encryption key',
     consequence:
       'Keys that were the key-encryption key before: they open what they sealed and seal nothing; take one out once `keys reseal` has sealed everything with the present one.',
     secret: true,
@@ -136,7 +136,8 @@ export const SETTINGS = {
     name: 'COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET',
     schema: text('43 to 256 random characters of the base64url alphabet: A-Z a-z 0-9 - _', parseClientSecret),
     whenAbsent: 'the first start makes a client and writes it to a file in DATA_DIR',
-    consequence: 'The secret of that client; whoever knows it administers the server.',
+    consequence:
+      'The secret of that client; whoever knows it administers the server. It is applied when it is another than before: one that was replaced through the API stays replaced.',
     secret: true,
   },
   accessTokenTtlSeconds: {

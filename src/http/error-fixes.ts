@@ -158,7 +158,8 @@ export const ERROR_FIXES = {
     'Configure the key-encryption key that is named among the older ones, start again, and repeat the call.',
   'reference-unknown':
     'Send the whole reference as it stood in Error-Ref, to the deployment that gave it; one that is older than its key-encryption key cannot be read any more.',
-  'record-protected': 'Change it in the configuration of the server, which keeps this record as it is.',
+  'record-protected':
+    'Leave it as it is: every administrator rests on it, and configuration keeps it up to date. To stop an administrator, kill its agent.',
 
   'registration-malformed': 'Send one JSON object with redirect_uris and client_name.',
   'registration-member-not-permitted':

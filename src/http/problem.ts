@@ -5,7 +5,7 @@ import type { RefusalDetail } from '../errors.ts';
 import type { IdempotencyRefusal } from '../idempotency/index.ts';
 import type { InputRefusal } from '../input.ts';
 import type { SigningKeyRefusal } from '../keys/index.ts';
-import type { InvitationRefusal, PersonRefusal } from '../people/index.ts';
+import type { BuiltInRefusal, InvitationRefusal, PersonRefusal } from '../people/index.ts';
 import type { ExplainRefusal } from '../refusals/index.ts';
 import type { ResourceRefusal } from '../resources/index.ts';
 import type { TokenRefusal } from '../tokens/index.ts';
@@ -43,6 +43,7 @@ export type AdminRefusal =
   | InputRefusal
   | InvitationRefusal
   | JsonRefusal
+  | BuiltInRefusal
   | PersonRefusal
   | QuarantineRefusal
   | ResourceRefusal
@@ -194,7 +195,7 @@ const PROBLEMS = {
     title: 'A signing key is sealed with a key-encryption key that is not configured',
   },
   'reference-unknown': { status: 404, title: 'The reference is none of this deployment' },
-  'record-protected': { status: 403, title: 'This record cannot be changed through the API' },
+  'record-protected': { status: 409, title: 'The server itself rests on this record' },
 
   'deployment-quarantined': {
     status: 503,

@@ -63,10 +63,11 @@ export const signingKeyCalls = {
     tag,
     scope: 'keys',
     summary: 'Seal signing keys under the current key-encryption key',
-    description: 'After a change of key-encryption keys. Once it is done, the older one is no longer needed.',
+    description:
+      'After a change of key-encryption keys, once every process has started with the new one. Seeds of authenticator apps are sealed anew too. Once it is done, the older key is no longer needed, and no server starts with it alone.',
     answer: closedObject({
-      keyEncryptionKey: z.string().describe('The name of the key that all are sealed with now.'),
-      resealed: z.int().min(0).describe('How many were sealed anew.'),
+      keyEncryptionKey: z.string().describe('The name of the key that everything is sealed with now.'),
+      resealed: z.int().min(0).describe('How many signing keys and seeds were sealed anew.'),
     }).meta({ id: 'ResealReport' }),
     refusals: ['key-encryption-key-missing'],
     example: {},

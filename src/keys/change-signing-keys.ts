@@ -1,4 +1,4 @@
-import type { AuditEvent, CommitPort, Freshness } from '../audit/index.ts';
+import type { AuditEvent, CommitPort, Freshness, Origin } from '../audit/index.ts';
 import { StoreUnavailable } from '../errors.ts';
 import type { SealingKey } from './sealing.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -9,6 +9,8 @@ export interface SigningKeyDeps {
   readonly sealing: SealingKey;
   readonly freshness: Freshness;
   readonly timing: SigningKeyTiming;
+  /** Seals anew whatever else is sealed, once the signing keys are, and says how many there were. */
+  readonly resealRest?: (origin: Origin) => Promise<number>;
 }
 
 /** How long the steps of a key's life take. */

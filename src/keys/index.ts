@@ -10,12 +10,13 @@
 export { advanceSigningKeys } from './advance-signing-keys.ts';
 export type { SigningKeyDeps, SigningKeyTiming } from './change-signing-keys.ts';
 export { ensureSigningKeys } from './create-signing-key.ts';
+export { makeKeyCheck, opensKeyCheck } from './key-check.ts';
 export { killSigningKey } from './kill-signing-key.ts';
 export { assertSigningKeysOpen, resealSigningKeys } from './reseal-signing-keys.ts';
 export { type RetirementRefusal, retireSigningKey } from './retire-signing-key.ts';
 export { type RotationRefusal, rotateBySchedule, rotateSigningKeys } from './rotate-signing-keys.ts';
 export { type SigningKeyRefusal, signingKeyRoutes } from './routes.ts';
-export { keyEncryptionKeyName, SealBroken, type SealingKey, sealingKey } from './sealing.ts';
+export { keyEncryptionKeyName, SealBroken, type SealingKey, sealedWith, sealingKey } from './sealing.ts';
 export { isPublished, type SigningKey, statusAt as signingKeyStatus } from './signing-key.ts';
 export type { SigningKeyChange, SigningKeyStore } from './signing-key-store.ts';
 export { type PublicKeySet, SigningKeyring } from './signing-keyring.ts';

@@ -7,24 +7,25 @@ import { type SigningKey, statusAt } from './signing-key.ts';
 export type ResealRefusal = 'key-encryption-key-missing';
 
 export interface ResealReport {
-  /** The key-encryption key under which every signing key is sealed now, by its name. */
+  /** The key-encryption key under which everything is sealed now, by its name. */
   readonly keyEncryptionKey: string;
   /** How many were sealed anew. */
   readonly resealed: number;
 }
 
 /**
- * Seals every signing key anew under the current key-encryption key, one commit a key, while the server runs. After a crash, or
- * when another process does the same, it goes on with those that are left.
+ * Seals every signing key anew under the current key-encryption key, one commit a key, while the server runs, and then what else
+ * is sealed. After a crash, or when another process does the same, it goes on with those that are left.
  *
  * @throws {Refused<ResealRefusal>} when a key is sealed with a key-encryption key that is not configured, naming both
  */
 export async function resealSigningKeys(
-  deps: Pick<SigningKeyDeps, 'keys' | 'sealing' | 'freshness'>,
+  deps: Pick<SigningKeyDeps, 'keys' | 'sealing' | 'freshness' | 'resealRest'>,
   origin: Origin,
 ): Promise<ResealReport> {
   let resealed = 0;
   while (await resealOne(deps, origin)) resealed += 1;
+  if (deps.resealRest) resealed += await orRefuse(() => deps.resealRest?.(origin) ?? 0);
   return { keyEncryptionKey: deps.sealing.keyName, resealed };
 }
 
@@ -63,9 +64,21 @@ function sealAnew(sealing: SealingKey, sealed: string, id: string): string {
   try {
     return sealing.seal(sealing.unseal(sealed, id), id);
   } catch (error) {
-    if (!(error instanceof SealBroken)) throw error;
-    throw new Refused<ResealRefusal>('key-encryption-key-missing', { hint: error.message }, { cause: error });
+    throw asRefusal(error);
   }
+}
+
+async function orRefuse<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asRefusal(error);
+  }
+}
+
+function asRefusal(error: unknown): unknown {
+  if (!(error instanceof SealBroken)) return error;
+  return new Refused<ResealRefusal>('key-encryption-key-missing', { hint: error.message }, { cause: error });
 }
 
 /**

@@ -115,12 +115,13 @@ export const peopleCalls = {
     tag,
     scope: 'kill',
     summary: 'Disable a person and end everything that traces back to them',
-    description: 'One write. A disabled person stays as they are.',
+    description:
+      'One write. A disabled person stays as they are. The person behind the bootstrap client cannot be disabled until somebody has enrolled as it.',
     params,
     mayMatch: true,
     answer: shownPerson,
     etag: true,
-    refusals: ['person-unknown'],
+    refusals: ['person-unknown', 'record-protected'],
     example,
   }),
   restorePerson: adminCall({

@@ -1,6 +1,7 @@
 /**
  * The humans who delegate, approve and operate: their records, how they sign in, their second factors and sessions.
  */
+export { BOOTSTRAP_OPERATOR_ID, type BuiltInRefusal, isBuiltIn } from './built-in-person.ts';
 export { createPerson, getPerson, type PersonDeps, type PersonRefusal } from './create-person.ts';
 export {
   beginTotp,
@@ -43,6 +44,7 @@ export {
   proveFactor,
   stepUp,
 } from './prove-factor.ts';
+export { resealCredentials } from './reseal-credentials.ts';
 export { type PersonView, peopleRoutes } from './routes.ts';
 export {
   assertFactorFresh,

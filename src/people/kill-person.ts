@@ -1,15 +1,24 @@
 import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
+import { assertNotBuiltIn } from './built-in-person.ts';
 import { type FindStrongerAgents, getPerson, type PersonDeps, type PersonRefusal } from './create-person.ts';
+import type { CredentialStore } from './pass-store.ts';
 import type { Person } from './person.ts';
 
 /**
  * Disables a person: one write closes the status and raises the epoch, so that every token that traces back to them is dead,
  * whatever agents it went through (design of liveness: `liveness.ts`). Killing a disabled person changes nothing.
  *
- * @throws {Refused<PersonRefusal>} `person-unknown`
+ * @throws {Refused<BuiltInRefusal | PersonRefusal>} `person-unknown`, `record-protected`
  */
-export function killPerson(deps: PersonDeps, id: string, origin: Origin, ifMatch?: IfMatch): Promise<Person> {
+export async function killPerson(
+  deps: PersonDeps & { readonly credentials: Pick<CredentialStore, 'findCredential'> },
+  id: string,
+  origin: Origin,
+  ifMatch?: IfMatch,
+): Promise<Person> {
+  await deps.freshness.fresh();
+  await assertNotBuiltIn(deps.credentials, id);
   return setStatus(deps, id, 'disabled', origin, ifMatch);
 }
 

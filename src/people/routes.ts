@@ -38,7 +38,7 @@ export function peopleRoutes(
     return { body: { link, expiresAt: new Date(expiresAt).toISOString() } };
   });
   shell.route(peopleCalls.killPerson, async ({ params, ifMatch, origin }) =>
-    answer(await killPerson(deps, params.id, origin, ifMatch)),
+    answer(await killPerson({ ...deps, credentials: deps.signIn.credentials }, params.id, origin, ifMatch)),
   );
   shell.route(peopleCalls.restorePerson, async ({ params, ifMatch, origin }) =>
     answer(await restorePerson(deps, params.id, origin, ifMatch)),

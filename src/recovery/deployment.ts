@@ -24,6 +24,11 @@ export interface Deployment extends ManagedRecord {
   readonly id: typeof DEPLOYMENT;
   /** Drawn when the store was first used, and kept in every copy: it tells one store from another. */
   readonly storeId: `sto_${string}`;
+  /**
+   * One for each key-encryption key that something in the store may be sealed with (`keys/key-check.ts`): a server that lacks one of
+   * them does not start. Absent in a store that has never been used, or not since there have been any.
+   */
+  readonly keyChecks?: readonly string[];
   /** Present while its epoch says that it is quarantined. */
   readonly quarantine?: Quarantine;
 }

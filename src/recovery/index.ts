@@ -21,6 +21,12 @@ export {
 } from './decide-records.ts';
 export type { Decision, Deployment, DeploymentChange, DeploymentStore, Quarantine } from './deployment.ts';
 export { highWaterMarkFile, keepHighWaterMark } from './high-water-mark.ts';
+export {
+  forgetOlderKeyEncryptionKeys,
+  isNewStore,
+  missingKeyEncryptionKeys,
+  noteKeyEncryptionKey,
+} from './key-checks.ts';
 export { openDeployment, STARTED_TOGETHER_MS } from './open-deployment.ts';
 export { getQuarantined, quarantineDeployment } from './quarantine.ts';
 export type { RecordKindName, RecoveryDeps } from './record-kinds.ts';

@@ -26,7 +26,7 @@ export function quarantineDeployment(
   { highestEpoch = 0, ...quarantine }: QuarantineOrder,
   origin: Origin,
 ): Promise<Deployment> {
-  return revise(deps, origin, current => {
+  return reviseDeployment(deps, origin, current => {
     const epoch = quarantineEpoch(Math.max(current.epoch, highestEpoch), origin.now);
     return {
       record: { ...current, epoch, quarantine },
@@ -59,7 +59,7 @@ export function endQuarantine(
   how: NonNullable<AuditEvent['detail']>,
   origin: Origin,
 ): Promise<Deployment> {
-  return revise(deps, origin, current => {
+  return reviseDeployment(deps, origin, current => {
     if (!current.quarantine || current.epoch !== epoch) {
       throw new Refused<RecoveryRefusal>('not-quarantined');
     }
@@ -92,20 +92,26 @@ export async function getQuarantined(
   return { ...deployment, quarantine: deployment.quarantine };
 }
 
-interface Step {
+interface DeploymentStep {
   readonly record: Deployment;
   readonly more: readonly DeploymentChange[];
   readonly event: AuditEvent;
 }
 
-async function revise(
+/**
+ * Reads what the store knows of itself, decides, and commits, or again from the start when another process came first.
+ *
+ * @param decide may run more than once; undefined where everything is as it should be
+ */
+export async function reviseDeployment(
   { deployment, freshness }: QuarantineDeps,
   origin: Origin,
-  decide: (current: Deployment) => Step,
+  decide: (current: Deployment) => DeploymentStep | undefined,
 ): Promise<Deployment> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const current = await ensureDeployment(deployment, freshness, origin);
     const step = decide(current);
+    if (!step) return current;
     const record = {
       ...step.record,
       version: current.version + 1,

@@ -28,6 +28,7 @@ test('nothing has to be set to try it on one machine', t => {
     dataDirectory: 'var',
     keyEncryptionKey: undefined,
     keyEncryptionKeyFile: 'var/key-encryption-key',
+    keyEncryptionKeySource: 'var/key-encryption-key',
     olderKeyEncryptionKeys: [],
     signingKeyOverlapSeconds: 600,
     signingKeyRotationDays: 90,

@@ -130,7 +130,11 @@ onEachStore(
     t.regex(killed.why, /the agent An agent \(agt_\w+\), by agt_\w+, 2\d{3}-.*Z \(agent\.killed\)$/);
 
     // Of several deaths, the first that its lineage names.
-    await killPerson({ people: app.store, freshness: app.store }, owner.id, app.origin());
+    await killPerson(
+      { people: app.store, credentials: app.store, freshness: app.store },
+      owner.id,
+      app.origin(),
+    );
     t.is((await client.explainToken({ body: { token: third } })).cutOffBy?.type, 'agent.killed');
 
     const next = await addAgent(app, await addPerson(app, 'Bob'), resource);

@@ -98,7 +98,7 @@ onEachStore(
     await isInvalid(t, world, second.value);
     const third = await issueEnrolment(deps, person, 'reset', [], world.origin());
     t.is(third.expiresAt, world.now + 86_400_000);
-    await killPerson({ people: store, freshness: store }, person.id, world.origin());
+    await killPerson({ people: store, credentials: store, freshness: store }, person.id, world.origin());
     await isInvalid(t, world, third.value);
     const other = await newPerson(world, 'Bob');
     const late = await issueEnrolment(deps, other, 'invitation', [], world.origin());
@@ -143,7 +143,7 @@ onEachStore('nobody is invited who signs in already, and nobody who is disabled'
   await t.throwsAsync(invite(ada.person.id), { message: 'person-enrolled' });
   const bob = await newPerson(world, 'Bob');
   t.truthy(await invite(bob.id));
-  await killPerson({ people: store, freshness: store }, bob.id, world.origin());
+  await killPerson({ people: store, credentials: store, freshness: store }, bob.id, world.origin());
   await t.throwsAsync(invite(bob.id), { message: 'person-disabled' });
   await t.throwsAsync(invite(`usr_${'9'.repeat(32)}`), { message: 'person-unknown' });
 });

@@ -120,7 +120,12 @@ onEachStore(
     const ada = await enrolPerson(world);
     const value = await signIn(world, ada);
     t.truthy(await findSession(other.deps, value, world.origin()));
-    const people = { people: store, freshness: store, findStrongerAgents: async () => [] };
+    const people = {
+      people: store,
+      credentials: store,
+      freshness: store,
+      findStrongerAgents: async () => [],
+    };
     await killPerson(people, ada.person.id, world.origin());
     t.is(await findSession(other.deps, value, world.origin()), undefined);
     await t.throwsAsync(beginSignIn(world, ada), { message: 'sign-in-refused' });
@@ -136,7 +141,7 @@ onEachStore(
     const world = await startSignInWorld(t, env);
     const { deps, store } = world.process;
     const [ada, bob] = [await enrolPerson(world), await enrolPerson(world)];
-    await killPerson({ people: store, freshness: store }, bob.person.id, world.origin());
+    await killPerson({ people: store, credentials: store, freshness: store }, bob.person.id, world.origin());
     const tries = [
       ['person-unknown', 'nobody@example.com', PASSWORD],
       ['wrong-password', ada.email, 'wrong'],

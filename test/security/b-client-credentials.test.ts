@@ -206,7 +206,11 @@ onEachStore('I2: an owner who is disabled takes the agent along', async (t, stor
   const { app, owner, resource, ask } = await world(t, { env: store });
   const token = (await ask({ resource: resource.identifier })).json.access_token;
   const { killPerson } = await import('../../src/people/index.ts');
-  await killPerson({ people: app.store, freshness: app.store }, owner.id, app.origin());
+  await killPerson(
+    { people: app.store, credentials: app.store, freshness: app.store },
+    owner.id,
+    app.origin(),
+  );
   t.is((await introspect(app, resource, token)).text, '{"active":false}');
   t.is((await ask({ resource: resource.identifier })).json.error, 'invalid_client');
 });

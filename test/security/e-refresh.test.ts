@@ -178,7 +178,7 @@ onEachStore(
     await ended('the resource server', resources.refresh_token);
     await killAgent(deps, agent, origin());
     await ended('the agent of this person', resources.refresh_token);
-    await killPerson(deps, ada.person.id, origin());
+    await killPerson({ ...deps, credentials: app.store }, ada.person.id, origin());
     await ended('the person', resources.refresh_token);
     await killAgent(deps, clientId, origin());
     const gone = await refresh(second, clientId, resources.refresh_token);

@@ -1,5 +1,7 @@
 /** Group L: the admin API and what it stores. */
 import test from 'ava';
+import { BOOTSTRAP_OPERATOR_ID } from '../../src/people/index.ts';
+import { credentialRecord } from '../contract/records.ts';
 import {
   type Answer,
   type App,
@@ -439,8 +441,41 @@ test('our own API cannot be killed through itself', async t => {
   const { app } = await world(t);
   const token = await adminToken(app);
   const own = `/resources/res_${'0'.repeat(32)}`;
-  t.is((await call(app, 'POST', `${own}/kill`, { token })).status, 403);
-  t.is((await call(app, 'POST', `${own}/secrets`, { token })).status, 403);
+  for (const verb of ['kill', 'restore', 'secrets']) {
+    const answer = await call(app, 'POST', `${own}/${verb}`, { token });
+    t.is(answer.status, 409, verb);
+    t.regex(answer.json.type, /#record-protected$/);
+  }
+});
+
+onEachStore(
+  'the person behind the bootstrap client cannot be killed, until somebody has enrolled as them',
+  async (t, store) => {
+    const { app, owner } = await world(t, { env: store });
+    const token = await adminToken(app, 'kill');
+    const builtIn = `/people/${BOOTSTRAP_OPERATOR_ID}/kill`;
+    const refused = await call(app, 'POST', builtIn, { token });
+    t.is(refused.status, 409);
+    t.regex(refused.json.type, /#record-protected$/);
+    const [row] = (await app.trail()).slice(-1);
+    t.like(row, { type: 'admin.refused', reason: 'record-protected' });
+    t.is((await app.store.findPerson(BOOTSTRAP_OPERATOR_ID))?.status, 'active');
+    t.truthy(await adminToken(app), 'nothing of what rests on it ended');
+    t.is((await call(app, 'POST', `/people/${owner.id}/kill`, { token })).status, 200);
+
+    const record = credentialRecord(BOOTSTRAP_OPERATOR_ID);
+    const changes = [{ kind: 'insert', collection: 'person-credential', record }] as const;
+    t.true((await app.store.commit({ changes, events: [] })).committed);
+    t.is((await call(app, 'POST', builtIn, { token })).json.status, 'disabled');
+    t.falsy(await adminToken(app));
+  },
+);
+
+test('the bootstrap client may be killed and retired, as its secret may be stolen', async t => {
+  const { app } = await world(t);
+  const token = await adminToken(app);
+  t.is((await call(app, 'POST', `/agents/${app.admin.clientId}/retire`, { token })).json.status, 'retired');
+  t.falsy(await adminToken(app));
 });
 
 onEachStore('lists come in pages that hold each record once', async (t, store) => {

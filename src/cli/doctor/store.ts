@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Config, parseKeyEncryptionKey } from '../../config/index.ts';
 import { type SigningKey, sealingKey, signingKeyStatus } from '../../keys/index.ts';
+import { isNewStore, missingKeyEncryptionKeys } from '../../recovery/index.ts';
 import { inspectStore, type StoreInspection } from '../../store/inspect-store.ts';
 import { bad, type Finding, ok, warning } from './finding.ts';
 
@@ -30,7 +31,7 @@ export async function checkStore(
       checkSchema(inspection),
       ...checkQuarantine(inspection),
       ...checkStoreClock(inspection, now),
-      ...checkSigningKeys(config, inspection.signingKeys, now),
+      ...checkSigningKeys(config, inspection, now),
     ],
   };
 }
@@ -89,19 +90,34 @@ function checkStoreClock({ newestEventAt, clockAt }: StoreInspection, now: numbe
   return [ok(check, `${new Date(now).toISOString()}, after the newest event of the trail`)];
 }
 
-function checkSigningKeys(config: Config, keys: readonly SigningKey[], now: number): readonly Finding[] {
+function checkSigningKeys(
+  config: Config,
+  { signingKeys: keys, deployment }: StoreInspection,
+  now: number,
+): readonly Finding[] {
   const check = 'signing keys';
+  if (isNewStore(deployment, keys)) return [ok(check, 'none yet: the first start makes them')];
   const current = config.keyEncryptionKey ?? readKey(config.keyEncryptionKeyFile);
   if (!current) {
     return [
       bad(
         check,
         `the key-encryption key is missing (${config.keyEncryptionKeyFile}): the ${keys.length} keys in the store cannot be opened`,
-        'put the key back; without it, kill these keys and every token that they signed',
+        'put the key back: no server starts without it',
       ),
     ];
   }
   const sealing = sealingKey(current, config.olderKeyEncryptionKeys);
+  const missing = missingKeyEncryptionKeys(deployment, sealing);
+  if (missing.length > 0) {
+    return [
+      bad(
+        check,
+        `the store is sealed with the key-encryption key ${missing.join(' and ')}, which is not configured (${config.keyEncryptionKeySource})`,
+        'put that key back, or give it in COUNTERSIGN_OLDER_KEY_ENCRYPTION_KEYS: no server starts without it',
+      ),
+    ];
+  }
   const broken = keys.flatMap(({ id, sealedPrivateKey }): readonly Finding[] => {
     if (sealedPrivateKey === undefined) return [];
     try {
