@@ -21,6 +21,11 @@ export { createAgent } from './create-agent.ts';
 export { issueAgentSecret } from './issue-agent-secret.ts';
 export { killAgent, restoreAgent, retireAgent, revokeAgentTokens } from './kill-agent.ts';
 export { type AgentListQuery, listAgents } from './list-agents.ts';
+export {
+  newRecoveredAdministrator,
+  type RecoveredAdministrator,
+  recoverAdministrator,
+} from './recover-administrator.ts';
 export { MAX_REDIRECT_URIS, redirectUriInput } from './redirect-uri.ts';
 export { revokeAgentSecret } from './revoke-agent-secret.ts';
 export { type AgentView, agentRoutes } from './routes.ts';

@@ -92,6 +92,8 @@ export const AUDIT_EVENTS = {
     'A request was refused because the store is quarantined. Alike ones are counted for a minute: the first is written at once, the rest as one.',
   'audit.pruned':
     'Rows older than the trail is kept were given up for removal: how many of how many lanes, decided before when, and the digest of where all lanes begin since.',
+  'admin.recovered':
+    'Whoever runs the host made a new administrator, since nobody could administer the server any more.',
   'admin.refused': 'A call to the admin API was refused.',
 } as const satisfies Record<`${string}.${string}`, string>;
 

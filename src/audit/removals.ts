@@ -98,5 +98,6 @@ export const REMOVALS = {
   'deployment.opened': 'none',
   'deployment.request-refused': 'none',
   'audit.pruned': 'none',
+  'admin.recovered': 'none',
   'admin.refused': 'none',
 } as const satisfies Record<AuditEventType, Removal>;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config/index.ts';
 import { packageVersion } from '../package-version.ts';
+import { adminCommand } from './admin.ts';
 import { applyCommand, exportCommand, planCommand, schemaCommand } from './as-code.ts';
 import { auditCommand } from './audit.ts';
 import { backupCommand, restoreCommand } from './backup.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
     .addCommand(withConfigOption(backupCommand()))
     .addCommand(withConfigOption(restoreCommand()))
     .addCommand(withConfigOption(quarantineCommand()))
+    .addCommand(adminCommand())
     .commandsGroup('Who you are to it:')
     .addCommand(loginCommand())
     .addCommand(logoutCommand())

@@ -98,6 +98,7 @@ test('a verb that looks into the store makes none where there is none', async t 
     ['audit', 'export'],
     ['quarantine', 'status'],
     ['people', 'reset-factor', `usr_${'0'.repeat(32)}`],
+    ['admin', 'recover'],
   ]) {
     const ran = await folder.cli(args);
     t.is(ran.code, 2, `${args.join(' ')}: ${ran.stdout}`);

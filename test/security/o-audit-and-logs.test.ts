@@ -62,6 +62,7 @@ const ELSEWHERE: Partial<Record<AuditEventType, string>> = {
   'person.credential-resealed': 'with another key-encryption key: test/keys',
   'deployment.key-noted': 'by the first start with a key-encryption key: test/first-start.test.ts',
   'deployment.key-forgotten': 'with another key-encryption key: test/keys',
+  'admin.recovered': 'by whoever runs the host: test/cli/recover.test.ts',
   'deployment.created': 'by the first start of a store: test/recovery',
   'deployment.backed-up': RECOVERY,
   'deployment.quarantined': RECOVERY,
