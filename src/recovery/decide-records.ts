@@ -63,7 +63,7 @@ export async function confirmRecord(
 /**
  * Closes a record for now, as a kill does: an administrator can restore it once the deployment is open.
  *
- * @throws {Refused} `not-quarantined`, `record-unknown`; `record-protected` for our own API
+ * @throws {Refused} `not-quarantined`, `record-unknown`; `record-protected` for our own API and the built-in person
  */
 export async function keepClosed(deps: RecoveryDeps, id: string, origin: Origin): Promise<void> {
   const { epoch, record } = await findRecord(deps, id);

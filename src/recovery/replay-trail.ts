@@ -206,7 +206,7 @@ async function takeAway(
     await STEPS[removal].apply(deps, id, origin);
     return true;
   } catch (error) {
-    // Our own API: what it has follows from configuration, which the next start brings to bear.
+    // Our own API: what it has follows from configuration, which the next start brings to bear. Nor is the built-in person stopped.
     if (error instanceof Refused && error.reason === 'record-protected') return false;
     throw error;
   }
