@@ -65,7 +65,7 @@ export async function recoverAdministrator(
     };
     const outcome = await deps.store.commit({
       changes: all.map(step => step.change),
-      events: [recovered, ...all.map(step => step.event)],
+      events: [recovered, ...all.flatMap(step => step.events)],
     });
     if (outcome.committed) return;
   }
@@ -104,7 +104,12 @@ function ownedByBuiltIn(person: Person | undefined, origin: Origin): Ownership {
   };
   return {
     ownerId,
-    steps: [{ change: { kind: 'replace', collection: 'person', record, ifVersion: person.version }, event }],
+    steps: [
+      {
+        change: { kind: 'replace', collection: 'person', record, ifVersion: person.version },
+        events: [event],
+      },
+    ],
   };
 }
 
