@@ -55,7 +55,7 @@ async function register(
 ): Promise<Pick<Target, 'secretClient' | 'keyClientId' | 'resourceServer' | 'crowd' | 'spares'>> {
   const deps = { agents: store, people: store, resources: store, freshness: store };
   const now = Date.now();
-  const origin = { requestId: newId('req', now), now };
+  const origin = { requestId: newId('req', now), now, authority: { none: 'host-command' } } as const;
   const { person } = await createPerson(deps, { name: 'Owner', roles: ['member'] }, origin);
   const resource = (identifier: string, tokenFormat: object) =>
     createResource(

@@ -3,7 +3,7 @@
  * are fixed, so putting it in again changes nothing.
  */
 import { type AgentDeps, type AgentInput, createAgent } from '../src/agents/index.ts';
-import type { Origin } from '../src/audit/index.ts';
+import type { AuthorisedOrigin } from '../src/audit/index.ts';
 import { createPerson, type PersonInput, type PersonStore } from '../src/people/index.ts';
 import { createResource, type ResourceInput, type ResourceStore } from '../src/resources/index.ts';
 
@@ -113,7 +113,7 @@ export interface SeedDeps extends AgentDeps {
 export async function seedDemoWorld(
   deps: SeedDeps,
   world: DemoWorld,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<ReadonlyMap<string, string>> {
   const secrets = new Map<string, string>();
   for (const person of world.people) {

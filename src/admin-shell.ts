@@ -1,5 +1,5 @@
 import type { AdminCallDescription, AnswerOf, BodyOf, ParamsOf, QueryOf } from './admin-call.ts';
-import type { IfMatch, ManagedRecord, Origin } from './audit/index.ts';
+import type { AuthorisedOrigin, IfMatch, ManagedRecord } from './audit/index.ts';
 
 /**
  * What the routes of the admin API are given by the HTTP shell. It stands here, between the capabilities that have routes and
@@ -8,8 +8,8 @@ import type { IfMatch, ManagedRecord, Origin } from './audit/index.ts';
 
 /** An authorised call, checked against its description. */
 export interface AdminCall<D extends AdminCallDescription> {
-  /** The request, the client it is made by, and what that client's token allows. */
-  readonly origin: Origin;
+  /** The request, the client it is made by, what that client's token allows, and what it dies with. */
+  readonly origin: AuthorisedOrigin;
   /** What the path names. */
   readonly params: ParamsOf<D>;
   readonly query: QueryOf<D>;

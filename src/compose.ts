@@ -24,6 +24,7 @@ import {
 } from './agents/index.ts';
 import { Applications, isSelfRegisteredId, registrationRoutes } from './applications/index.ts';
 import {
+  type AuthorisedOrigin,
   auditRoutes,
   type CheckpointDelivery,
   type Origin,
@@ -65,6 +66,7 @@ import {
   signingKeyRoutes,
 } from './keys/index.ts';
 import { Limits } from './limits/index.ts';
+import { handle } from './liveness.ts';
 import { type ConnectionFigures, type MetricSources, RequestMeter } from './observability/index.ts';
 import { browserCookies, pageRoutes } from './pages/index.ts';
 import {
@@ -185,7 +187,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       overlapMs: config.signingKeyOverlapSeconds * 1_000,
       verifiesMs: MAX_JWT_TTL_SECONDS * 1_000 + CLOCKS_APART_MS,
     },
-    resealRest: async (own: Origin) => {
+    resealRest: async (own: AuthorisedOrigin) => {
       const seals = { people: store, credentials: store, freshness: store, sealing };
       const resealed = await resealCredentials(seals, own);
       await forgetOlderKeyEncryptionKeys({ deployment: store, freshness: store }, sealing, own);
@@ -736,6 +738,7 @@ function engineClients(store: Store, applications: Applications): EngineClients 
           clientId,
           kind: 'agent',
           principalId: application.record.id,
+          handle: handle(application.record.id, application.record.epoch),
           credential: application.credential,
           enabled: true,
           redirectUris: application.redirectUris,
@@ -761,6 +764,7 @@ function agentClient(agent: Agent | undefined, nowMs: number): Client | undefine
       clientId: agent.id,
       kind: 'agent',
       principalId: agent.id,
+      handle: handle(agent.id, agent.epoch),
       credential: agent.credential,
       enabled: agentStatus(agent, nowMs) === 'active',
       ...(agent.application && {
@@ -777,6 +781,7 @@ function resourceClient(resource: Resource | undefined): Client | undefined {
       clientId: resource.id,
       kind: 'resource',
       principalId: resource.id,
+      handle: handle(resource.id, resource.epoch),
       credential: resource.credential,
       enabled: resource.status === 'active',
     }

@@ -147,6 +147,7 @@ onEachStore(
     await first.store.commit({
       changes: [{ kind: 'replace', collection: 'agent', record, ifVersion: agent.version }],
       events: [],
+      authority: { none: 'boot' },
     });
     await first.stop();
     const second = await place.start(configured(id, FIRST));
@@ -303,6 +304,7 @@ onEachStore(
     await first.store.commit({
       changes: [{ kind: 'replace', collection: 'deployment', record, ifVersion: known.version }],
       events: [],
+      authority: { none: 'boot' },
     });
     await first.stop();
     t.true((await place.refusal({ COUNTERSIGN_KEY_ENCRYPTION_KEY: wrong })).includes(nameOf(right)));

@@ -130,6 +130,7 @@ export async function ensureAdminApi(
     const outcome = await deps.store.commit({
       changes: steps.map(step => step.change),
       events: steps.flatMap(step => step.events),
+      authority: { none: 'boot' },
     });
     if (outcome.committed) return done;
   }

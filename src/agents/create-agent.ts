@@ -1,4 +1,4 @@
-import { eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuthorisedOrigin, assertAuthorityHeld, eventOrigin } from '../audit/index.ts';
 import { makeCredential } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
@@ -18,7 +18,7 @@ import { type AgentDeps, type AgentRefusal, checkAgent } from './check-agent.ts'
 export async function createAgent(
   deps: AgentDeps,
   input: unknown,
-  origin: Origin,
+  origin: AuthorisedOrigin,
   newSecret?: string,
 ): Promise<{ readonly agent: Agent; readonly secret?: string }> {
   const parsed = parseInput(agentInput, input);
@@ -69,7 +69,9 @@ export async function createAgent(
       },
       ...(secret === undefined ? [] : [{ type: 'agent.secret-issued', ...about } as const]),
     ],
+    authority: origin.authority,
   });
+  assertAuthorityHeld(outcome);
   if (!outcome.committed) {
     throw new Refused<AgentRefusal>('agent-exists', { parameter: 'id', sent: agent.id });
   }

@@ -1,4 +1,10 @@
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  type AuthorisedOrigin,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  reviseRecord,
+} from '../audit/index.ts';
 import { addSecret, newClientSecret } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
 import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
@@ -14,7 +20,7 @@ import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from '.
 export async function issueAgentSecret(
   deps: Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>,
   id: string,
-  origin: Origin,
+  origin: AuthorisedOrigin,
   options: { readonly ifMatch?: IfMatch | undefined; readonly secret?: string } = {},
 ): Promise<{ readonly agent: Agent; readonly secret: string }> {
   const { ifMatch, secret = newClientSecret() } = options;
@@ -33,6 +39,7 @@ export async function issueAgentSecret(
         events: [{ type: 'agent.secret-issued', outcome: 'done', ...eventOrigin(origin), target: id }],
       };
     },
+    origin.authority,
     origin.now,
   );
   return { agent, secret };

@@ -1,10 +1,13 @@
 import {
   type AuditEventType,
+  type AuthorisedOrigin,
+  type Authority,
   assertVersion,
   eventOrigin,
   type IfMatch,
   type Origin,
   reviseRecord,
+  TAKES_AWAY,
 } from '../audit/index.ts';
 import type { Agent } from './agent.ts';
 import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
@@ -20,7 +23,7 @@ type StrengthDeps = Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>;
  * @throws {Refused<AgentRefusal>} `agent-unknown`
  */
 export function killAgent(deps: StandingDeps, id: string, origin: Origin, ifMatch?: IfMatch): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.killed', origin, ifMatch, current =>
+  return reviseStanding(deps, id, 'agent.killed', TAKES_AWAY, origin, ifMatch, current =>
     current.status === 'active' ? { ...current, status: 'suspended', epoch: current.epoch + 1 } : undefined,
   );
 }
@@ -36,7 +39,7 @@ export function revokeAgentTokens(
   origin: Origin,
   ifMatch?: IfMatch,
 ): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.tokens-revoked', origin, ifMatch, current => ({
+  return reviseStanding(deps, id, 'agent.tokens-revoked', TAKES_AWAY, origin, ifMatch, current => ({
     ...current,
     epoch: current.epoch + 1,
   }));
@@ -53,7 +56,7 @@ export function retireAgent(
   origin: Origin,
   ifMatch?: IfMatch,
 ): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.retired', origin, ifMatch, async current => {
+  return reviseStanding(deps, id, 'agent.retired', TAKES_AWAY, origin, ifMatch, async current => {
     await assertNotStronger(deps, current, origin);
     return current.status === 'retired'
       ? undefined
@@ -69,10 +72,10 @@ export function retireAgent(
 export function restoreAgent(
   deps: StrengthDeps,
   id: string,
-  origin: Origin,
+  origin: AuthorisedOrigin,
   ifMatch?: IfMatch,
 ): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.restored', origin, ifMatch, async current => {
+  return reviseStanding(deps, id, 'agent.restored', origin.authority, origin, ifMatch, async current => {
     assertNotRetired(current);
     await assertNotStronger(deps, current, origin);
     return current.status === 'active' ? undefined : { ...current, status: 'active' };
@@ -83,6 +86,7 @@ function reviseStanding(
   deps: StandingDeps,
   id: string,
   type: AuditEventType,
+  authority: Authority,
   origin: Origin,
   ifMatch: IfMatch | undefined,
   decide: (current: Agent) => Agent | undefined | Promise<Agent | undefined>,
@@ -104,6 +108,7 @@ function reviseStanding(
         ],
       };
     },
+    authority,
     origin.now,
   );
 }

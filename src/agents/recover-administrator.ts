@@ -66,6 +66,7 @@ export async function recoverAdministrator(
     const outcome = await deps.store.commit({
       changes: all.map(step => step.change),
       events: [recovered, ...all.flatMap(step => step.events)],
+      authority: { none: 'host-command' },
     });
     if (outcome.committed) return;
   }

@@ -1,4 +1,11 @@
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  type Origin,
+  reviseRecord,
+  TAKES_AWAY,
+} from '../audit/index.ts';
 import { withoutSecret } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
 import { type AgentDeps, assertNotStronger, getAgent } from './check-agent.ts';
@@ -40,6 +47,7 @@ export function revokeAgentSecret(
         ],
       };
     },
+    TAKES_AWAY,
     origin.now,
   );
 }

@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  type AuthorisedOrigin,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  reviseRecord,
+} from '../audit/index.ts';
 import { applyChanges, changedFields } from '../changes.ts';
 import { parseInput } from '../input.ts';
 import { type Agent, type ResourceScopes, scopesAt } from './agent.ts';
@@ -20,7 +26,7 @@ export async function updateAgent(
   id: string,
   ifMatch: IfMatch,
   changes: unknown,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<Agent> {
   const parsed = parseInput(agentChanges, changes);
   return reviseRecord(
@@ -56,6 +62,7 @@ export async function updateAgent(
         ],
       };
     },
+    origin.authority,
     origin.now,
   );
 }

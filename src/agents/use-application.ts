@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuthorisedOrigin, assertAuthorityHeld, eventOrigin } from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { type Agent, agentStatus, type ResourceScopes, scopesAt } from './agent.ts';
 import type { AgentStore } from './agent-store.ts';
@@ -39,7 +39,7 @@ export async function useApplication(
   agents: AgentStore,
   used: UsedApplication,
   person: { readonly id: string; readonly name: string },
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<Agent> {
   const { record: application, clientId, name } = used;
   if (!application.application || agentStatus(application, origin.now) !== 'active') {
@@ -82,8 +82,10 @@ export async function useApplication(
         },
       },
     ],
+    authority: origin.authority,
   });
   if (outcome.committed) return agent;
+  assertAuthorityHeld(outcome);
   // Another window of the same person was faster.
   const made = await agents.findAgent(id);
   if (!made) throw new StoreUnavailable('an agent that exists cannot be read');

@@ -1,5 +1,11 @@
 import { type Agent, type AgentStore, agentStatus } from '../agents/index.ts';
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import {
+  type AuditEvent,
+  type AuthorisedOrigin,
+  assertAuthorityHeld,
+  eventOrigin,
+  type Origin,
+} from '../audit/index.ts';
 import type { Egress } from '../egress/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import type { KnownApplication, SelfDescription } from './application.ts';
@@ -97,11 +103,16 @@ export class Applications {
   /**
    * Keeps what an application has said of itself for as long as a grant may last: from now on it is known at the token endpoint, in
    * every process, whatever becomes of its host.
+   *
+   * @throws {Refused<'authority-ended'>}
    */
-  async remember({ clientId, name, redirectUris, credential, record }: KnownApplication, now: number) {
+  async remember(
+    { clientId, name, redirectUris, credential, record }: KnownApplication,
+    { authority, now }: AuthorisedOrigin,
+  ): Promise<void> {
     if (clientId === record.id) return;
     const change = keepDescription({ clientId, name, redirectUris, credential }, now + KEPT_MS);
-    await this.#deps.descriptions.commit({ changes: [change], events: [] });
+    assertAuthorityHeld(await this.#deps.descriptions.commit({ changes: [change], events: [], authority }));
   }
 
   async #templates(now: number): Promise<readonly Agent[]> {

@@ -91,6 +91,7 @@ export async function registerApplication(
           detail: { name, redirectUris: uris },
         },
       ],
+      authority: { none: 'stranger' },
     });
   }
   return {

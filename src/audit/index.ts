@@ -15,6 +15,20 @@ export {
   type Origin,
 } from './audit-event.ts';
 export type { AuditStore, RowsRequest } from './audit-store.ts';
+export {
+  type AuthorisedOrigin,
+  type Authority,
+  AuthorityEnded,
+  type AuthorityRefusal,
+  assertAuthorityHeld,
+  COUNTED,
+  findEndedHandle,
+  type HeldAuthority,
+  type HoldingPass,
+  type NoAuthority,
+  TAKES_AWAY,
+  WITHOUT_END_MS,
+} from './authority.ts';
 export { type AuditRow, canonicalEvent, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
 export {
   type BadCheckpointCause,
@@ -69,6 +83,7 @@ export type {
   ManagedRecord,
   RecordChange,
   ReplaceRecord,
+  Uncommitted,
   Unit,
 } from './unit-of-commit.ts';
 export { untrustedText, visibleText } from './untrusted-text.ts';

@@ -1,5 +1,6 @@
 import { Refused, StoreUnavailable } from '../errors.ts';
 import type { AuditEvent } from './audit-event.ts';
+import { type Authority, assertAuthorityHeld } from './authority.ts';
 import type { CommitPort, ManagedRecord, ReplaceRecord } from './unit-of-commit.ts';
 
 /** Knows when this process has caught up with the others; see `TokenStore.fresh`. */
@@ -25,13 +26,15 @@ const MAX_ATTEMPTS = 20;
 
 /**
  * Reads a record, decides, and commits the change with its evidence; again from the start when another change came first, so
- * that a kill never loses to an edit made at the same time.
+ * that a kill never loses to an edit made at the same time. Not where its authority has ended: that is never tried again.
  *
  * @param get    reads the record; throws when there is none
  * @param revise decides, and may run more than once; undefined when there is nothing to change, and then nothing is written
+ * @param authority on whose the change is made
  * @param now    milliseconds since the epoch
  * @returns the record as it is now
  * @throws {Refused<'value-taken'>} when the change would repeat a unique value
+ * @throws {Refused<'authority-ended'>}
  */
 export async function reviseRecord<Collection extends string, R extends ManagedRecord>(
   store: CommitPort<ReplaceRecord<Collection, R>>,
@@ -39,6 +42,7 @@ export async function reviseRecord<Collection extends string, R extends ManagedR
   collection: Collection,
   get: () => Promise<R>,
   revise: (current: R) => Revision<R> | undefined | Promise<Revision<R> | undefined>,
+  authority: Authority,
   now: number,
 ): Promise<R> {
   let conflictAt: number | undefined;
@@ -57,7 +61,9 @@ export async function reviseRecord<Collection extends string, R extends ManagedR
     const outcome = await store.commit({
       changes: [{ kind: 'replace', collection, record, ifVersion: current.version }],
       events: revision.events,
+      authority,
     });
+    assertAuthorityHeld(outcome);
     if (outcome.committed) return record;
     if (outcome.conflict === 'already-exists') throw new Refused<RevisionRefusal>('value-taken');
     conflictAt = current.version;

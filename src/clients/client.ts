@@ -1,5 +1,5 @@
 import type { JWK } from 'jose';
-import type { HandleId } from '../liveness.ts';
+import type { Handle, HandleId } from '../liveness.ts';
 
 /** How a client was registered to prove itself. */
 export type ClientCredential =
@@ -39,6 +39,8 @@ export interface Client {
   readonly kind: ClientKind;
   /** The agent's or the resource server's identifier. */
   readonly principalId: HandleId;
+  /** What it lives by, at the epoch that was read: of an application that describes itself, the template's that admits it. */
+  readonly handle: Handle;
   readonly credential: ClientCredential;
   /** False while the principal is suspended, retired, expired or disabled: its credentials then prove nothing. */
   readonly enabled: boolean;

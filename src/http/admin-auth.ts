@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import type { AdminScope } from '../admin-call.ts';
-import type { Origin } from '../audit/index.ts';
+import type { HeldAuthority, Origin } from '../audit/index.ts';
 import { type DpopDeps, type DpopProofRefusal, receiveDpopProof } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { shown } from '../input.ts';
@@ -26,6 +26,8 @@ export interface AdminAuthority {
   /** Newest first. */
   readonly actor: readonly string[];
   readonly scopes: readonly string[];
+  /** What the token dies with: whatever is changed by the request is changed only while this holds. */
+  readonly authority: HeldAuthority;
 }
 
 const AUTHORIZATION = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*)$/i;
@@ -74,18 +76,29 @@ export async function authenticateAdmin(
   if (token.resourceId !== ADMIN_API_RESOURCE_ID) {
     throw new Refused<AdminAuthRefusal>('token-for-another-resource');
   }
-  const { sub, scope, cnf } = JSON.parse(token.answer) as TokenAnswer;
+  const { sub, scope, cnf, act } = JSON.parse(token.answer) as TokenAnswer;
   const isProven = scheme.toLowerCase() === 'dpop';
   if (!isProven && cnf) throw new Refused<AdminAuthRefusal>('token-is-bound');
   if (isProven)
     await assertKeyProven(deps, ctx, { url: issuer.origin + ctx.path, accessToken: value }, cnf, origin);
-  return { client: token.clientId, subject: sub, actor: [token.clientId], scopes: scope.split(' ') };
+  return {
+    client: token.clientId,
+    subject: sub,
+    actor: [token.clientId],
+    scopes: scope.split(' '),
+    authority: {
+      lineage: token.lineage,
+      expiresAt: token.expiresAt * 1000,
+      own: [token.jti, sub, ...(act ? [act.sub] : [])],
+    },
+  };
 }
 
 /** What is read here of an introspection response. */
 interface TokenAnswer {
   readonly sub: string;
   readonly scope: string;
+  readonly act?: { readonly sub: string };
   readonly cnf?: { readonly jkt: string };
 }
 

@@ -11,7 +11,15 @@ import {
   type QueryOf,
 } from '../admin-call.ts';
 import type { AdminAnswer, AdminCall, AdminShell } from '../admin-shell.ts';
-import { type AuditEvent, type CommitPort, eventOrigin, type IfMatch, type Origin } from '../audit/index.ts';
+import {
+  type AuditEvent,
+  type AuthorisedOrigin,
+  AuthorityEnded,
+  type CommitPort,
+  eventOrigin,
+  type IfMatch,
+  type Origin,
+} from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { answerOnce, type IdempotencyDeps, idempotentRequest, type Keeping } from '../idempotency/index.ts';
 import { closedObject, parseInput, shown } from '../input.ts';
@@ -118,9 +126,10 @@ export function createAdminShell(deps: AdminShellDeps, calls: AdminCalls): Admin
     let origin = ctx.state['origin'] as Origin;
     try {
       const authority = await authenticateAdmin(deps, ctx, deps.issuer, origin);
-      origin = { ...origin, ...authority };
+      const authorised = { ...origin, ...authority };
+      origin = authorised;
       if (description.scope !== 'any') assertAdminScope(authority, description.scope);
-      const call = await readCall(ctx, description, origin);
+      const call = await readCall(ctx, description, authorised);
       const answer = await answerCall(ctx, operationId, description, call, handle);
       if (description.method === 'GET') {
         assertMet(readIfMatch(ctx.headers['if-match']), answer.version, ctx.headers['if-match'] ?? '');
@@ -181,7 +190,7 @@ interface CheckedAnswer {
 async function readCall<D extends AdminCallDescription>(
   ctx: Context,
   description: D,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<ReadCall<D>> {
   const params = parseInput(closedObject(description.params ?? {}), ctx['params'] ?? {});
   const query = parseInput(description.query ?? NOTHING, readQuery(ctx));
@@ -232,7 +241,11 @@ async function recordRefusal(
     outcome: 'refused',
     reason: refusal.reason,
     ...eventOrigin(origin),
-    detail: { method: ctx.method, path: shown(ctx.path) },
+    detail: {
+      method: ctx.method,
+      path: shown(ctx.path),
+      ...(refusal instanceof AuthorityEnded && { ended: refusal.ended }),
+    },
   };
   if (origin.client === undefined) await deps.refusals.note(event);
   else await deps.audit.commit({ changes: [], events: [event] });

@@ -1,5 +1,5 @@
 import type { AgentRefusal } from '../agents/index.ts';
-import type { RevisionRefusal } from '../audit/index.ts';
+import type { AuthorityRefusal, RevisionRefusal } from '../audit/index.ts';
 import { ASSERTION_ALG_NAMES, type CredentialRefusal } from '../clients/index.ts';
 import type { RefusalDetail } from '../errors.ts';
 import type { IdempotencyRefusal } from '../idempotency/index.ts';
@@ -37,6 +37,7 @@ export type AdminRefusal =
   | AdminCallRefusal
   | AgentRefusal
   | AnyEndpointRefusal
+  | AuthorityRefusal
   | BodyRefusal
   | CredentialRefusal
   | IdempotencyRefusal
@@ -94,6 +95,7 @@ const PROBLEMS = {
     bearerError: 'invalid_request',
   },
   'token-not-live': TOKEN_NOT_ACCEPTED,
+  'authority-ended': TOKEN_NOT_ACCEPTED,
   'token-for-another-resource': TOKEN_NOT_ACCEPTED,
   'token-is-bound': {
     status: 401,

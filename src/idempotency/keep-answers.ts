@@ -1,5 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import type { CommitPort, ManagedRecord, RecordChange } from '../audit/index.ts';
+import {
+  type Authority,
+  AuthorityEnded,
+  type CommitPort,
+  type ManagedRecord,
+  type RecordChange,
+} from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { ANSWER_KEPT_MS, type IdempotencyRefusal, type IdempotentRequest } from './idempotent-request.ts';
 import type { KeepAnswer, KeptAnswerStore } from './kept-answer.ts';
@@ -69,6 +75,7 @@ async function makeOnce<Answer>(
           ...unit,
           // First, so that who comes second is told of the first and not of what the first has made.
           changes: [{ kind: 'keep-answer', kept, now } satisfies KeepAnswer, ...unit.changes],
+          authority: unit.authority as Authority,
         });
         if (!outcome.committed && outcome.conflict === 'already-used') throw new AnsweredAlready();
         isKept ||= outcome.committed;
@@ -80,7 +87,7 @@ async function makeOnce<Answer>(
   } catch (error) {
     const isOvertaken = error instanceof AnsweredAlready;
     // Refused, perhaps by what the first has made meanwhile: a successor that is pending already, a name that is taken.
-    if (!isOvertaken && !(error instanceof Refused)) throw error;
+    if (!isOvertaken && (!(error instanceof Refused) || error instanceof AuthorityEnded)) throw error;
     const first = await findAnswer(deps.answers, request, seal, now);
     if (first !== undefined) return { kept: first };
     if (!isOvertaken) throw error;

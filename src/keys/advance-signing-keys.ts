@@ -25,6 +25,7 @@ export async function advanceSigningKeys(
       });
       return { replaced, events: replaced.map(key => stepEvent(key, origin)), result: () => undefined };
     },
+    { none: 'background' },
     origin.now,
   );
 }

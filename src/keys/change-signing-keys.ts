@@ -1,4 +1,11 @@
-import type { AuditEvent, CommitPort, Freshness, Origin } from '../audit/index.ts';
+import {
+  type AuditEvent,
+  type AuthorisedOrigin,
+  type Authority,
+  assertAuthorityHeld,
+  type CommitPort,
+  type Freshness,
+} from '../audit/index.ts';
 import { StoreUnavailable } from '../errors.ts';
 import type { SealingKey } from './sealing.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -10,7 +17,7 @@ export interface SigningKeyDeps {
   readonly freshness: Freshness;
   readonly timing: SigningKeyTiming;
   /** Seals anew whatever else is sealed, once the signing keys are, and says how many there were. */
-  readonly resealRest?: (origin: Origin) => Promise<number>;
+  readonly resealRest?: (origin: AuthorisedOrigin) => Promise<number>;
 }
 
 /** How long the steps of a key's life take. */
@@ -39,12 +46,15 @@ const MAX_ATTEMPTS = 20;
  * Reads all keys, decides, and commits: everything in one unit, or again from the start when another process came first.
  *
  * @param decide may run more than once; without changes nothing is written
+ * @param authority on whose the keys are changed
  * @param now    milliseconds since the epoch
+ * @throws {Refused<'authority-ended'>}
  * @throws {StoreUnavailable} when the store cannot answer, or the keys do not come to rest
  */
 export async function changeSigningKeys<Result>(
   deps: { readonly keys: SigningKeyStore & CommitPort<SigningKeyChange>; readonly freshness: Freshness },
   decide: (keys: readonly SigningKey[]) => KeyChanges<Result>,
+  authority: Authority,
   now: number,
 ): Promise<Result> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -66,7 +76,9 @@ export async function changeSigningKeys<Result>(
         ...added.map(record => ({ kind: 'insert', collection: 'signing-key', record }) as const),
       ],
       events,
+      authority,
     });
+    assertAuthorityHeld(outcome);
     if (outcome.committed) return result(written);
   }
   throw new StoreUnavailable('the signing keys were changed again and again while they were being changed');

@@ -62,6 +62,7 @@ export async function ensureSigningKeys(
         result: () => undefined,
       };
     },
+    { none: 'boot' },
     origin.now,
   );
 }

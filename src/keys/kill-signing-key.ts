@@ -1,4 +1,11 @@
-import { type AuditEvent, assertVersion, eventOrigin, type IfMatch, type Origin } from '../audit/index.ts';
+import {
+  type AuditEvent,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  type Origin,
+  TAKES_AWAY,
+} from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { changeSigningKeys, type SigningKeyDeps } from './change-signing-keys.ts';
 import { makeSigningKey } from './create-signing-key.ts';
@@ -66,6 +73,7 @@ export async function killSigningKey(
         result: written => written.find(key => key.id === id) ?? killed,
       };
     },
+    TAKES_AWAY,
     now,
   );
 }

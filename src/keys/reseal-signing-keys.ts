@@ -1,4 +1,4 @@
-import { eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuthorisedOrigin, eventOrigin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { changeSigningKeys, type SigningKeyDeps } from './change-signing-keys.ts';
 import { SealBroken, type SealingKey, sealedWith } from './sealing.ts';
@@ -21,7 +21,7 @@ export interface ResealReport {
  */
 export async function resealSigningKeys(
   deps: Pick<SigningKeyDeps, 'keys' | 'sealing' | 'freshness' | 'resealRest'>,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<ResealReport> {
   let resealed = 0;
   while (await resealOne(deps, origin)) resealed += 1;
@@ -32,7 +32,7 @@ export async function resealSigningKeys(
 /** @returns whether there was one */
 function resealOne(
   { keys: store, sealing, freshness }: Pick<SigningKeyDeps, 'keys' | 'sealing' | 'freshness'>,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<boolean> {
   return changeSigningKeys(
     { keys: store, freshness },
@@ -56,6 +56,7 @@ function resealOne(
         result: () => true,
       };
     },
+    origin.authority,
     origin.now,
   );
 }

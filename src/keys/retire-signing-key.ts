@@ -1,4 +1,11 @@
-import { type AuditEvent, assertVersion, eventOrigin, type IfMatch, type Origin } from '../audit/index.ts';
+import {
+  type AuditEvent,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  type Origin,
+  TAKES_AWAY,
+} from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { changeSigningKeys, type SigningKeyDeps } from './change-signing-keys.ts';
 import { type SigningKey, statusAt, withoutPrivateKey } from './signing-key.ts';
@@ -40,6 +47,7 @@ export async function retireSigningKey(
         result: written => written.find(key => key.id === id) ?? current,
       };
     },
+    TAKES_AWAY,
     now,
   );
 }

@@ -1,4 +1,4 @@
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuditEvent, type AuthorisedOrigin, eventOrigin, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { parseInput } from '../input.ts';
 import { SIGNING_ALGS, type SigningAlg } from '../oauth.ts';
@@ -21,7 +21,7 @@ export type RotationRefusal = 'key-rotation-pending';
 export async function rotateSigningKeys(
   deps: SigningKeyDeps,
   input: RotationInput,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<readonly SigningKey[]> {
   const { alg: only, overlapSeconds } = parseInput(rotationInput, input);
   const activatesAt =
@@ -33,6 +33,7 @@ export async function rotateSigningKeys(
       for (const alg of algs) assertNonePending(keys, alg, origin.now);
       return planRotation(deps, keys, algs, activatesAt, 'asked', origin);
     },
+    origin.authority,
     origin.now,
   );
 }
@@ -52,6 +53,7 @@ export async function rotateBySchedule(deps: SigningKeyDeps, everyMs: number, or
       const due = SIGNING_ALGS.filter(alg => isDue(keys, alg, everyMs, now));
       return planRotation(deps, keys, due, now + deps.timing.overlapMs, 'schedule', origin);
     },
+    { none: 'background' },
     now,
   );
 }

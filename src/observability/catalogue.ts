@@ -251,7 +251,7 @@ export const CATALOGUE: readonly Metric[] = [
     name: 'countersign_commit_conflicts_total',
     type: 'counter',
     help: 'Units that gave way to what is stored already.',
-    labels: { conflict: 'already-used, already-exists, version-changed' },
+    labels: { conflict: 'already-used, already-exists, version-changed, authority-ended' },
     read: ({ store }) =>
       [...store.commits.conflicts].map(([conflict, value]) => ({ value, labels: { conflict } })),
   },

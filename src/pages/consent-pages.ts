@@ -71,7 +71,7 @@ export function consentPages(deps: PageDeps, shell: PageShell): void {
     }
     const { person } = session;
     const agent = await useApplication(deps.agents, application, person, actingAs(visit));
-    await deps.applications.remember(application, visit.origin.now);
+    await deps.applications.remember(application, actingAs(visit));
     const { epoch } = application.record;
     const grantId = newGrantId({ agent: agent.epoch, person: person.epoch, application: epoch });
     const redirect = await interactions.consent(ctx, pending, {
@@ -83,6 +83,7 @@ export function consentPages(deps: PageDeps, shell: PageShell): void {
       resource: resource.identifier,
       scopes: granted,
       withheld: countersigned,
+      authority: session.authority,
     });
     await deps.tokens.commit({
       changes: [],

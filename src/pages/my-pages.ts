@@ -1,6 +1,6 @@
 import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import { type Agent, agentStatus, killAgent, listAgents, scopesAt } from '../agents/index.ts';
-import { listEvents, type Origin } from '../audit/index.ts';
+import { type AuthorisedOrigin, listEvents } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import type { PageRefusal } from '../http/page-refusals.ts';
 import {
@@ -137,8 +137,8 @@ async function ownAgent({ agents }: PageDeps, visit: SignedInVisit): Promise<Age
 }
 
 /** The person acts, by their own session. */
-export function actingAs({ origin, session }: SignedInVisit): Origin {
-  return { ...origin, actor: [session.person.id] };
+export function actingAs({ origin, session }: SignedInVisit): AuthorisedOrigin {
+  return { ...origin, actor: [session.person.id], authority: session.authority };
 }
 
 /** Asks for a second factor first where it was proved too long ago; the person then presses the button again. */

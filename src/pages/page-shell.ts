@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import type { Origin } from '../audit/index.ts';
+import type { AuthorityRefusal, Origin } from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { setReference } from '../http/error-reference.ts';
 import { parseForm, readBody } from '../http/form.ts';
@@ -233,7 +233,7 @@ function viewHelpers({ prefix }: Site, words: Words, holderValue: string): Reado
 
 function answerProblem(site: Site, ctx: Context, visit: Visit, error: unknown): void {
   const { deps } = site;
-  const reason = pageReasonOf(error);
+  const reason = hasAuthorityEnded(error) ? 'session-required' : pageReasonOf(error);
   if (reason === 'internal' || reason === 'unavailable') deps.onError(error, visit.origin);
   if (reason === 'session-required' || reason === 'sign-in-expired') {
     answer(site, ctx, visit, { redirect: '/sign-in', cookies: { session: null, 'sign-in': null } });
@@ -250,6 +250,11 @@ function answerProblem(site: Site, ctx: Context, visit: Visit, error: unknown): 
     status: PAGE_REFUSALS[reason].status,
     data: { message: t(`refused.${reason}`), reference, more: `${deps.docsUrl}#${reason}` },
   });
+}
+
+/** Whether the session, or its person, has ended before what was asked for in it was done. */
+function hasAuthorityEnded(error: unknown): boolean {
+  return error instanceof Refused && error.reason === ('authority-ended' satisfies AuthorityRefusal);
 }
 
 /** The reason of whatever was thrown, as one that pages have words for; the rest is a defect of ours, and says nothing. */

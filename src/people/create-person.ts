@@ -1,4 +1,10 @@
-import { eventOrigin, type Freshness, type Origin } from '../audit/index.ts';
+import {
+  type AuthorisedOrigin,
+  assertAuthorityHeld,
+  eventOrigin,
+  type Freshness,
+  type Origin,
+} from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { parseInput } from '../input.ts';
@@ -30,7 +36,7 @@ export type FindStrongerAgents = (personId: string, origin: Origin) => Promise<r
 export async function createPerson(
   deps: Pick<PersonDeps, 'people'>,
   input: unknown,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<{ readonly person: Person }> {
   const { id, name, email, roles } = parseInput(personInput, input);
   const person: Person = {
@@ -55,7 +61,9 @@ export async function createPerson(
         detail: { name, roles },
       },
     ],
+    authority: origin.authority,
   });
+  assertAuthorityHeld(outcome);
   if (!outcome.committed) {
     throw new Refused<PersonRefusal>('person-exists', {
       parameter: id === undefined ? 'email' : 'id or email',

@@ -1,8 +1,16 @@
 import { z } from 'zod';
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import {
+  type AuditEvent,
+  type AuthorisedOrigin,
+  assertAuthorityHeld,
+  COUNTED,
+  type CommitOutcome,
+  eventOrigin,
+  type Origin,
+} from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { closedObject, parseInput, plainText } from '../input.ts';
-import { findLivePass, type LivePass, passLineage } from './live-pass.ts';
+import { authorityOf, findLivePass, type LivePass, passLineage } from './live-pass.ts';
 import type { EnrolmentPass, EnrolmentPurpose } from './pass.ts';
 import { newPassValue, passKey } from './pass-value.ts';
 import { hashNewPassword } from './password.ts';
@@ -69,7 +77,7 @@ export async function issueEnrolment(
   person: Person,
   purpose: EnrolmentPurpose,
   by: readonly string[],
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<{ readonly link: string; readonly value: string; readonly expiresAt: number }> {
   await deps.freshness.fresh();
   const credential = await deps.credentials.findCredential(person.id);
@@ -86,7 +94,7 @@ export async function issueEnrolment(
     by,
     tries: 0,
   };
-  await deps.store.commit({
+  const outcome = await deps.store.commit({
     changes: [
       { kind: 'end-passes', passKind: 'enrolment', personId: person.id },
       { kind: 'issue-pass', pass },
@@ -100,7 +108,9 @@ export async function issueEnrolment(
         detail: { purpose, by, until: new Date(pass.expiresAt).toISOString() },
       },
     ],
+    authority: origin.authority,
   });
+  assertAuthorityHeld(outcome);
   return { link: `${deps.issuer}/enrol/${value}`, value, expiresAt: pass.expiresAt };
 }
 
@@ -215,7 +225,9 @@ export async function finishEnrolment(
         { kind: 'issue-pass', pass: session.pass },
       ],
       events: enrolledEvents(pass, named, session.pass.id, origin),
+      authority: authorityOf(pass),
     });
+    await assertLinkHeld(deps, outcome, pass, origin);
     if (!outcome.committed) continue;
     if (named.roles.includes('admin')) await deps.onAdministratorEnrolled(origin);
     return {
@@ -232,14 +244,34 @@ type LiveEnrolment = LivePass<'enrolment'>;
 async function getLiveEnrolment(deps: SignInDeps, value: unknown, origin: Origin): Promise<LiveEnrolment> {
   const held = await findLivePass(deps, 'enrolment', value, origin.now);
   if (held && held.pass.tries < MOST_TRIES) return held;
+  return refuseLink(deps, held ? 'too-many-codes' : 'link-not-live', held?.person.id, origin);
+}
+
+async function refuseLink(
+  deps: SignInDeps,
+  reason: 'too-many-codes' | 'link-not-live',
+  target: string | undefined,
+  origin: Origin,
+): Promise<never> {
   await deps.refusals.note({
     type: 'person.enrolment-refused',
     outcome: 'refused',
-    reason: held ? 'too-many-codes' : 'link-not-live',
+    reason,
     ...eventOrigin(origin),
-    ...(held && { target: held.person.id }),
+    ...(target !== undefined && { target }),
   });
   throw new Refused<EnrolmentRefusal>('enrolment-link-invalid');
+}
+
+/** Refuses where the link, or its person, has ended meanwhile. @throws {Refused<'enrolment-link-invalid'>} */
+async function assertLinkHeld(
+  deps: SignInDeps,
+  outcome: CommitOutcome,
+  { personId }: EnrolmentPass,
+  origin: Origin,
+): Promise<void> {
+  if (outcome.committed || outcome.conflict !== 'authority-ended') return;
+  await refuseLink(deps, 'link-not-live', personId, origin);
 }
 
 async function advance(
@@ -254,7 +286,9 @@ async function advance(
     const outcome = await deps.store.commit({
       changes: [{ kind: 'renew-pass', pass, ifVersion: held.pass.version }],
       events: [],
+      authority: authorityOf(held.pass),
     });
+    await assertLinkHeld(deps, outcome, held.pass, origin);
     if (outcome.committed) return showEnrolment({ ...held, pass });
   }
   throw new StoreUnavailable('an enrolment was changed again and again');
@@ -274,6 +308,7 @@ async function refuseCode(deps: SignInDeps, pass: EnrolmentPass, origin: Origin)
         target: pass.personId,
       },
     ],
+    authority: COUNTED,
   });
   if (outcome.committed) throw new Refused<EnrolmentRefusal>('enrolment-code-wrong');
 }

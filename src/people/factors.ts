@@ -2,7 +2,7 @@ import type {
   PublicKeyCredentialCreationOptionsJSON,
   RegistrationResponseJSON,
 } from '@simplewebauthn/server';
-import { eventOrigin, type Origin } from '../audit/index.ts';
+import { type CommitOutcome, eventOrigin, type Origin } from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { parseInput, plainText } from '../input.ts';
 import { passLineage } from './live-pass.ts';
@@ -14,6 +14,7 @@ import { credentialIdOf, type Passkey, type PersonCredential } from './person-cr
 import { makeRecoveryCodes } from './recovery-codes.ts';
 import {
   assertFactorFresh,
+  authorityOfSession,
   getLiveSession,
   othersOf,
   type PersonSession,
@@ -260,7 +261,9 @@ async function changeFactors<R>(
           detail: { ...changed.detail, session: pass.id },
         },
       ],
+      authority: authorityOfSession(pass),
     });
+    assertSessionHeld(outcome);
     if (outcome.committed) return changed.result;
   }
   throw new StoreUnavailable('a credential was changed again and again');
@@ -279,10 +282,19 @@ async function keepInSession(
     const outcome = await deps.store.commit({
       changes: [{ kind: 'renew-pass', pass, ifVersion: held.pass.version }],
       events: [],
+      authority: authorityOfSession(held.pass),
     });
+    assertSessionHeld(outcome);
     if (outcome.committed) return held;
   }
   throw new StoreUnavailable('a session was changed again and again');
+}
+
+/** @throws {Refused<'session-required'>} where the session, or its person, has ended meanwhile */
+function assertSessionHeld(outcome: CommitOutcome): void {
+  if (!outcome.committed && outcome.conflict === 'authority-ended') {
+    throw new Refused<SessionRefusal>('session-required');
+  }
 }
 
 function textOf(value: unknown): string {

@@ -33,7 +33,10 @@ export async function ensureFirstAdministrator(
     return false;
   }
   if (await isGoodLink(deps, file.read(), origin)) return false;
-  const { link } = await issueEnrolment(deps, operator, 'first-administrator', [], origin);
+  const { link } = await issueEnrolment(deps, operator, 'first-administrator', [], {
+    ...origin,
+    authority: { none: 'boot' },
+  });
   file.write(`${link}\n`);
   return true;
 }

@@ -1,4 +1,4 @@
-import { assertVersion, type IfMatch, type Origin } from '../audit/index.ts';
+import { type AuthorisedOrigin, assertVersion, type IfMatch, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { getPerson } from './create-person.ts';
 import { issueEnrolment } from './enrolment.ts';
@@ -22,7 +22,7 @@ export type InvitationRefusal = 'person-disabled' | 'person-enrolled' | 'adminis
 export async function invitePerson(
   deps: LinkDeps,
   id: string,
-  origin: Origin,
+  origin: AuthorisedOrigin,
   ifMatch?: IfMatch,
 ): Promise<{ readonly link: string; readonly expiresAt: number }> {
   await deps.freshness.fresh();
@@ -60,5 +60,11 @@ export async function resetFactor(
   await deps.freshness.fresh();
   const person = await getPerson(deps.people, id);
   if (person.status !== 'active') throw new Refused<InvitationRefusal>('person-disabled', { sent: id });
-  return { person, ...(await issueEnrolment(deps, person, 'reset', ['host'], origin)) };
+  return {
+    person,
+    ...(await issueEnrolment(deps, person, 'reset', ['host'], {
+      ...origin,
+      authority: { none: 'host-command' },
+    })),
+  };
 }

@@ -1,4 +1,13 @@
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  type AuthorisedOrigin,
+  type Authority,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  type Origin,
+  reviseRecord,
+  TAKES_AWAY,
+} from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { assertNotBuiltIn } from './built-in-person.ts';
 import { type FindStrongerAgents, getPerson, type PersonDeps, type PersonRefusal } from './create-person.ts';
@@ -19,7 +28,7 @@ export async function killPerson(
 ): Promise<Person> {
   await deps.freshness.fresh();
   await assertNotBuiltIn(deps.credentials, id);
-  return setStatus(deps, id, 'disabled', origin, ifMatch);
+  return setStatus(deps, id, 'disabled', TAKES_AWAY, origin, ifMatch);
 }
 
 /**
@@ -31,10 +40,10 @@ export async function killPerson(
 export function restorePerson(
   deps: PersonDeps & { readonly findStrongerAgents: FindStrongerAgents },
   id: string,
-  origin: Origin,
+  origin: AuthorisedOrigin,
   ifMatch?: IfMatch,
 ): Promise<Person> {
-  return setStatus(deps, id, 'active', origin, ifMatch, async () => {
+  return setStatus(deps, id, 'active', origin.authority, origin, ifMatch, async () => {
     const beyond = await deps.findStrongerAgents(id, origin);
     if (beyond.length === 0) return;
     throw new Refused<PersonRefusal>('admin-scope-not-held', {
@@ -50,6 +59,7 @@ function setStatus(
   deps: PersonDeps,
   id: string,
   status: Person['status'],
+  authority: Authority,
   origin: Origin,
   ifMatch: IfMatch | undefined,
   assertMay: () => Promise<void> = async () => undefined,
@@ -78,6 +88,7 @@ function setStatus(
         ],
       };
     },
+    authority,
     origin.now,
   );
 }

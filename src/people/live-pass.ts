@@ -1,3 +1,4 @@
+import type { HeldAuthority } from '../audit/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
 import { handle, isLive, type Lineage, lineageOf } from '../liveness.ts';
 import type { Pass, PassKind, PassOf } from './pass.ts';
@@ -48,6 +49,21 @@ export async function findLivePass<K extends PassKind>(
   const person = await deps.people.findPerson(pass.personId);
   if (person?.status !== 'active' || !isLivePass(deps, pass, now)) return undefined;
   return { pass, person, credential: await deps.credentials.findCredential(person.id) };
+}
+
+/**
+ * What is done by a pass is done on the authority of the person, as they were when it was checked, and only while the pass is there.
+ *
+ * @param end when it ends before its time, in milliseconds since the epoch
+ */
+export function authorityOf(pass: Pass, end = pass.expiresAt): HeldAuthority {
+  const id = pass.kind === 'session' ? pass.id : pass.kind;
+  return {
+    lineage: pass.lineage,
+    expiresAt: Math.min(end, pass.expiresAt),
+    own: [pass.personId],
+    pass: { kind: pass.kind, key: pass.key, handle: handle(id, 0) },
+  };
 }
 
 /** Whether a pass holds, as far as this process has heard. */

@@ -1,12 +1,12 @@
 import type { PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/server';
 import { eventOrigin, type Origin } from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
-import { findLivePass } from './live-pass.ts';
+import { authorityOf, findLivePass } from './live-pass.ts';
 import type { SessionPass, SignInPass } from './pass.ts';
 import { passkeyRequest, relyingParty } from './passkey.ts';
 import { findLiveSession, newSession, type PersonSession, showSession } from './session.ts';
 import { MAX_ATTEMPTS, type SignInDeps } from './sign-in-deps.ts';
-import { type FactorProof, type FactorRefusal, useFactor } from './use-factor.ts';
+import { assertHolderHeld, type FactorProof, type FactorRefusal, useFactor } from './use-factor.ts';
 
 /** For what a factor is proved, by the value of its cookie. */
 export type FactorHolder = { readonly pending: unknown } | { readonly session: unknown };
@@ -131,8 +131,10 @@ export async function beginAssertion(
     const outcome = await deps.store.commit({
       changes: [{ kind: 'renew-pass', pass, ifVersion: current.version }],
       events: [],
+      authority: authorityOf(current),
     });
     if (outcome.committed) return options;
+    assertHolderHeld(outcome);
   }
   throw new StoreUnavailable('a sign-in was changed again and again while a passkey was asked for');
 }

@@ -1,4 +1,4 @@
-import { eventOrigin, type Freshness, type Origin, reviseRecord } from '../audit/index.ts';
+import { type AuthorisedOrigin, eventOrigin, type Freshness, reviseRecord } from '../audit/index.ts';
 import type { CredentialStore } from './pass-store.ts';
 import { credentialIdOf, type PersonCredential } from './person-credential.ts';
 import type { PersonStore } from './person-store.ts';
@@ -23,7 +23,7 @@ const PEOPLE_PER_PAGE = 100;
  * @returns how many were sealed anew
  * @throws {SealBroken} when a seed is sealed with a key-encryption key that is not configured
  */
-export async function resealCredentials(deps: ResealDeps, origin: Origin): Promise<number> {
+export async function resealCredentials(deps: ResealDeps, origin: AuthorisedOrigin): Promise<number> {
   let resealed = 0;
   let after: string | undefined;
   do {
@@ -38,7 +38,7 @@ export async function resealCredentials(deps: ResealDeps, origin: Origin): Promi
 }
 
 /** @returns whether there was one, sealed with another key */
-async function resealSeed(deps: ResealDeps, personId: string, origin: Origin): Promise<boolean> {
+async function resealSeed(deps: ResealDeps, personId: string, origin: AuthorisedOrigin): Promise<boolean> {
   const { credentials, freshness, sealing } = deps;
   const known = await credentials.findCredential(personId);
   if (!known || !isStale(known, sealing)) return false;
@@ -58,6 +58,7 @@ async function resealSeed(deps: ResealDeps, personId: string, origin: Origin): P
         ],
       };
     },
+    origin.authority,
     origin.now,
   );
   return true;

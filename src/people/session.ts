@@ -1,7 +1,7 @@
-import { eventOrigin, type Origin } from '../audit/index.ts';
+import { COUNTED, eventOrigin, type HeldAuthority, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
-import { findLivePass, isLivePass, type LivePass, passLineage } from './live-pass.ts';
+import { authorityOf, findLivePass, isLivePass, type LivePass, passLineage } from './live-pass.ts';
 import type { Acr, Amr, SessionPass } from './pass.ts';
 import { newPassValue, passKey } from './pass-value.ts';
 import type { Person } from './person.ts';
@@ -30,6 +30,8 @@ export interface PersonSession {
   readonly amr: readonly Amr[];
   readonly acr: Acr;
   readonly address?: string;
+  /** On which its person does what they do in it. */
+  readonly authority: HeldAuthority;
 }
 
 export interface ListedSession extends PersonSession {
@@ -92,6 +94,7 @@ export async function findSession(
   const outcome = await deps.store.commit({
     changes: [{ kind: 'renew-pass', pass: used, ifVersion: pass.version }],
     events: [],
+    authority: COUNTED,
   });
   if (outcome.committed) return showSession(used, person);
   // Another request came first: it has noted the use, or ended the session.
@@ -185,7 +188,10 @@ export async function endOtherSessions(
 }
 
 /** Ends the sessions of a person but this one. */
-export function othersOf({ personId, key }: SessionPass): SignInChange {
+export function othersOf({
+  personId,
+  key,
+}: SessionPass): Extract<SignInChange, { readonly kind: 'end-passes' }> {
   return { kind: 'end-passes', passKind: 'session', personId, except: key };
 }
 
@@ -199,10 +205,16 @@ export function showSession(pass: SessionPass, person: Person): PersonSession {
     authenticatedAt,
     factorAt,
     expiresAt: Math.min(pass.expiresAt, lastUsedAt + IDLE_MS),
+    authority: authorityOfSession(pass),
     amr,
     acr,
     ...(address !== undefined && { address }),
   };
+}
+
+/** What is done in a session: until it has rested too long. */
+export function authorityOfSession(pass: SessionPass): HeldAuthority {
+  return authorityOf(pass, pass.lastUsedAt + IDLE_MS);
 }
 
 function isIdle({ lastUsedAt }: SessionPass, now: number): boolean {

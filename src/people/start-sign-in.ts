@@ -76,10 +76,12 @@ export async function startSignIn(
     expiresAt: origin.now + PENDING_MS,
     lineage: passLineage(deps, person, credential),
   };
-  await deps.store.commit({
+  const outcome = await deps.store.commit({
     changes: [{ kind: 'issue-pass', pass }],
     events: [{ type: 'person.sign-in-begun', outcome: 'done', ...eventOrigin(origin), target: person.id }],
+    authority: { lineage: pass.lineage, expiresAt: pass.expiresAt, own: [person.id] },
   });
+  if (!outcome.committed) throw new Refused<SignInRefusal>('sign-in-refused');
   return { value, pending: showPending(pass, person, credential) };
 }
 

@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  type AuthorisedOrigin,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  reviseRecord,
+} from '../audit/index.ts';
 import { applyChanges, changedFields } from '../changes.ts';
 import { Refused } from '../errors.ts';
 import { parseInput } from '../input.ts';
@@ -24,7 +30,7 @@ export async function updatePerson(
   id: string,
   ifMatch: IfMatch,
   changes: unknown,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<Person> {
   const parsed = parseInput(personChanges, changes);
   return reviseRecord(
@@ -50,6 +56,7 @@ export async function updatePerson(
         ],
       };
     },
+    origin.authority,
     origin.now,
   );
 }

@@ -1,9 +1,9 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import { type AuditEvent, COUNTED, type CommitOutcome, eventOrigin, type Origin } from '../audit/index.ts';
 import { DEPLOYMENT, isFromBeforeRestore } from '../deployment-epoch.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
-import type { LivePass } from './live-pass.ts';
-import type { Acr, Amr, PassKind } from './pass.ts';
+import { authorityOf, type LivePass } from './live-pass.ts';
+import type { Acr, Amr, Pass, PassKind } from './pass.ts';
 import { checkAssertion, relyingParty } from './passkey.ts';
 import { type CodeAttempts, NO_ATTEMPTS, type PersonCredential } from './person-credential.ts';
 import { findRecoveryCode } from './recovery-codes.ts';
@@ -85,14 +85,23 @@ export async function useFactor<K extends PassKind, R>(
       const outcome = await deps.store.commit({
         changes: [replacing(credential, verdict.credential, origin.now), ...changes],
         events,
+        authority: authorityOf(pass as Pass),
       });
       if (outcome.committed) return result;
+      assertHolderHeld(outcome);
     } else if (await isRefusalRecorded(deps, credential, verdict.cause, origin)) {
       deps.figures['factor-refused'] += 1;
       throw new Refused<FactorRefusal>('factor-refused');
     }
   }
   throw new StoreUnavailable(`a credential was changed ${MAX_ATTEMPTS} times while a factor was checked`);
+}
+
+/** @throws {Refused<'sign-in-expired'>} where the sign-in, the session or the person has ended meanwhile */
+export function assertHolderHeld(outcome: CommitOutcome): void {
+  if (!outcome.committed && outcome.conflict === 'authority-ended') {
+    throw new Refused<FactorRefusal>('sign-in-expired');
+  }
 }
 
 /** Replaces a credential at the version that was read. */
@@ -209,6 +218,7 @@ async function isRefusalRecorded(
           ]
         : []),
     ],
+    authority: COUNTED,
   });
   return outcome.committed;
 }

@@ -1,4 +1,4 @@
-import { eventOrigin, type Freshness, type Origin, reviseRecord } from '../audit/index.ts';
+import { eventOrigin, type Freshness, type Origin, reviseRecord, TAKES_AWAY } from '../audit/index.ts';
 import type { CredentialStore } from './pass-store.ts';
 import { NO_ATTEMPTS, type PersonCredential } from './person-credential.ts';
 
@@ -28,6 +28,7 @@ export async function voidCredential(
         ],
       };
     },
+    TAKES_AWAY,
     origin.now,
   );
 }

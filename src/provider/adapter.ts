@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { type SealingKey, sealingKey } from '../keys/index.ts';
+import { actingAuthority, refuseEnded } from './acting-authority.ts';
 import type { ClientLookup, ClientSource } from './client-metadata.ts';
 import type { EngineChange, EngineStore, StoredEngineRecord } from './engine-store.ts';
 import { cannotAnswer } from './errors.ts';
@@ -39,6 +40,8 @@ const AUTHORIZATION_PATH = /^\/authorize(?:\/|$)/;
 
 /** The engine does not say when a value was made: none that it accepts once lives longer. */
 const LONGEST_LIFE_MS = 330_000;
+
+type Removal = Extract<EngineChange, { readonly kind: 'engine-destroy' | 'engine-revoke-grant' }>;
 
 /** Makes the engine's view of the store, one adapter for each of its models. */
 export function adapterFactory(deps: AdapterDeps): (model: string) => Adapter {
@@ -172,7 +175,7 @@ class RecordAdapter extends UnusedAdapter {
     const { jti: _secret, consumed: _consumed, ...said } = payload;
     const text = JSON.stringify({ ...said, ...ENGINE_BINDINGS, ...bindingOf(this.#model, payload) });
     const { grantId, uid } = payload;
-    await this.#commit({
+    await this.#change({
       kind: 'engine-put',
       record: {
         model: this.#model,
@@ -225,7 +228,7 @@ class RecordAdapter extends UnusedAdapter {
       key: this.#keyOf(id),
       now: this.#now(),
     } as const;
-    const outcome = await this.#commit(change);
+    const outcome = await this.#change(change);
     if (outcome.committed) return;
     // Two sessions of one client may have come with it at the same moment.
     const record = await answering(this.#records.findEngineRecord(this.#model, change.key));
@@ -236,11 +239,11 @@ class RecordAdapter extends UnusedAdapter {
   }
 
   override async destroy(id: string): Promise<void> {
-    await this.#commit({ kind: 'engine-destroy', model: this.#model, key: this.#keyOf(id) });
+    await this.#remove({ kind: 'engine-destroy', model: this.#model, key: this.#keyOf(id) });
   }
 
   override async revokeByGrantId(grantId: string): Promise<void> {
-    await this.#commit({ kind: 'engine-revoke-grant', model: this.#model, grantId });
+    await this.#remove({ kind: 'engine-revoke-grant', model: this.#model, grantId });
   }
 
   #read(
@@ -254,8 +257,16 @@ class RecordAdapter extends UnusedAdapter {
       : { ...payload, consumed: Math.floor(record.consumedAt / 1000) };
   }
 
-  #commit(change: EngineChange): Promise<CommitOutcome> {
-    return answering(this.#records.commit({ changes: [change], events: [] }));
+  /** @throws where who is at work has ended since it was found out who that is */
+  async #change(change: Exclude<EngineChange, Removal>): Promise<CommitOutcome> {
+    const unit = { changes: [change], events: [], authority: actingAuthority() };
+    const outcome = await answering(this.#records.commit(unit));
+    refuseEnded(outcome);
+    return outcome;
+  }
+
+  async #remove(change: Removal): Promise<void> {
+    await answering(this.#records.commit({ changes: [change], events: [] }));
   }
 
   #keyOf(id: string): string {

@@ -34,6 +34,9 @@ export const SECRET_DIGESTS = 'secret_digests';
 /** Whether it gets a refresh token without asking for one, among metadata that the engine does not know. */
 export const REFRESH_TOKENS = 'refresh_tokens';
 
+/** What a client lives by, as it was read when the request came, among metadata that the engine does not know. */
+export const CLIENT_HANDLE = 'client_handle';
+
 /**
  * The engine wants a secret where one is used, and ours are stored as digests only. This one is compared with nothing
  * (`client-proof.ts`), known to nobody, and gone with the process.
@@ -54,12 +57,13 @@ export function clientSource({ clients, publishedKeys, freshness }: ClientSource
 
 /** @param publicKeys keys in hand: the engine never fetches any itself */
 function toMetadata(
-  { clientId, credential, redirectUris = [], refreshTokens }: Client,
+  { clientId, handle, credential, redirectUris = [], refreshTokens }: Client,
   publicKeys: readonly JWK[],
 ): ClientMetadata {
   const walks = redirectUris.length > 0;
   return {
     client_id: clientId,
+    [CLIENT_HANDLE]: handle,
     ...(refreshTokens !== undefined && { [REFRESH_TOKENS]: refreshTokens }),
     redirect_uris: [...redirectUris],
     // A client that nobody walks through has no grant here: what agents ask for themselves is answered elsewhere.

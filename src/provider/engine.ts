@@ -14,7 +14,13 @@ import { withoutSecrets } from '../secret-text.ts';
 import { type EngineToken, type EngineTokenRequest, useOurAccessTokens } from './access-token.ts';
 import { adapterFactory, endHeldGrant, findRefreshToken, type GrantEnd } from './adapter.ts';
 import { addNeedsChecks, NEEDS_PARAMETERS, type NeedsDeps } from './authentication-needs.ts';
-import { clientSource, type EngineClients, REFRESH_TOKENS, SECRET_DIGESTS } from './client-metadata.ts';
+import {
+  CLIENT_HANDLE,
+  clientSource,
+  type EngineClients,
+  REFRESH_TOKENS,
+  SECRET_DIGESTS,
+} from './client-metadata.ts';
 import { assertionCheck, useOurClientProofs } from './client-proof.ts';
 import type { EngineStore } from './engine-store.ts';
 import { engineEntry, type Refer } from './entry.ts';
@@ -167,7 +173,7 @@ function configuration(deps: EngineDeps, issuer: string): Configuration {
       client.grantTypeAllowed('refresh_token') &&
       (code.scopes.has('offline_access') || client[REFRESH_TOKENS] === 'always'),
     expiresWithSession: () => false,
-    extraClientMetadata: { properties: [SECRET_DIGESTS, REFRESH_TOKENS] },
+    extraClientMetadata: { properties: [CLIENT_HANDLE, SECRET_DIGESTS, REFRESH_TOKENS] },
     assertJwtClientAuthClaimsAndHeader: assertionCheck({
       clients: deps.clients,
       publishedKeys: deps.publishedKeys,

@@ -1,5 +1,7 @@
 import type { Context } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
+import type { HeldAuthority } from '../audit/index.ts';
+import { onAuthorityOf } from './acting-authority.ts';
 import { ANEW_REASONS } from './authentication-needs.ts';
 
 /** An authorization request that waits for a person. */
@@ -29,13 +31,18 @@ export interface GivenConsent {
   readonly scopes: readonly string[];
   /** What was asked for and is not granted: so that it is not asked again in the same breath. */
   readonly withheld: readonly string[];
+  /** The session's in which they agreed. */
+  readonly authority: HeldAuthority;
 }
 
 /** Where the engine waits for a person, and how it goes on. */
 export interface Interactions {
   /** The request that the browser's interaction cookie stands for; undefined when there is none, or no longer. */
   find(ctx: Context): Promise<PendingAuthorization | undefined>;
-  /** @returns where the browser goes on */
+  /**
+   * @returns where the browser goes on
+   * @throws {Refused<'authority-ended'>}
+   */
   consent(ctx: Context, pending: PendingAuthorization, given: GivenConsent): Promise<string>;
   /** @returns where the browser goes on */
   refuse(
@@ -75,30 +82,32 @@ export function engineInteractions(provider: Provider): Interactions {
         throw error;
       }
     },
-    async consent(ctx, { clientId, scopes: named }, given) {
-      const { grantId, personId, resource, scopes, withheld, authenticatedAt, amr, acr } = given;
-      if (named.length === 0) await nameScopes(provider, ctx, scopes);
-      // A grant of its own each time: what is revoked with one leaves the others alone.
-      const grant = new provider.Grant({ accountId: personId, clientId });
-      Object.assign(grant, { jti: grantId });
-      grant.addOIDCScope('offline_access');
-      grant.addResourceScope(resource, scopes.join(' '));
-      if (withheld.length > 0) grant.rejectResourceScope(resource, withheld.join(' '));
-      return provider.interactionResult(
-        ctx.req,
-        ctx.res,
-        {
-          login: {
-            accountId: personId,
-            ts: Math.floor(authenticatedAt / 1_000),
-            amr: [...amr],
-            acr,
-            remember: false,
+    consent(ctx, { clientId, scopes: named }, given) {
+      return onAuthorityOf(given.authority, async () => {
+        const { grantId, personId, resource, scopes, withheld, authenticatedAt, amr, acr } = given;
+        if (named.length === 0) await nameScopes(provider, ctx, scopes);
+        // A grant of its own each time: what is revoked with one leaves the others alone.
+        const grant = new provider.Grant({ accountId: personId, clientId });
+        Object.assign(grant, { jti: grantId });
+        grant.addOIDCScope('offline_access');
+        grant.addResourceScope(resource, scopes.join(' '));
+        if (withheld.length > 0) grant.rejectResourceScope(resource, withheld.join(' '));
+        return provider.interactionResult(
+          ctx.req,
+          ctx.res,
+          {
+            login: {
+              accountId: personId,
+              ts: Math.floor(authenticatedAt / 1_000),
+              amr: [...amr],
+              acr,
+              remember: false,
+            },
+            consent: { grantId: await grant.save() },
           },
-          consent: { grantId: await grant.save() },
-        },
-        { mergeWithLastSubmission: false },
-      );
+          { mergeWithLastSubmission: false },
+        );
+      });
     },
     refuse: (ctx, error, description) =>
       provider.interactionResult(

@@ -31,6 +31,7 @@ export async function ensureDeployment(
         target: record.storeId,
       },
     ],
+    authority: { none: 'boot' },
   });
   // Another process may have been first.
   await freshness.fresh();

@@ -123,6 +123,7 @@ export async function reviseDeployment(
         ...step.more,
       ],
       events: [step.event],
+      authority: { none: 'host-command' },
     });
     if (outcome.committed) return record;
   }

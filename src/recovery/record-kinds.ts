@@ -120,6 +120,7 @@ export function withoutRoles(deps: RecoveryDeps, id: string, origin: Origin): Pr
         },
       ],
     }),
+    { none: 'host-command' },
     origin.now,
   );
 }
@@ -143,6 +144,7 @@ async function renewAgentSecret(deps: RecoveryDeps, id: string, origin: Origin):
         },
       ],
     }),
+    { none: 'host-command' },
     origin.now,
   );
   return secret;
@@ -168,6 +170,7 @@ async function renewResourceSecret(deps: RecoveryDeps, id: string, origin: Origi
         },
       ],
     }),
+    { none: 'host-command' },
     origin.now,
   );
   return secret;

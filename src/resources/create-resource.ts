@@ -1,4 +1,4 @@
-import { eventOrigin, type Freshness, type Origin } from '../audit/index.ts';
+import { type AuthorisedOrigin, assertAuthorityHeld, eventOrigin, type Freshness } from '../audit/index.ts';
 import { makeCredential } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
@@ -27,7 +27,7 @@ export interface ResourceDeps {
 export async function createResource(
   deps: Pick<ResourceDeps, 'resources'>,
   input: unknown,
-  origin: Origin,
+  origin: AuthorisedOrigin,
   newSecret?: string,
 ): Promise<{ readonly resource: Resource; readonly secret?: string }> {
   const { id, credential: credentialInput, ...described } = parseInput(resourceInput, input);
@@ -64,7 +64,9 @@ export async function createResource(
       },
       ...(secret === undefined ? [] : [{ type: 'resource.secret-issued', ...about } as const]),
     ],
+    authority: origin.authority,
   });
+  assertAuthorityHeld(outcome);
   if (!outcome.committed) {
     throw new Refused<ResourceRefusal>('resource-exists', {
       parameter: id === undefined ? 'identifier' : 'id or identifier',

@@ -1,4 +1,10 @@
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  type AuthorisedOrigin,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  reviseRecord,
+} from '../audit/index.ts';
 import { addSecret, newClientSecret } from '../clients/index.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
@@ -13,7 +19,7 @@ import type { Resource } from './resource.ts';
 export async function issueResourceSecret(
   deps: ResourceDeps,
   id: string,
-  origin: Origin,
+  origin: AuthorisedOrigin,
   options: { readonly ifMatch?: IfMatch | undefined; readonly secret?: string } = {},
 ): Promise<{ readonly resource: Resource; readonly secret: string }> {
   assertNotProtected(id);
@@ -39,6 +45,7 @@ export async function issueResourceSecret(
         ],
       };
     },
+    origin.authority,
     origin.now,
   );
   return { resource, secret };

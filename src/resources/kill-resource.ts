@@ -1,4 +1,13 @@
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  type AuthorisedOrigin,
+  type Authority,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  type Origin,
+  reviseRecord,
+  TAKES_AWAY,
+} from '../audit/index.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
 
@@ -14,7 +23,7 @@ export function killResource(
   origin: Origin,
   ifMatch?: IfMatch,
 ): Promise<Resource> {
-  return setStatus(deps, id, 'disabled', origin, ifMatch);
+  return setStatus(deps, id, 'disabled', TAKES_AWAY, origin, ifMatch);
 }
 
 /**
@@ -25,16 +34,17 @@ export function killResource(
 export function restoreResource(
   deps: ResourceDeps,
   id: string,
-  origin: Origin,
+  origin: AuthorisedOrigin,
   ifMatch?: IfMatch,
 ): Promise<Resource> {
-  return setStatus(deps, id, 'active', origin, ifMatch);
+  return setStatus(deps, id, 'active', origin.authority, origin, ifMatch);
 }
 
 async function setStatus(
   deps: ResourceDeps,
   id: string,
   status: Resource['status'],
+  authority: Authority,
   origin: Origin,
   ifMatch: IfMatch | undefined,
 ): Promise<Resource> {
@@ -63,6 +73,7 @@ async function setStatus(
         ],
       };
     },
+    authority,
     origin.now,
   );
 }

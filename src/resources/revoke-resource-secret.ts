@@ -1,4 +1,11 @@
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  type Origin,
+  reviseRecord,
+  TAKES_AWAY,
+} from '../audit/index.ts';
 import { withoutSecret } from '../clients/index.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
@@ -39,6 +46,7 @@ export function revokeResourceSecret(
         ],
       };
     },
+    TAKES_AWAY,
     origin.now,
   );
 }

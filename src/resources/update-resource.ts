@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { assertVersion, eventOrigin, type IfMatch, type Origin, reviseRecord } from '../audit/index.ts';
+import {
+  type AuthorisedOrigin,
+  assertVersion,
+  eventOrigin,
+  type IfMatch,
+  reviseRecord,
+} from '../audit/index.ts';
 import { applyChanges, changedFields } from '../changes.ts';
 import { parseInput } from '../input.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
@@ -19,7 +25,7 @@ export async function updateResource(
   id: string,
   ifMatch: IfMatch,
   changes: unknown,
-  origin: Origin,
+  origin: AuthorisedOrigin,
 ): Promise<Resource> {
   assertNotProtected(id);
   const parsed = parseInput(resourceChanges, changes);
@@ -47,6 +53,7 @@ export async function updateResource(
         ],
       };
     },
+    origin.authority,
     origin.now,
   );
 }

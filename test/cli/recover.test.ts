@@ -82,7 +82,7 @@ onEachStore(
     const operator = (await app.store.findPerson(BOOTSTRAP_OPERATOR_ID)) as Person;
     const disabled: Person = { ...operator, version: operator.version + 1, status: 'disabled', epoch: 1 };
     const replaced = { kind: 'replace', collection: 'person', record: disabled, ifVersion: 1 } as const;
-    await app.store.commit({ changes: [replaced], events: [] });
+    await app.store.commit({ changes: [replaced], events: [], authority: { none: 'boot' } });
 
     // Nobody has taken it over: an earlier version let it be disabled, and it is enabled again.
     t.is((await recover('--file', file)).code, 0);
@@ -95,6 +95,7 @@ onEachStore(
         { ...replaced, record: { ...disabled, version: 4, epoch: 2 }, ifVersion: 3 },
       ],
       events: [],
+      authority: { none: 'boot' },
     });
     const other = `${file}.other`;
     const ran = await recover('--file', other);

@@ -29,7 +29,7 @@ const consume = ({ model, key }: EngineRecord, now = Date.now()): EngineChange =
 });
 
 async function commit(store: Store, ...changes: EngineChange[]): Promise<string> {
-  const outcome = await store.commit({ changes, events: [] });
+  const outcome = await store.commit({ changes, events: [], authority: { none: 'boot' } });
   return outcome.committed ? 'committed' : outcome.conflict;
 }
 

@@ -31,7 +31,7 @@ const take = ({ key }: PassOf<'sign-in'>, now = Date.now()): PassChange => ({
 });
 
 async function commit(store: Store, ...changes: Change[]): Promise<string> {
-  const outcome = await store.commit({ changes, events: [] });
+  const outcome = await store.commit({ changes, events: [], authority: { none: 'boot' } });
   return outcome.committed ? 'committed' : outcome.conflict;
 }
 

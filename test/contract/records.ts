@@ -96,15 +96,21 @@ export function event(overrides: Partial<AuditEvent> = {}): AuditEvent {
   return { type: 'token.issued', outcome: 'done', at: Date.now(), requestId: 'req_1', ...overrides };
 }
 
-export function insertToken(token: TokenRecord): Change {
+/** Changes of one kind. */
+export type ChangeOf<Kind extends Change['kind']> = Extract<Change, { readonly kind: Kind }>;
+
+/** What tests of a store put into it, whoever could have. */
+export const SET_UP = { none: 'boot' } as const;
+
+export function insertToken(token: TokenRecord): ChangeOf<'insert-token'> {
   return { kind: 'insert-token', token };
 }
 
-export function useOnce(value: string, expiresAt = Date.now() + 300_000): Change {
+export function useOnce(value: string, expiresAt = Date.now() + 300_000): ChangeOf<'use-once'> {
   return { kind: 'use-once', value, usableFrom: Date.now(), expiresAt };
 }
 
-export function cutOff(id: string, epoch = 1, forgetAt = Date.now() + 600_000): Change {
+export function cutOff(id: string, epoch = 1, forgetAt = Date.now() + 600_000): ChangeOf<'cut-off'> {
   return { kind: 'cut-off', id, epoch, forgetAt };
 }
 

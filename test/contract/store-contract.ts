@@ -38,6 +38,17 @@ export interface TestDatabase {
 export interface ContractSubject {
   readonly name: string;
   newDatabase(t: ExecutionContext): Promise<TestDatabase>;
+  /**
+   * Watches the trail of a database.
+   *
+   * @returns tells the targets of all rows so far in the order in which they were committed, once these are among them
+   */
+  watchCommits(
+    t: ExecutionContext,
+    database: TestDatabase,
+  ): Promise<(targets: readonly string[]) => Promise<readonly string[]>>;
+  /** Whether also a handle that a unit shares with others is ordered against its cutoffs. */
+  readonly ordersSharedHandles: boolean;
 }
 
 const RACERS = 64;
@@ -112,6 +123,7 @@ export function testStoreContract(subject: ContractSubject): void {
         { kind: 'insert', collection: 'signing-key', record: key },
       ],
       events: [event()],
+      authority: { none: 'boot' },
     });
     for (const _ of ['from the database', 'from memory']) {
       t.deepEqual(await store.findAgent(agent.id), agent);
@@ -129,6 +141,7 @@ export function testStoreContract(subject: ContractSubject): void {
     await store.commit({
       changes: keys.map(record => ({ kind: 'insert', collection: 'signing-key', record })),
       events: [],
+      authority: { none: 'boot' },
     });
     t.deepEqual(
       (await store.listSigningKeys()).map(({ id }) => id),
@@ -146,6 +159,7 @@ export function testStoreContract(subject: ContractSubject): void {
     await store.commit({
       changes: [...others, ...templates].map(record => ({ kind: 'insert', collection: 'agent', record })),
       events: [],
+      authority: { none: 'boot' },
     });
     t.deepEqual(
       (await store.listTemplates()).map(({ id }) => id),
@@ -196,6 +210,7 @@ export function testStoreContract(subject: ContractSubject): void {
     await one.commit({
       changes: [{ kind: 'insert', collection: 'agent', record: agent }],
       events: [event()],
+      authority: { none: 'boot' },
     });
     await other.fresh();
     t.deepEqual(await other.findAgent(agent.id), agent);
@@ -214,9 +229,14 @@ export function testStoreContract(subject: ContractSubject): void {
           { kind: 'insert', collection: 'agent', record },
         ],
         events: [event({ target: record.id })],
+        authority: { none: 'boot' },
       });
     const taken = agentRecord({ id: 'agt_taken' });
-    await one.commit({ changes: [{ kind: 'insert', collection: 'agent', record: taken }], events: [] });
+    await one.commit({
+      changes: [{ kind: 'insert', collection: 'agent', record: taken }],
+      events: [],
+      authority: { none: 'boot' },
+    });
     t.deepEqual(await keep(one, 'lost', taken), { committed: false, conflict: 'already-exists' });
     t.is(await one.findKeptAnswer('key-1'), undefined);
 
@@ -248,11 +268,13 @@ export function testStoreContract(subject: ContractSubject): void {
     const store = await oneStore(t);
     const agents = Array.from({ length: 5 }, (_, n) => agentRecord({ id: `agt_${n}` }));
     await Promise.all(
-      agents
-        .toReversed()
-        .map(record =>
-          store.commit({ changes: [{ kind: 'insert', collection: 'agent', record }], events: [event()] }),
-        ),
+      agents.toReversed().map(record =>
+        store.commit({
+          changes: [{ kind: 'insert', collection: 'agent', record }],
+          events: [event()],
+          authority: { none: 'boot' },
+        }),
+      ),
     );
     const first = await store.listAgents({ limit: 2 });
     t.deepEqual(first, { items: agents.slice(0, 2), next: 'agt_1' });
@@ -285,7 +307,7 @@ export function testStoreContract(subject: ContractSubject): void {
         }),
       );
       const inserted = agents.map(record => ({ kind: 'insert', collection: 'agent', record }) as const);
-      await first.commit({ changes: inserted, events: [event()] });
+      await first.commit({ changes: inserted, events: [event()], authority: { none: 'boot' } });
       // Another owner, another standing, another name: it is found under what it is, and no longer under what it was.
       const [moved] = agents;
       if (!moved) return;
@@ -293,6 +315,7 @@ export function testStoreContract(subject: ContractSubject): void {
       await first.commit({
         changes: [{ kind: 'replace', collection: 'agent', record: agents[0], ifVersion: 1 }],
         events: [event()],
+        authority: { none: 'boot' },
       });
       const usedAt = new Map(
         agents.filter((_, n) => n % 3 === 1).map(({ id }, n) => [id, start + 10_000 + n * 700]),
@@ -429,6 +452,7 @@ export function testStoreContract(subject: ContractSubject): void {
         (n % 2 ? one : other).commit({
           changes: [{ kind: 'insert', collection: 'agent', record: agentRecord({ id, name: `Racer ${n}` }) }],
           events: [event({ target: `racer ${n}` })],
+          authority: { none: 'boot' },
         }),
       ),
     );
@@ -447,6 +471,7 @@ export function testStoreContract(subject: ContractSubject): void {
         store.commit({
           changes: [{ kind: 'insert', collection: 'resource', record: resourceRecord({ identifier }) }],
           events: [event()],
+          authority: { none: 'boot' },
         });
       t.true((await insert('https://a.example/mcp')).committed);
       t.deepEqual(await insert('https://a.example/mcp/'), { committed: false, conflict: 'already-exists' });
@@ -470,6 +495,7 @@ export function testStoreContract(subject: ContractSubject): void {
       store.commit({
         changes: [{ kind: 'insert', collection: 'person', record: personRecord(overrides) }],
         events: [event()],
+        authority: { none: 'boot' },
       });
     t.true((await insert({ email: 'ada@example.org' })).committed);
     t.deepEqual(await insert({ email: 'Ada@Example.ORG' }), { committed: false, conflict: 'already-exists' });
@@ -482,12 +508,17 @@ export function testStoreContract(subject: ContractSubject): void {
     const ada = personRecord({ email: 'ada@example.org' });
     const bob = personRecord({ email: 'bob@example.org' });
     for (const record of [ada, bob]) {
-      await store.commit({ changes: [{ kind: 'insert', collection: 'person', record }], events: [event()] });
+      await store.commit({
+        changes: [{ kind: 'insert', collection: 'person', record }],
+        events: [event()],
+        authority: { none: 'boot' },
+      });
     }
     const replace = (record: typeof ada, ifVersion: number) =>
       store.commit({
         changes: [{ kind: 'replace', collection: 'person', record, ifVersion }],
         events: [event()],
+        authority: { none: 'boot' },
       });
     t.false((await replace({ ...bob, version: 2, email: 'ADA@example.org' }, 1)).committed);
     await store.fresh();
@@ -503,6 +534,7 @@ export function testStoreContract(subject: ContractSubject): void {
     await one.commit({
       changes: [{ kind: 'insert', collection: 'agent', record: agent }],
       events: [event()],
+      authority: { none: 'boot' },
     });
     const outcomes = await Promise.all(
       Array.from({ length: RACERS }, (_, n) =>
@@ -516,6 +548,7 @@ export function testStoreContract(subject: ContractSubject): void {
             },
           ],
           events: [event({ target: `racer ${n}` })],
+          authority: { none: 'boot' },
         }),
       ),
     );
@@ -533,6 +566,7 @@ export function testStoreContract(subject: ContractSubject): void {
     const outcome = await store.commit({
       changes: [{ kind: 'replace', collection: 'agent', record: agentRecord({ version: 2 }), ifVersion: 1 }],
       events: [event()],
+      authority: { none: 'boot' },
     });
     t.deepEqual(outcome, { committed: false, conflict: 'version-changed' });
   });
@@ -590,6 +624,7 @@ export function testStoreContract(subject: ContractSubject): void {
               ? [{ kind: 'insert', collection: 'agent', record: agentRecord() }]
               : [insertToken(tokenRecord())],
           events: [event({ jti })],
+          authority: { none: 'boot' },
         }),
       ),
     );
@@ -661,12 +696,14 @@ export function testStoreContract(subject: ContractSubject): void {
         cutOff('tok_other'),
       ],
       events: [event()],
+      authority: { none: 'boot' },
     });
     await first.commit({
       changes: [
         { kind: 'replace', collection: 'agent', record: { ...agent, version: 2, epoch: 1 }, ifVersion: 1 },
       ],
       events: [event()],
+      authority: { none: 'boot' },
     });
     await first.close();
     const second = await openStore(t, database);
@@ -701,6 +738,7 @@ export function testStoreContract(subject: ContractSubject): void {
     await one.commit({
       changes: [{ kind: 'insert', collection: 'agent', record: agent }],
       events: [event()],
+      authority: { none: 'boot' },
     });
     await other.fresh();
     const decided = tokenRecord({}, (await other.findAgent(agent.id)) ?? agent);
@@ -714,6 +752,7 @@ export function testStoreContract(subject: ContractSubject): void {
         },
       ],
       events: [event({ type: 'agent.killed' })],
+      authority: { none: 'boot' },
     });
     const outcome = await other.commit({ changes: [insertToken(decided)], events: [event()] });
     t.true(outcome.committed, 'the store does not decide');
@@ -735,6 +774,7 @@ export function testStoreContract(subject: ContractSubject): void {
         { kind: 'insert', collection: 'signing-key', record: key },
       ],
       events: [event()],
+      authority: { none: 'boot' },
     });
     for (let version = 2; version <= 12; version += 1) {
       await other.fresh();
@@ -754,6 +794,7 @@ export function testStoreContract(subject: ContractSubject): void {
           { kind: 'replace', collection: 'signing-key', record: key, ifVersion },
         ],
         events: [event()],
+        authority: { none: 'boot' },
       });
       await Promise.all(overlapping);
     }

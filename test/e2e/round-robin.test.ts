@@ -58,7 +58,7 @@ run('the whole story of the demo holds behind a round-robin proxy', async t => {
   const secrets = await seedDemoWorld(
     { agents: store, people: store, resources: store, freshness: store },
     demoWorld({ ordersUrl: orders.url.href, shopkeeperKey: publicKey.export({ format: 'jwk' }) }),
-    { requestId: 'req_story', now: Date.now() },
+    { requestId: 'req_story', now: Date.now(), authority: { none: 'host-command' } },
   );
   const secretOf = (id: string) => ({ id, secret: secrets.get(id) ?? '' });
   let introspections: Exchange[] = [];

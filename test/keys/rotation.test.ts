@@ -396,7 +396,7 @@ test('what a process with a newer key-encryption key signs verifies in one that 
   const [made] = await rotateSigningKeys(
     { ...depsOf(app), sealing: newer },
     { alg: 'EdDSA', overlapSeconds: 0 },
-    { requestId: newId('req', app.now()), now: app.now() },
+    { requestId: newId('req', app.now()), now: app.now(), authority: { none: 'host-command' } },
   );
   t.deepEqual(await kids(), [former, made?.id]);
   const { json } = await admin('GET', 'keys');

@@ -43,7 +43,7 @@ async function fill(store: Store, agents: number): Promise<void> {
       const type = n % 20 === 7 ? 'agent.killed' : 'agent.created';
       events.push(event({ type, at, target: record.id, client }));
     }
-    await store.commit({ changes, events });
+    await store.commit({ changes, events, authority: { none: 'boot' } });
   }
 }
 

@@ -140,9 +140,16 @@ async function makeClients(publicKey: CryptoKey): Promise<readonly Client[]> {
       ...base,
       clientId: first,
       principalId: first,
+      handle: `${first}:0`,
       credential: { method: 'client_secret', secretDigests: [digestSecret(SECRET)] },
     },
-    { ...base, clientId: second, principalId: second, credential: { method: 'private_key_jwt', keys } },
+    {
+      ...base,
+      clientId: second,
+      principalId: second,
+      handle: `${second}:0`,
+      credential: { method: 'private_key_jwt', keys },
+    },
   ];
 }
 

@@ -85,7 +85,7 @@ onEachStore('R150: a quarantine ends every token and voids whatever is pending',
   const before = tokenRecord({ lineage: `agt_1:0 ${DEPLOYMENT}:0` });
   await store.commit({ changes: [insertToken(before)], events: [event()] });
   const record = { model: 'AuthorizationCode', key: 'a code', payload: '{}', expiresAt: Date.now() + 60_000 };
-  await store.commit({ changes: [{ kind: 'engine-put', record }], events: [] });
+  await store.commit({ changes: [{ kind: 'engine-put', record }], events: [], authority: { none: 'boot' } });
   t.truthy(await store.findEngineRecord('AuthorizationCode', 'a code'));
 
   const { epoch } = await close(store);
@@ -176,6 +176,7 @@ onEachStore('a decision counts for the quarantine it was made in', async (t, env
   await store.commit({
     changes: [{ kind: 'insert', collection: 'person', record: person }],
     events: [event()],
+    authority: { none: 'boot' },
   });
   await close(store);
   await t.throwsAsync(openAsConfirmed(deps, origin()), { message: 'records-undecided' });
@@ -285,6 +286,7 @@ async function newRecords(store: Store) {
       { kind: 'insert', collection: 'signing-key', record: key },
     ],
     events: [event()],
+    authority: { none: 'boot' },
   });
   return { person, agent, resource, key };
 }
@@ -389,6 +391,7 @@ onEachStore(
     await store.commit({
       changes: [{ kind: 'insert', collection: 'agent', record: agent }],
       events: [event()],
+      authority: { none: 'boot' },
     });
     const exported = await exportWith(store, [event({ type: 'agent.secret-issued', target: agent.id })]);
     await close(store);

@@ -465,7 +465,7 @@ onEachStore(
 
     const record = credentialRecord(BOOTSTRAP_OPERATOR_ID);
     const changes = [{ kind: 'insert', collection: 'person-credential', record }] as const;
-    t.true((await app.store.commit({ changes, events: [] })).committed);
+    t.true((await app.store.commit({ changes, events: [], authority: { none: 'boot' } })).committed);
     t.is((await call(app, 'POST', builtIn, { token })).json.status, 'disabled');
     t.falsy(await adminToken(app));
   },

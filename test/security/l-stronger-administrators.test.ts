@@ -191,6 +191,7 @@ async function forgetScope(app: App, scope: AdminScope, held: readonly AdminScop
       },
     ],
     events: [],
+    authority: { none: 'boot' },
   });
 }
 
@@ -251,6 +252,7 @@ for (const { who, held, gets } of [
         },
       ],
       events: [],
+      authority: { none: 'boot' },
     });
     await second.stop();
     const third = await again([]);

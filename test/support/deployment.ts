@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AuthorisedOrigin } from '../../src/audit/index.ts';
 import { newId } from '../../src/ids.ts';
 import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
@@ -120,7 +121,11 @@ export async function deploy(
     withStore: async work => {
       const store = patientStore(await shared.open());
       try {
-        const origin = () => ({ requestId: newId('req', Date.now()), now: Date.now() });
+        const origin = (): AuthorisedOrigin => ({
+          requestId: newId('req', Date.now()),
+          now: Date.now(),
+          authority: { none: 'host-command' },
+        });
         return await work({ store, now: Date.now, origin, issuer });
       } finally {
         await store.close();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { generateSync } from 'otplib';
-import { type AuditEvent, type Origin, RefusalCounter } from '../../src/audit/index.ts';
+import { type AuditEvent, type AuthorisedOrigin, RefusalCounter } from '../../src/audit/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { newId } from '../../src/ids.ts';
 import { sealingKey } from '../../src/keys/index.ts';
@@ -37,7 +37,7 @@ export interface SignInProcess {
 export interface SignInWorld {
   readonly process: SignInProcess;
   now: number;
-  origin(): Origin;
+  origin(): AuthorisedOrigin;
   /** One more process on the same store. */
   start(): Promise<SignInProcess>;
   trail(): Promise<readonly AuditEvent[]>;
@@ -83,7 +83,12 @@ export async function startSignInWorld(t: ExecutionContext, env: StoreEnv): Prom
   };
   const world = {
     now: Date.now(),
-    origin: (): Origin => ({ requestId: newId('req', world.now), address: '192.0.2.1', now: world.now }),
+    origin: (): AuthorisedOrigin => ({
+      requestId: newId('req', world.now),
+      address: '192.0.2.1',
+      now: world.now,
+      authority: { none: 'host-command' },
+    }),
     start,
     trail: async (): Promise<readonly AuditEvent[]> =>
       (await world.process.store.readNewest(1_000)).map(row => JSON.parse(row.body).event).reverse(),

@@ -6,7 +6,7 @@ import type { ExecutionContext } from 'ava';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { createAgent } from '../../src/agents/index.ts';
-import type { AuditEvent, Origin } from '../../src/audit/index.ts';
+import type { AuditEvent, AuthorisedOrigin } from '../../src/audit/index.ts';
 import type { Clock, Deadline } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import type { SlowestPeer } from '../../src/http/listen.ts';
@@ -80,7 +80,7 @@ export interface App {
   readonly directory: string;
   readonly admin: { readonly clientId: string; readonly secret: string };
   readonly now: Clock;
-  origin(): Origin;
+  origin(): AuthorisedOrigin;
   /** Sends a form; `basic` are client credentials, `host` replaces the Host header. */
   post(path: string, form: FormParameters, options?: PostOptions): Promise<Answer>;
   /** The audit trail, oldest first. */
@@ -161,7 +161,7 @@ async function startOnce(directory: string, options: AppOptions): Promise<App> {
     directory,
     admin,
     now: clock,
-    origin: () => ({ requestId: newId('req', clock()), now: clock() }),
+    origin: () => ({ requestId: newId('req', clock()), now: clock(), authority: { none: 'host-command' } }),
     post: (path, form, post = {}) => send(`${base}${path}`, form, post),
     trail: async () =>
       (await running.store.readNewest(1_000)).map(row => JSON.parse(row.body).event).reverse(),

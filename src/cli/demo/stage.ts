@@ -69,7 +69,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
   const secrets = await seedDemoWorld(
     { agents: store, people: store, resources: store, freshness: store },
     demoWorld({ ordersUrl: orders.url.href, shopkeeperKey: publicKey.export({ format: 'jwk' }) }),
-    { requestId: newId('req', Date.now()), now: Date.now() },
+    { requestId: newId('req', Date.now()), now: Date.now(), authority: { none: 'host-command' } },
   );
   const secretOf = (id: string): ClientSecret => ({ id, secret: secrets.get(id) ?? '' });
 

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import mongoose, { type ClientSession } from 'mongoose';
 import {
@@ -9,19 +9,24 @@ import {
   chainEvent,
   emptyLane,
   facetsOfEvent,
+  type HeldAuthority,
   type LaneHead,
   type MoveCuts,
   refusedRequestOf,
+  type Uncommitted,
   type Unit,
 } from '../../audit/index.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { KeepAnswer } from '../../idempotency/index.ts';
+import type { Epochs } from '../../liveness.ts';
 import type { PassChange } from '../../people/index.ts';
 import type { EngineChange } from '../../provider/engine-store.ts';
 import { withoutTrailingSlash } from '../../resources/index.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
+import { announcedUntil } from '../announced-until.ts';
 import { fileRecord, isFiled } from '../record-facets.ts';
 import type { Change } from '../store.ts';
+import { findEnded, raiseHandles, touchOwn } from './check-authority.ts';
 import {
   type AuditDocument,
   type Database,
@@ -38,10 +43,6 @@ import { applyEngineChange } from './engine-records.ts';
 import { applyPassChange } from './passes.ts';
 import { trustedFilter } from './read.ts';
 
-/** How long a changed record is announced: far longer than any token that carries its old epoch can live. */
-const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
-/** The deployment's own epoch is never forgotten: it says whether anything may be granted. The year 9999. */
-const FOREVER_MS = 253_402_300_799_000;
 /** A batch that is not committed by then is given up: whoever waits for it has waited long enough. */
 const GIVE_UP_AFTER_MS = 5_000;
 const RETRY_PAUSE_MS = 20;
@@ -73,24 +74,31 @@ interface Writes {
   readonly after: Position;
 }
 
+type Met = Exclude<Conflict, 'authority-ended'>;
+
 /** One unit has to give way to what is stored already; nothing of its run has been committed. */
 class UnitConflict extends Error {
-  readonly conflict: Conflict;
+  readonly uncommitted: Uncommitted;
   /** The key that was taken, where that tells which unit it was. */
   readonly key: string | undefined;
 
-  constructor(conflict: Conflict, key?: string) {
-    super(conflict);
-    this.conflict = conflict;
+  constructor(conflict: Met | Uncommitted, key?: string) {
+    const uncommitted = typeof conflict === 'string' ? { committed: false as const, conflict } : conflict;
+    super(uncommitted.conflict);
+    this.uncommitted = uncommitted;
     this.key = key;
   }
 }
+
+/** Another transaction was first to write what this one has to write too. */
+class GaveWay extends Error {}
 
 /**
  * Commits batches of units for one lane, one at a time, each in a transaction with majority write concern.
  *
  * A failed statement ends a MongoDB transaction, so a unit that meets a conflict takes its run down with it, and the run is
- * committed again without that unit. A unit that changes a record, or one of the engine's, is rare, and runs by itself.
+ * committed again without that unit. A unit that changes a record, or one of the engine's, is rare, and runs by itself: its
+ * authority is checked in the same transaction, by what that reads first.
  *
  * All transactions use one session. The first statement of the next one therefore ends whatever a lost connection has left
  * open, and after a commit of unknown outcome the next transaction finds out what became of it: it reads the lane's last row.
@@ -99,25 +107,35 @@ export class BatchApplier {
   readonly #database: Database;
   readonly #session: ClientSession;
   readonly #lane: string;
+  readonly #epochs: Epochs;
   readonly #now: () => number;
   readonly #onCommitted: (announcement: FeedDocument) => void;
+  readonly #patience: number;
   #position: Position;
   /** Whether the position has to be read from the database first. */
   #isPositionKnown = false;
 
-  /** @param onCommitted called with each announcement once it is durable, before the outcome is told */
+  /**
+   * @param epochs what this process has heard of
+   * @param onCommitted called with each announcement once it is durable, before the outcome is told
+   * @param patience how many times longer than usual everything may take
+   */
   constructor(
     database: Database,
     session: ClientSession,
     lane: string,
+    epochs: Epochs,
     now: () => number,
     onCommitted: (announcement: FeedDocument) => void,
+    patience = 1,
   ) {
     this.#database = database;
     this.#session = session;
     this.#lane = lane;
+    this.#epochs = epochs;
     this.#now = now;
     this.#onCommitted = onCommitted;
+    this.#patience = patience;
     this.#position = { head: emptyLane(lane), feedSeq: 0 };
   }
 
@@ -151,7 +169,7 @@ export class BatchApplier {
         if (conflict) {
           for (const key of await this.#findTaken(run)) taken.add(key);
           if (conflict.key !== undefined) taken.add(conflict.key);
-          else if (run[0]) outcomes.set(run[0], { committed: false, conflict: conflict.conflict });
+          else if (run[0]) outcomes.set(run[0], conflict.uncommitted);
         } else {
           for (const unit of run) outcomes.set(unit, { committed: true });
           for (const key of keys) taken.add(key);
@@ -164,7 +182,7 @@ export class BatchApplier {
 
   /** @returns the conflict for which nothing was committed; undefined when all was */
   async #commitRun(run: readonly Unit<Change>[]): Promise<UnitConflict | undefined> {
-    const deadline = performance.now() + GIVE_UP_AFTER_MS;
+    const deadline = performance.now() + GIVE_UP_AFTER_MS * this.#patience;
     let attempted: Writes | undefined;
     for (;;) {
       try {
@@ -183,13 +201,17 @@ export class BatchApplier {
             return undefined;
           }
         }
+        const authority = heldBy(run);
+        if (authority) await this.#assertHeld(authority);
         attempted = this.#gather(run);
         await this.#write(attempted);
+        if (authority) await this.#touch(authority);
       } catch (error) {
         await this.#session.abortTransaction().catch(() => undefined);
         if (error instanceof UnitConflict) return error;
         if (!isTransient(error) || performance.now() > deadline) throw notCommitted(error);
-        await delay(RETRY_PAUSE_MS);
+        // Two who gave way to each other must not do so again and again.
+        await delay(randomInt(2 * RETRY_PAUSE_MS));
         continue;
       }
       if (await this.#commit(deadline)) {
@@ -213,11 +235,28 @@ export class BatchApplier {
       } catch (error) {
         this.#isPositionKnown = false;
         if (performance.now() > deadline) throw notCommitted(error);
-        await delay(RETRY_PAUSE_MS);
+        await delay(randomInt(2 * RETRY_PAUSE_MS));
         if (hasLabel(error, MongoErrorLabel.UnknownTransactionCommitResult)) continue;
         if (isTransient(error)) return false;
         throw notCommitted(error);
       }
+    }
+  }
+
+  /** @throws {UnitConflict} `authority-ended` */
+  async #assertHeld(authority: HeldAuthority): Promise<void> {
+    const ended = await findEnded(this.#database, this.#session, authority, this.#epochs, this.#now());
+    if (ended !== undefined) {
+      throw new UnitConflict({ committed: false, conflict: 'authority-ended', ended });
+    }
+  }
+
+  async #touch(authority: HeldAuthority): Promise<void> {
+    try {
+      await touchOwn(this.#database, this.#session, authority, this.#now());
+    } catch (error) {
+      // Somebody else has made the same document at the same moment.
+      throw (error as { code?: unknown }).code === DUPLICATE_KEY ? new GaveWay() : error;
     }
   }
 
@@ -351,6 +390,9 @@ export class BatchApplier {
     }
     for (const change of recovery) await this.#writeRecovery(change);
     if (feed.length > 0) {
+      await raiseHandles(this.#database, session, feed).catch(error => {
+        throw (error as { code?: unknown }).code === DUPLICATE_KEY ? new GaveWay() : error;
+      });
       await this.#database.feed.insertMany(feed, options);
       await this.#database.feedHead.updateOne(
         { _id: this.#lane },
@@ -530,21 +572,23 @@ function keysOf(unit: Unit<Change>): Key[] {
   });
 }
 
-function conflictWith(unit: Unit<Change>, taken: ReadonlySet<string>): Conflict | undefined {
+function conflictWith(unit: Unit<Change>, taken: ReadonlySet<string>): Met | undefined {
   const key = taken.size > 0 && keysOf(unit).find(own => taken.has(own.key));
   if (!key) return undefined;
   return key.kind === 'used-once' ? 'already-used' : 'already-exists';
 }
 
-function runsAlone(unit: Unit<Change>): boolean {
-  return unit.changes.some(
-    change => change.kind !== 'use-once' && change.kind !== 'insert-token' && change.kind !== 'cut-off',
+function runsAlone({ authority, changes }: Unit<Change>): boolean {
+  return (
+    (authority !== undefined && 'lineage' in authority) ||
+    changes.some(({ kind }) => kind !== 'use-once' && kind !== 'insert-token' && kind !== 'cut-off')
   );
 }
 
-/** Until when a changed record is announced, in milliseconds since the epoch. */
-function announcedUntil(collection: string, nowMs: number): number {
-  return collection === 'deployment' ? FOREVER_MS : nowMs + RECORD_ANNOUNCED_MS;
+/** What a run is done on: a unit with an authority runs alone. */
+function heldBy([unit]: readonly Unit<Change>[]): HeldAuthority | undefined {
+  const authority = unit?.authority;
+  return authority && 'lineage' in authority ? authority : undefined;
 }
 
 /** By what a row is found again. */
@@ -575,7 +619,7 @@ function toTokenDocument(token: TokenRecord): TokenDocument {
 
 /** Turns a duplicate key into the conflict it means, and leaves every other error as it is. */
 function conflictFrom(
-  conflict: Conflict,
+  conflict: Met,
   documents: readonly { readonly _id: string }[] | undefined,
 ): (error: unknown) => never {
   return error => {
@@ -593,7 +637,7 @@ function hasLabel(error: unknown, label: string): boolean {
 
 /** Nothing was committed, and the same may succeed if it is tried again. */
 function isTransient(error: unknown): boolean {
-  return hasLabel(error, MongoErrorLabel.TransientTransactionError);
+  return error instanceof GaveWay || hasLabel(error, MongoErrorLabel.TransientTransactionError);
 }
 
 function notCommitted(error: unknown): StoreUnavailable {

@@ -67,6 +67,19 @@ export interface FeedHeadDocument {
   readonly writtenAt: Date;
 }
 
+/**
+ * An identity: to which epoch it has been raised, and that somebody acts by it. Transactions do not see what commits beside them,
+ * but of two that write one document one gives way: so who acts by an identity touches this, and a cutoff of it writes it too.
+ */
+export interface HandleDocument {
+  /** The identity. */
+  readonly _id: string;
+  readonly epoch: number;
+  /** Counts what was done by it, of late. */
+  readonly touches?: number;
+  readonly forgetAt: Date;
+}
+
 /** A process's sign of life to itself, by way of the database and the change stream. */
 export interface HeartbeatDocument {
   /** The lane. */
@@ -137,6 +150,8 @@ export interface PassDocument {
   /** A date, since MongoDB deletes by it. */
   readonly expiresAt: Date;
   readonly payload: string;
+  /** Counts what was done by it: whoever ends it meanwhile, or does that, gives way to the other. */
+  readonly touches?: number;
 }
 
 /** An open database: its connection, and a model for each collection. */
@@ -239,6 +254,7 @@ export async function openDatabase(uri: string) {
       forgetAt: Date,
     }),
     feedHead: model<FeedHeadDocument>('feed_head', { seq: Number, writtenAt: Date }),
+    handle: model<HandleDocument>('handle', { epoch: Number, touches: Number, forgetAt: Date }),
     heartbeat: model<HeartbeatDocument>('heartbeat', { beat: Number, writtenAt: Date }),
     engineRecord: model<EngineRecordDocument>('engine_record', {
       model: String,
@@ -255,6 +271,7 @@ export async function openDatabase(uri: string) {
       createdAt: Number,
       expiresAt: Date,
       payload: String,
+      touches: Number,
     }),
     auditCut: model<AuditCutDocument>('audit_cut', { seq: Number, hash: String }),
     audit: model<AuditDocument>('audit', {

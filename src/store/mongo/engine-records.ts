@@ -33,7 +33,7 @@ export async function applyEngineChange(
   model: Model<EngineRecordDocument>,
   session: ClientSession,
   change: EngineChange,
-): Promise<Conflict | undefined> {
+): Promise<Exclude<Conflict, 'authority-ended'> | undefined> {
   switch (change.kind) {
     case 'engine-put': {
       const { record } = change;

@@ -125,8 +125,14 @@ class MongoStore implements Store {
       () => this.#forgetRecords(),
       options.patience,
     );
-    const applier = new BatchApplier(database, session, options.lane, options.now, announcement =>
-      this.#feed.hear(announcement),
+    const applier = new BatchApplier(
+      database,
+      session,
+      options.lane,
+      this.epochs,
+      options.now,
+      announcement => this.#feed.hear(announcement),
+      options.patience,
     );
     this.#queue = new CommitQueue(units => applier.apply(units));
     this.figures = {

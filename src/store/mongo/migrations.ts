@@ -104,7 +104,29 @@ const STEPS: readonly ((db: Db) => Promise<void>)[] = [
     await db.collection('pass').createIndex({ personId: 1, kind: 1 });
     await db.collection('pass').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 60 });
   },
+  async db => {
+    await createCollections(db, ['handle']);
+    const handles = db.collection<StoredHandle>('handle');
+    // Must not go early where the server's clock is ahead of ours.
+    await handles.createIndex({ forgetAt: 1 }, { expireAfterSeconds: 3_600 });
+    for await (const { id, epoch, forgetAt } of db
+      .collection<StoredAnnouncement>('feed')
+      .find({ epoch: { $gt: 0 } })) {
+      await handles.updateOne({ _id: id }, { $max: { epoch, forgetAt } }, { upsert: true });
+    }
+  },
 ];
+
+interface StoredHandle {
+  readonly _id: string;
+  readonly epoch: number;
+  readonly forgetAt: Date;
+}
+
+interface StoredAnnouncement extends Omit<StoredHandle, '_id'> {
+  readonly _id: string;
+  readonly id: string;
+}
 
 interface StoredRecord {
   readonly _id: string;

@@ -40,7 +40,7 @@ export async function applyPassChange(
   model: Model<PassDocument>,
   session: ClientSession,
   change: PassChange,
-): Promise<Conflict | undefined> {
+): Promise<Exclude<Conflict, 'authority-ended'> | undefined> {
   switch (change.kind) {
     case 'issue-pass': {
       // An upsert that changes nothing: a failed insert would end the transaction.

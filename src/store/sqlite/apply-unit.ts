@@ -1,47 +1,67 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Agent } from '../../agents/index.ts';
+import type { HeldAuthority } from '../../audit/authority.ts';
+import { findEndedHandle } from '../../audit/authority.ts';
 import { chainEvent } from '../../audit/chain.ts';
 import { facetsOfEvent } from '../../audit/event-facets.ts';
 import type { CommitOutcome, Conflict, LaneHead, MoveCuts } from '../../audit/index.ts';
 import { refusedRequestOf } from '../../audit/refused-request.ts';
 import type { SigningKey } from '../../keys/index.ts';
+import type { Handle } from '../../liveness.ts';
 import type { Person, PersonCredential } from '../../people/index.ts';
 import type { AdoptedRow, Deployment } from '../../recovery/deployment.ts';
 import type { Resource } from '../../resources/index.ts';
 import { withoutTrailingSlash } from '../../resources/resource.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
+import { announcedUntil } from '../announced-until.ts';
+import { EpochRegistry } from '../epoch-registry.ts';
 import { isFiled } from '../record-facets.ts';
 import type { Change } from '../store.ts';
 import { applyEngineChange } from './engine-records.ts';
+import { Feed } from './feed.ts';
 import { RecordFiler } from './file-record.ts';
 import { applyPassChange } from './passes.ts';
-
-/** How long a changed record is announced: far longer than any token that carries its old epoch can live. */
-const RECORD_ANNOUNCED_MS = 24 * 3_600_000;
-/** The deployment's own epoch is never forgotten: it says whether anything may be granted. The year 9999. */
-const FOREVER_MS = 253_402_300_799_000;
 
 /** A unit of commit as it reaches the writing thread: text crosses a thread's border far cheaper than objects do. */
 export interface UnitToWrite {
   readonly changes: readonly Change[];
   /** Canonical JSON, see `canonicalEvent`. */
   readonly events: readonly string[];
+  /** Absent where nobody's is needed. */
+  readonly authority?: HeldAuthority;
 }
 
 /** A later change of a unit has met a conflict, and nothing marks where the unit began. */
 export class SavepointNeeded extends Error {}
 
-/** Applies units of commit on the connection that owns the transaction. */
+/** What a unit met that was not applied. */
+type Met = Exclude<Conflict, 'authority-ended'>;
+
+/**
+ * Applies units of commit on the connection that owns the transaction.
+ *
+ * Authority is checked by the epochs as of that transaction: the lock on the file is held, so that nobody else raises any before
+ * it ends, and what units before this one in the batch have raised is in the feed as well.
+ */
 export class UnitApplier {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #now: () => number;
   readonly #filer = new RecordFiler((sql, ...values) => this.#run(sql, ...values));
+  #epochs = new EpochRegistry();
+  #feed: Feed;
 
   constructor(database: DatabaseSync, now: () => number) {
     this.#database = database;
     this.#now = now;
+    this.#feed = this.#newFeed();
+  }
+
+  /** The transaction was rolled back: what was heard in it has not happened. */
+  forgetEpochs(): void {
+    this.#epochs = new EpochRegistry();
+    this.#feed = this.#newFeed();
   }
 
   /**
@@ -56,6 +76,10 @@ export class UnitApplier {
     head: LaneHead,
     isMarked: boolean,
   ): { readonly outcome: CommitOutcome; readonly head: LaneHead } {
+    const ended = unit.authority && this.#findEnded(unit.authority);
+    if (ended !== undefined) {
+      return { outcome: { committed: false, conflict: 'authority-ended', ended }, head };
+    }
     const marked = isMarked && unit.changes.length > 1;
     if (marked) this.#run('SAVEPOINT unit');
     for (const [index, change] of unit.changes.entries()) {
@@ -88,7 +112,21 @@ export class UnitApplier {
     return { outcome: { committed: true }, head: { lane: latest.lane, seq: latest.seq, hash: latest.hash } };
   }
 
-  #applyChange(change: Change): Conflict | undefined {
+  #newFeed(): Feed {
+    const ignore = (): void => undefined;
+    return new Feed(this.#database, this.#epochs, ignore, ignore);
+  }
+
+  #findEnded(authority: HeldAuthority): Handle | undefined {
+    const now = this.#now();
+    this.#feed.hear(now);
+    const ended = findEndedHandle(authority, this.#epochs, now);
+    if (ended !== undefined || !authority.pass) return ended;
+    const { kind, key, handle } = authority.pass;
+    return this.#get('SELECT 1 FROM pass WHERE kind = ? AND key = ?', kind, key) ? undefined : handle;
+  }
+
+  #applyChange(change: Change): Met | undefined {
     switch (change.kind) {
       case 'use-once': {
         const digest = hash('sha256', change.value, 'buffer');
@@ -157,7 +195,7 @@ export class UnitApplier {
     }
   }
 
-  #insertToken(token: TokenRecord): Conflict | undefined {
+  #insertToken(token: TokenRecord): Met | undefined {
     const added = this.#run(
       `INSERT INTO token(key, client_id, resource_id, issued_at, expires_at, lineage, answer)
        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -197,7 +235,7 @@ export class UnitApplier {
     );
   }
 
-  #moveCuts({ version, cuts }: MoveCuts): Conflict | undefined {
+  #moveCuts({ version, cuts }: MoveCuts): Met | undefined {
     const moves = [{ lane: '', seq: version, hash: '' }, ...cuts];
     const isAsFar = this.#database.prepare('SELECT 1 FROM audit_cut WHERE lane = ? AND seq >= ?');
     if (moves.some(({ lane, seq }) => isAsFar.get(lane, seq))) return 'version-changed';
@@ -238,18 +276,21 @@ export class UnitApplier {
 
   /** @returns how many rows were changed */
   #run(sql: string, ...values: (string | number | null | Uint8Array)[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  #get(sql: string, ...values: string[]): unknown {
+    return this.#prepare(sql).get(...values);
+  }
+
+  #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (!statement) {
       statement = this.#database.prepare(sql);
       this.#statements.set(sql, statement);
     }
-    return Number(statement.run(...values).changes);
+    return statement;
   }
-}
-
-/** Until when a changed record is announced, in milliseconds since the epoch. */
-export function announcedUntil(collection: string, nowMs: number): number {
-  return collection === 'deployment' ? FOREVER_MS : nowMs + RECORD_ANNOUNCED_MS;
 }
 
 /** The bytes under which a token is stored: its `jti` without the prefix. */

@@ -34,7 +34,7 @@ export class EngineRecords {
 export function applyEngineChange(
   run: (sql: string, ...values: (string | number | null)[]) => number,
   change: EngineChange,
-): Conflict | undefined {
+): Exclude<Conflict, 'authority-ended'> | undefined {
   switch (change.kind) {
     case 'engine-put': {
       const { model, key, grantId, uid, expiresAt, payload } = change.record;

@@ -37,7 +37,7 @@ export class Passes {
 export function applyPassChange(
   run: (sql: string, ...values: (string | number | null)[]) => number,
   change: PassChange,
-): Conflict | undefined {
+): Exclude<Conflict, 'authority-ended'> | undefined {
   switch (change.kind) {
     case 'issue-pass': {
       const { kind, key, personId, version, createdAt, expiresAt } = change.pass;

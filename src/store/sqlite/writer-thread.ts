@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { emptyLane } from '../../audit/chain.ts';
-import type { Conflict, LaneHead } from '../../audit/index.ts';
+import type { LaneHead, Uncommitted } from '../../audit/index.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
 import { SavepointNeeded, UnitApplier, type UnitToWrite } from './apply-unit.ts';
 import { openForWriting } from './database.ts';
@@ -32,7 +32,7 @@ export type WriterRequest =
 export type WriterResponse =
   | { readonly kind: 'ready' }
   /** All units but those that met a conflict, by their places in the batch. */
-  | { readonly kind: 'committed'; readonly conflicts: ReadonlyMap<number, Conflict> }
+  | { readonly kind: 'committed'; readonly conflicts: ReadonlyMap<number, Uncommitted> }
   | { readonly kind: 'counted'; readonly totals: readonly number[] }
   | { readonly kind: 'done'; readonly rows: number }
   | { readonly kind: 'failed'; readonly message: string };
@@ -81,7 +81,7 @@ function answer(request: WriterRequest): WriterResponse {
  * Commits a batch. A savepoint for each unit costs as much as a row, and hardly any unit meets a conflict beyond its first
  * change: so the batch is tried without them, and again with them when one was missed.
  */
-function commitUnits(units: readonly UnitToWrite[]): ReadonlyMap<number, Conflict> {
+function commitUnits(units: readonly UnitToWrite[]): ReadonlyMap<number, Uncommitted> {
   try {
     return inTransaction(() => applyUnits(units, false));
   } catch (error) {
@@ -90,12 +90,12 @@ function commitUnits(units: readonly UnitToWrite[]): ReadonlyMap<number, Conflic
   }
 }
 
-function applyUnits(units: readonly UnitToWrite[], areMarked: boolean): ReadonlyMap<number, Conflict> {
-  const conflicts = new Map<number, Conflict>();
+function applyUnits(units: readonly UnitToWrite[], areMarked: boolean): ReadonlyMap<number, Uncommitted> {
+  const conflicts = new Map<number, Uncommitted>();
   for (const [index, unit] of units.entries()) {
     const applied = applier.apply(unit, head, areMarked);
     head = applied.head;
-    if (!applied.outcome.committed) conflicts.set(index, applied.outcome.conflict);
+    if (!applied.outcome.committed) conflicts.set(index, applied.outcome);
   }
   return conflicts;
 }
@@ -130,6 +130,7 @@ function inTransaction<T>(work: () => T): T {
     return result;
   } catch (error) {
     head = headBefore;
+    applier.forgetEpochs();
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }

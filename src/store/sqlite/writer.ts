@@ -43,10 +43,7 @@ export class Writer {
     const response = await this.#request({ kind: 'commit', batch: flatten(units), now });
     if (response.kind !== 'committed') throw new StoreUnavailable('unexpected answer to a commit');
     const { conflicts } = response;
-    return units.map((_unit, index) => {
-      const conflict = conflicts.get(index);
-      return conflict === undefined ? { committed: true } : { committed: false, conflict };
-    });
+    return units.map((_unit, index) => conflicts.get(index) ?? { committed: true });
   }
 
   async noteUses(uses: ReadonlyMap<string, number>): Promise<void> {
