@@ -174,7 +174,11 @@ const ENDINGS: Readonly<
     return call('POST', `/tokens/${token?.jti}/revoke`, (await administrator()).token);
   },
   'its owner was killed': ({ other }, { ownerId }) =>
-    killPerson({ people: other.store, freshness: other.store }, ownerId, other.origin()),
+    killPerson(
+      { people: other.store, credentials: other.store, freshness: other.store },
+      ownerId,
+      other.origin(),
+    ),
   'the API itself was cut off': async ({ other }) => {
     const { store } = other;
     await store.fresh();

@@ -44,7 +44,11 @@ const ENDINGS: Readonly<Record<string, (world: World, other: App) => Promise<unk
       events: [],
     }),
   'they are killed': ({ ada }, other) =>
-    killPerson({ people: other.store, freshness: other.store }, ada.person.id, other.origin()),
+    killPerson(
+      { people: other.store, credentials: other.store, freshness: other.store },
+      ada.person.id,
+      other.origin(),
+    ),
 };
 
 const STEPS: Readonly<Record<string, (change: Change) => boolean>> = {

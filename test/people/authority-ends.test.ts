@@ -31,8 +31,17 @@ onEachStore(
     const other = await world.start();
     const ada = await enrolPerson(world);
     const kill = () =>
-      killPerson({ people: other.store, freshness: other.store }, ada.person.id, world.origin());
-    const restore = () => restorePerson({ people: store, freshness: store }, ada.person.id, world.origin());
+      killPerson(
+        { people: other.store, credentials: other.store, freshness: other.store },
+        ada.person.id,
+        world.origin(),
+      );
+    const restore = () =>
+      restorePerson(
+        { people: store, freshness: store, findStrongerAgents: async () => [] },
+        ada.person.id,
+        world.origin(),
+      );
 
     const input = { email: ada.email, password: PASSWORD };
     const hasBeenKilled = justBefore(store, isOfKind('issue-pass'), kill);
@@ -62,9 +71,18 @@ onEachStore('I6: a person who is killed while they enrol sets nothing, at no ste
   const other = await world.start();
   const email = 'eve@example.com';
   const { person } = await createPerson({ people: store }, { name: 'Eve', email }, world.origin());
-  const kill = () => killPerson({ people: other.store, freshness: other.store }, person.id, world.origin());
+  const kill = () =>
+    killPerson(
+      { people: other.store, credentials: other.store, freshness: other.store },
+      person.id,
+      world.origin(),
+    );
   const invite = async () => {
-    await restorePerson({ people: store, freshness: store }, person.id, world.origin());
+    await restorePerson(
+      { people: store, freshness: store, findStrongerAgents: async () => [] },
+      person.id,
+      world.origin(),
+    );
     await store.fresh();
     const current = (await store.findPerson(person.id)) ?? person;
     return (await issueEnrolment(deps, current, 'invitation', [], world.origin())).value;
@@ -117,8 +135,12 @@ onEachStore(
     const { deps, store } = world.process;
     const { person } = await createPerson({ people: store }, { name: 'Eve' }, world.origin());
     const { value } = await issueEnrolment(deps, person, 'invitation', [], world.origin());
-    await killPerson({ people: store, freshness: store }, person.id, world.origin());
-    await restorePerson({ people: store, freshness: store }, person.id, world.origin());
+    await killPerson({ people: store, credentials: store, freshness: store }, person.id, world.origin());
+    await restorePerson(
+      { people: store, freshness: store, findStrongerAgents: async () => [] },
+      person.id,
+      world.origin(),
+    );
     world.now += 6 * 24 * 3_600_000;
     while ((await store.sweep()) > 0);
     const later = await world.start();
