@@ -211,6 +211,8 @@ async function installSecantus(): Promise<Launch> {
       ...['--host', '127.0.0.1', '--port', String(port), '--storage-path', data],
       // Without the first it loses acknowledged writes when it is killed; without the second it has no fail points.
       ...['--sync-on-commit', '--enable-test-commands'],
+      // Where its cache is full it may stand still for good: it holds a lock while it waits for an old transaction, which needs that lock to end.
+      ...['--cache-size', '4G'],
     ],
     replicaSet: 'secantus',
     needsInitiate: false,
