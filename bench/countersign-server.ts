@@ -1,4 +1,7 @@
 /** Countersign as it is started for real use: durable, audited, logging, its store a SQLite file on a disk. */
+
+import { newOrigin } from '../src/audit/index.ts';
+import { certainMoment } from '../src/clock.ts';
 import '../src/heap-settings.ts';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -54,8 +57,7 @@ async function register(
   admin: BasicCredentials,
 ): Promise<Pick<Target, 'secretClient' | 'keyClientId' | 'resourceServer' | 'crowd' | 'spares'>> {
   const deps = { agents: store, people: store, resources: store, freshness: store };
-  const now = Date.now();
-  const origin = { requestId: newId('req', now), now, authority: { none: 'host-command' } } as const;
+  const origin = { ...newOrigin(certainMoment(Date.now())), authority: { none: 'host-command' } } as const;
   const { person } = await createPerson(deps, { name: 'Owner', roles: ['member'] }, origin);
   const resource = (identifier: string, tokenFormat: object) =>
     createResource(

@@ -27,6 +27,7 @@ import {
   type AuthorisedOrigin,
   auditRoutes,
   type CheckpointDelivery,
+  newOrigin,
   type Origin,
   pruneTrail,
   RefusalCounter,
@@ -35,7 +36,7 @@ import {
 } from './audit/index.ts';
 import { type Background, recur } from './background.ts';
 import { type Client, type ClientDirectory, DpopNonces, PublishedKeys } from './clients/index.ts';
-import type { Clock, Deadline } from './clock.ts';
+import { certainMoment, type Deadline, type ServerClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
@@ -147,7 +148,7 @@ export interface ComposeOptions {
   /** The issuer identifier: configured, or known once the server listens. */
   readonly issuer: string;
   readonly version: string;
-  readonly clock: Clock;
+  readonly clock: ServerClock;
   readonly log: Logger;
   /** Of the port that requests come in by. */
   readonly connections: ConnectionFigures;
@@ -161,8 +162,8 @@ export interface ComposeOptions {
 export async function compose(options: ComposeOptions): Promise<Composition> {
   const { config, clock } = options;
   const store = await openStore(config.store, {
-    now: clock,
-    lane: newId('lane', clock()),
+    now: clock.now,
+    lane: newId('lane', clock.now()),
     patience: options.patience,
   });
   try {
@@ -176,8 +177,8 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
 async function composeOn(store: Store, options: ComposeOptions): Promise<Composition> {
   const { config, issuer, clock, log } = options;
   log.info({ store: store.description }, 'store open');
-  const origin: Origin = { requestId: newId('req', clock()), now: clock() };
-  const kek = await onceItCanTell(log, () => openKeyEncryptionKey(store, config, clock()));
+  const origin = newOrigin(clock.moment());
+  const kek = await onceItCanTell(log, () => openKeyEncryptionKey(store, config, clock.now()));
   const sealing = sealingKey(kek, config.olderKeyEncryptionKeys);
   const signingKeys = {
     keys: store,
@@ -204,7 +205,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
   if (deployment.quarantine) log.error({ quarantine: deployment.quarantine }, QUARANTINE_NOTICE);
   const refusals = new RefusalCounter({
     audit: store,
-    now: clock,
+    now: clock.now,
     onError: error => log.warn({ err: error }, 'a refusal could not be recorded yet'),
   });
   const signIn = signInDeps(store, sealing, refusals, options);
@@ -218,7 +219,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       key: config.auditCheckpoint.privateKey,
       file: config.auditCheckpoint.file,
       issuer,
-      now: clock,
+      now: clock.now,
       isPaused: () => isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT)),
       onWritten: durableSize => delivery?.wake(durableSize),
       onProblem: error => log.error({ err: error }, 'audit checkpoint failed'),
@@ -236,7 +237,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
         file,
         url: url.reveal(),
         egress,
-        now: clock,
+        now: clock.now,
         onProblem: error =>
           log.error({ err: error }, 'audit checkpoints are not being delivered: they wait in their file'),
         onRecovery: () => log.info('audit checkpoints are being delivered again'),
@@ -259,14 +260,14 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     nonceRequired: config.dpopNonces === 'required',
     refusals,
   };
-  const keyring = new SigningKeyring(store, sealing, clock, error =>
+  const keyring = new SigningKeyring(store, sealing, clock.now, error =>
     log.error({ err: error }, 'a signing key cannot be used by this process'),
   );
   const signer = new AccessTokenSigner(keyring, issuer);
   const references = new ErrorReferences(kek, config.olderKeyEncryptionKeys, ERROR_CATALOGUE.keys());
   let isStopping = false;
   const isExported = async (): Promise<boolean> => {
-    const asked = clock();
+    const asked = clock.now();
     if (!checkpoints || isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT))) return false;
     await checkpoints.checkpointNow();
     for (let tries = 0; delivery?.figures.waitingSince !== undefined; tries += 1) {
@@ -335,10 +336,11 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     clients: engineClients(store, applications),
     publishedKeys,
     freshness: store,
-    now: clock,
+    moment: () => clock.moment(),
     findGrantable: async (clientId, resource) =>
-      findGrantable(store, await applications.governing(clientId, clock()), resource),
-    findDefaultResource: async clientId => (await applications.governing(clientId, clock()))?.defaultResource,
+      findGrantable(store, await applications.governing(clientId, clock.moment().latest), resource),
+    findDefaultResource: async clientId =>
+      (await applications.governing(clientId, clock.moment().latest))?.defaultResource,
     isActivePerson: async id => (await store.findPerson(id))?.status === 'active',
     currentSession: async ctx => {
       const value = cookies.get(ctx, 'session');
@@ -354,16 +356,16 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     isVerified: clientId => !isSelfRegisteredId(clientId),
     isGrantAlive: async ({ grantId, clientId, personId }) => {
       await store.fresh();
-      const parties = await findParties(clientId, personId, clock());
+      const parties = await findParties(clientId, personId, clock.moment().latest);
       return (
         parties !== undefined &&
-        agentStatus(parties.agent, clock()) === 'active' &&
+        agentStatus(parties.agent, clock.moment().latest) === 'active' &&
         isGrantAlive({ tokens: store, people: store }, { ...parties, grantId })
       );
     },
     issue: async ({ clientId, personId, ...request }, requestOrigin) => {
       await store.fresh();
-      const parties = await findParties(clientId, personId, requestOrigin.now);
+      const parties = await findParties(clientId, personId, requestOrigin.latest);
       if (!parties) throw new Refused<GrantRefusal>('grant-ended');
       const deps = {
         tokens: store,
@@ -403,13 +405,14 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       ...(checkpoints && {
         // The trail itself is in the store: not to answer would not export it any sooner.
         auditCheckpoint: {
-          check: () => failWhen(clock() - checkpoints.figures.coveredUntil > UNEXPORTED_MS, 'not exported'),
+          check: () =>
+            failWhen(clock.now() - checkpoints.figures.coveredUntil > UNEXPORTED_MS, 'not exported'),
           isAdvisory: true as const,
         },
       }),
       ...(delivery && {
         auditDelivery: {
-          check: () => failWhen(isLongAgo(delivery.figures.waitingSince, clock()), 'not delivered'),
+          check: () => failWhen(isLongAgo(delivery.figures.waitingSince, clock.now()), 'not delivered'),
           isAdvisory: true as const,
         },
       }),
@@ -463,7 +466,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       registrationRoutes({ applications, descriptions: store, limits, readJson }, prefix),
       metadataRoutes({
         issuer,
-        features: () => applications.features(clock()),
+        features: () => applications.features(clock.moment().latest),
         publicKeys: async () => {
           await store.fresh();
           await keyring.refresh();
@@ -517,7 +520,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     recur(() => refusals.sweep(), REFUSALS_PAUSE_MS, failed('refusals', 'counting refusals failed')),
     recur(
       async () => {
-        const own = { requestId: newId('req', clock()), now: clock() };
+        const own = newOrigin(clock.moment());
         await advanceSigningKeys(signingKeys, own);
         await rotateBySchedule(signingKeys, config.signingKeyRotationDays * DAY_MS, own);
       },
@@ -528,10 +531,11 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       ? [
           recur(
             () =>
-              pruneTrail({ store, isExported }, clock() - (config.auditRetentionDays ?? 0) * DAY_MS, {
-                requestId: newId('req', clock()),
-                now: clock(),
-              }),
+              pruneTrail(
+                { store, isExported },
+                clock.now() - (config.auditRetentionDays ?? 0) * DAY_MS,
+                newOrigin(clock.moment()),
+              ),
             PRUNE_PAUSE_MS,
             failed('retention', 'the audit trail could not be pruned'),
           ),
@@ -554,7 +558,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       checkpointDelivery: delivery?.figures,
       backgroundFailures,
       readiness: async () => new Map([...(await readiness())].map(([name, { state }]) => [name, state])),
-      now: clock,
+      now: clock.now,
     },
     noteFailure,
     announceStop: () => {
@@ -730,7 +734,7 @@ function engineClients(store: Store, applications: Applications): EngineClients 
   const directory = clientDirectory(store);
   return {
     async findClient(clientId, asked) {
-      if (/^(?:agt|res)_/.test(clientId)) return directory.findClient(clientId, asked.origin.now);
+      if (/^(?:agt|res)_/.test(clientId)) return directory.findClient(clientId, asked.origin.latest);
       await store.fresh();
       const application = await applications.find(clientId, asked);
       return (
@@ -754,7 +758,7 @@ function everyClient(store: Store, applications: Applications): ClientDirectory 
   const clients = engineClients(store, applications);
   return {
     findClient: (clientId, now) =>
-      clients.findClient(clientId, { origin: { requestId: newId('req', now), now }, mayFetch: false }),
+      clients.findClient(clientId, { origin: newOrigin(certainMoment(now)), mayFetch: false }),
   };
 }
 

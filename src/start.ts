@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type Clock, type Deadline, forwardClock } from './clock.ts';
+import { type Deadline, ServerClock, type SystemTime } from './clock.ts';
 import { type Composition, compose } from './compose.ts';
 import { type Config, ConfigError, certificateEndsAt, localIssuer, type TlsPair } from './config/index.ts';
 import { type Listening, listen, type SlowestPeer } from './http/listen.ts';
@@ -27,8 +27,8 @@ export interface Running {
 }
 
 export interface StartOptions {
-  /** The system's where absent. However it steps, the server's own time never runs backwards. */
-  readonly clock?: Clock;
+  /** The machine's clocks; the system's where absent. However they step, the server's own time never runs backwards. */
+  readonly time?: SystemTime;
   readonly log?: Logger;
   /** Ends the waits for others; the system's where absent. */
   readonly deadline?: Deadline | undefined;
@@ -50,7 +50,7 @@ const NO_TRACER =
  * issuer's name does it have to open first.
  */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<Running> {
-  const clock = forwardClock(options.clock);
+  const clock = new ServerClock(options.time);
   const log = options.log ?? createLog(config.logLevel);
   const version = packageVersion();
   if (config.traces && !(await startTracing(version))) throw new ConfigError([NO_TRACER]);

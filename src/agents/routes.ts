@@ -21,32 +21,34 @@ export function agentRoutes(deps: AgentDeps, shell: AdminShell): void {
   shell.route(agentCalls.createAgent, async ({ body, origin, keeping }) => {
     const secret = newClientSecret();
     const made = (agent: Agent) => ({
-      ...answerWithSecret(agent, origin.now, secret),
+      ...answerWithSecret(agent, origin.latest, secret),
       location: `/agents/${agent.id}`,
     });
     const agents = keeping(deps.agents, ([agent]: readonly Agent[]) => made(agent as Agent));
     return made((await createAgent({ ...deps, agents }, body, origin, secret)).agent);
   });
   shell.route(agentCalls.listAgents, async ({ query, origin }) => ({
-    body: mapPage(await listAgents(deps.agents, query, origin.now), agent => viewAgent(agent, origin.now)),
+    body: mapPage(await listAgents(deps.agents, query, origin.latest), agent =>
+      viewAgent(agent, origin.latest),
+    ),
   }));
   shell.route(agentCalls.getAgent, async ({ params, origin }) => {
     const agent = await getAgent(deps.agents, params.id);
     const lastUse = await deps.agents.findLastUse(params.id);
     return {
       body: {
-        ...viewAgent(agent, origin.now),
+        ...viewAgent(agent, origin.latest),
         ...(lastUse !== undefined && { lastUsedAt: new Date(lastUse).toISOString() }),
       },
       version: agent.version,
     };
   });
   shell.route(agentCalls.updateAgent, async ({ params, ifMatch, body, origin }) =>
-    answer(await updateAgent(deps, params.id, ifMatch, body, origin), origin.now),
+    answer(await updateAgent(deps, params.id, ifMatch, body, origin), origin.latest),
   );
   shell.route(agentCalls.issueAgentSecret, async ({ params, ifMatch, origin, keeping }) => {
     const secret = newClientSecret();
-    const made = (agent: Agent) => answerWithSecret(agent, origin.now, secret);
+    const made = (agent: Agent) => answerWithSecret(agent, origin.latest, secret);
     const agents = keeping(deps.agents, ([agent]: readonly Agent[]) => made(agent as Agent));
     const issued = await issueAgentSecret({ ...deps, agents }, params.id, origin, { ifMatch, secret });
     return made(issued.agent);
@@ -55,19 +57,19 @@ export function agentRoutes(deps: AgentDeps, shell: AdminShell): void {
     body: viewSecrets((await getAgent(deps.agents, params.id)).credential),
   }));
   shell.route(agentCalls.revokeAgentSecret, async ({ params, ifMatch, origin }) =>
-    answer(await revokeAgentSecret(deps, params.id, params.secret, origin, ifMatch), origin.now),
+    answer(await revokeAgentSecret(deps, params.id, params.secret, origin, ifMatch), origin.latest),
   );
   shell.route(agentCalls.revokeAgentTokens, async ({ params, ifMatch, origin }) =>
-    answer(await revokeAgentTokens(deps, params.id, origin, ifMatch), origin.now),
+    answer(await revokeAgentTokens(deps, params.id, origin, ifMatch), origin.latest),
   );
   shell.route(agentCalls.killAgent, async ({ params, ifMatch, origin }) =>
-    answer(await killAgent(deps, params.id, origin, ifMatch), origin.now),
+    answer(await killAgent(deps, params.id, origin, ifMatch), origin.latest),
   );
   shell.route(agentCalls.restoreAgent, async ({ params, ifMatch, origin }) =>
-    answer(await restoreAgent(deps, params.id, origin, ifMatch), origin.now),
+    answer(await restoreAgent(deps, params.id, origin, ifMatch), origin.latest),
   );
   shell.route(agentCalls.retireAgent, async ({ params, ifMatch, origin }) =>
-    answer(await retireAgent(deps, params.id, origin, ifMatch), origin.now),
+    answer(await retireAgent(deps, params.id, origin, ifMatch), origin.latest),
   );
 }
 

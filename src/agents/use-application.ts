@@ -42,12 +42,12 @@ export async function useApplication(
   origin: AuthorisedOrigin,
 ): Promise<Agent> {
   const { record: application, clientId, name } = used;
-  if (!application.application || agentStatus(application, origin.now) !== 'active') {
+  if (!application.application || agentStatus(application, origin.latest) !== 'active') {
     throw new Refused<ApplicationRefusal>('application-unknown');
   }
   const id = agentIdOf(used, person.id);
   const known = await agents.findAgent(id);
-  if (known) return active(known, origin.now);
+  if (known) return active(known, origin.latest);
   const agent: Agent = {
     id,
     version: 1,
@@ -89,7 +89,7 @@ export async function useApplication(
   // Another window of the same person was faster.
   const made = await agents.findAgent(id);
   if (!made) throw new StoreUnavailable('an agent that exists cannot be read');
-  return active(made, origin.now);
+  return active(made, origin.latest);
 }
 
 /**

@@ -17,7 +17,7 @@ export interface RegistrationRouteDeps extends RegistrationDeps {
 export function registrationRoutes(deps: RegistrationRouteDeps, prefix: string): Router<{ origin: Origin }> {
   const router = new Router<{ origin: Origin }>({ sensitive: true, strict: true, prefix });
   router.options('/register', async (ctx, next) => {
-    if (!(await deps.applications.features(ctx.state.origin.now)).selfRegistration) return next();
+    if (!(await deps.applications.features(ctx.state.origin.latest)).selfRegistration) return next();
     ctx.set('Access-Control-Allow-Origin', '*');
     ctx.set('Access-Control-Allow-Methods', 'POST');
     ctx.set('Access-Control-Allow-Headers', 'Content-Type, MCP-Protocol-Version');
@@ -26,7 +26,7 @@ export function registrationRoutes(deps: RegistrationRouteDeps, prefix: string):
   });
   router.post('/register', async (ctx, next) => {
     const { origin } = ctx.state;
-    if (!(await deps.applications.features(origin.now)).selfRegistration) return next();
+    if (!(await deps.applications.features(origin.latest)).selfRegistration) return next();
     ctx.set('Access-Control-Allow-Origin', '*');
     const registered = await registerApplication(deps, await deps.readJson(ctx), origin);
     ctx.set('Cache-Control', 'no-store');

@@ -1,3 +1,6 @@
+import type { Moment } from '../clock.ts';
+import { newId } from '../ids.ts';
+
 /**
  * Every kind of event the trail can hold, with what it says in words. The set is closed: `docs/audit.md` is this table, and a
  * test holds the two together. Events ending in `-refused` record a decision against the caller; all others record something
@@ -132,11 +135,9 @@ export interface AuditEvent {
 }
 
 /** Which request an event belongs to: the part of an event that every event of a request shares. */
-export interface Origin {
+export interface Origin extends Moment {
   readonly requestId: string;
   readonly address?: string;
-  /** When the request was decided, in milliseconds since the epoch. */
-  readonly now: number;
   /** The client on whose authority an administrative change is made. */
   readonly client?: string;
   /** For whom that client acts, and who acts, newest first: as its token says (RFC 8693). */
@@ -144,6 +145,11 @@ export interface Origin {
   readonly actor?: readonly string[];
   /** What that client's token allows. Without it a client may grant nothing; without a client, the operator acts in person. */
   readonly scopes?: readonly string[];
+}
+
+/** A request, or a piece of the server's own work, that begins now. */
+export function newOrigin(moment: Moment): Origin {
+  return { requestId: newId('req', moment.now), ...moment };
 }
 
 /** The shared part of the events of one request. */

@@ -12,6 +12,7 @@ export {
   type AuditEvent,
   type AuditEventType,
   eventOrigin,
+  newOrigin,
   type Origin,
 } from './audit-event.ts';
 export type { AuditStore, RowsRequest } from './audit-store.ts';

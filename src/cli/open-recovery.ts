@@ -1,10 +1,9 @@
 import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { CheckpointedHeads, Origin } from '../audit/index.ts';
-import { verifyCheckpoints } from '../audit/index.ts';
+import { type CheckpointedHeads, newOrigin, type Origin, verifyCheckpoints } from '../audit/index.ts';
+import { certainMoment } from '../clock.ts';
 import { type Config, loadConfig, parseKeyEncryptionKey } from '../config/index.ts';
 import { Refused } from '../errors.ts';
-import { newId } from '../ids.ts';
 import { sealingKey } from '../keys/index.ts';
 import type { RecoveryDeps, RecoveryRefusal } from '../recovery/index.ts';
 import type { Store } from '../store/store.ts';
@@ -32,8 +31,7 @@ export async function withRecovery<T>(work: (recovery: Recovery) => Promise<T>):
 }
 
 export function operatorOrigin(): Origin {
-  const now = Date.now();
-  return { requestId: newId('req', now), now };
+  return newOrigin(certainMoment(Date.now()));
 }
 
 export function recoveryDeps(store: Store, config: Config): RecoveryDeps {

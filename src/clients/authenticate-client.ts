@@ -81,7 +81,7 @@ export async function authenticateClient(
 ): Promise<AuthenticatedClient> {
   const presented = readCredentials(authorization, form);
   const client =
-    presented.clientId === '' ? undefined : await deps.clients.findClient(presented.clientId, origin.now);
+    presented.clientId === '' ? undefined : await deps.clients.findClient(presented.clientId, origin.latest);
   let proof = proveClient(deps, presented, client, origin);
   if (typeof proof === 'string' && client?.enabled && mayNeedNewKeys(proof, client)) {
     await deps.publishedKeys.renewed(client.credential.jwksUri, client, origin);
@@ -175,7 +175,7 @@ function proveClient(
         presented.clientId,
         keys ?? [],
         issuer,
-        origin.now,
+        origin.latest,
       );
       if (!client) return 'unknown-client';
       if (!credential) return 'wrong-auth-method';

@@ -1,4 +1,5 @@
 import { type Agent, agentStatus, getAgent } from '../agents/index.ts';
+import type { Moment } from '../clock.ts';
 import type { Person } from '../people/index.ts';
 import { decideRequest } from '../tokens/index.ts';
 import { type ExplainDeps, type ExplainedDecision, explainDecision } from './explain-request.ts';
@@ -42,19 +43,19 @@ const ANY_PROOF = 'any key';
  * @throws {Refused<AgentRefusal>} `agent-unknown`
  * @throws {StoreUnavailable}
  */
-export async function explainAgent(deps: ExplainDeps, id: string, now: number): Promise<AgentExplanation> {
+export async function explainAgent(deps: ExplainDeps, id: string, moment: Moment): Promise<AgentExplanation> {
   await deps.tokens.fresh();
   const agent = await getAgent(deps.agents, id);
   const owner = await deps.people.findPerson(agent.ownerId);
   const resources = await Promise.all(
-    agent.envelope.map(({ resource }) => explainResource(deps, agent, resource, now)),
+    agent.envelope.map(({ resource }) => explainResource(deps, agent, resource, moment)),
   );
   return {
     agent: { id: agent.id, name: agent.name },
-    status: agentStatus(agent, now),
+    status: agentStatus(agent, moment.latest),
     owner: owner && { id: owner.id, name: owner.name, status: owner.status },
     endsAt: agent.expiresAt,
-    because: summary(agent, owner, resources, now),
+    because: summary(agent, owner, resources, moment.latest),
     resources,
   };
 }
@@ -63,11 +64,11 @@ async function explainResource(
   deps: ExplainDeps,
   agent: Agent,
   identifier: string,
-  now: number,
+  moment: Moment,
 ): Promise<ExplainedResource> {
   const decide = async (scope: string | undefined): Promise<ExplainedDecision> => {
     const asked = { resources: [identifier], scope, proofKey: ANY_PROOF };
-    return explainDecision(deps, agent, (await decideRequest(deps, agent, asked, now)).decision, now);
+    return explainDecision(deps, agent, (await decideRequest(deps, agent, asked, moment)).decision);
   };
   const record = await deps.resources.findResourceByIdentifier(identifier);
   const catalogue = new Map((record?.scopes ?? []).map(scope => [scope.name, scope]));

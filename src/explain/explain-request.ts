@@ -1,13 +1,14 @@
 import { type Agent, type AgentStore, getAgent } from '../agents/index.ts';
 import type { AuditStore } from '../audit/index.ts';
-import { toSeconds } from '../clock.ts';
+import { type Moment, toSeconds } from '../clock.ts';
 import type { PersonStore } from '../people/index.ts';
 import type { ErrorReason, ReasonText } from '../refusals/index.ts';
-import type { Resource, ResourceStore } from '../resources/index.ts';
+import type { ResourceStore } from '../resources/index.ts';
 import {
   type AccessTokenSigner,
   type AskedToken,
   decideRequest,
+  type IssueGranted,
   MAX_JWT_TTL_SECONDS,
   type RequestDecision,
   type TokenStore,
@@ -59,12 +60,12 @@ export async function explainRequest(
   deps: ExplainDeps,
   agentId: string,
   asked: AskedToken,
-  now: number,
+  moment: Moment,
 ): Promise<ExplainedDecision> {
   await deps.tokens.fresh();
   const agent = await getAgent(deps.agents, agentId);
-  const { decision } = await decideRequest(deps, agent, asked, now);
-  return explainDecision(deps, agent, decision, now);
+  const { decision } = await decideRequest(deps, agent, asked, moment);
+  return explainDecision(deps, agent, decision);
 }
 
 /** A decision in words. */
@@ -72,11 +73,10 @@ export function explainDecision(
   deps: Pick<ExplainDeps, 'catalogue' | 'maxTtlSeconds'>,
   agent: Agent,
   decision: RequestDecision,
-  now: number,
 ): ExplainedDecision {
   if (decision.outcome === 'issue') {
     const { resource, scopes, issuedAt, expiresAt } = decision;
-    const limitedBy = capOf(deps, agent, resource, expiresAt, now);
+    const limitedBy = capOf(deps, agent, decision);
     const expiresIn = expiresAt - issuedAt;
     return {
       outcome: 'issue',
@@ -114,11 +114,9 @@ const CAPS: Readonly<Record<LifetimeCap, string>> = {
 function capOf(
   { maxTtlSeconds }: Pick<ExplainDeps, 'maxTtlSeconds'>,
   agent: Agent,
-  resource: Resource,
-  expiresAt: number,
-  now: number,
+  { resource, issuedAt, expiresAt }: IssueGranted,
 ): LifetimeCap {
-  const expiresIn = expiresAt - toSeconds(now);
+  const expiresIn = expiresAt - issuedAt;
   if (agent.expiresAt !== undefined && toSeconds(agent.expiresAt) === expiresAt) return 'agent-end';
   if (agent.accessTokenTtlSeconds === expiresIn) return 'agent';
   if (resource.accessTokenTtlSeconds === expiresIn) return 'resource';

@@ -9,7 +9,7 @@ import { explainToken } from './explain-token.ts';
 /** Binds the calls that explain. */
 export function explainRoutes(deps: ExplainDeps, shell: AdminShell): void {
   shell.route(explainCalls.explainAgent, async ({ params, origin }) => {
-    const { owner, endsAt, ...explained } = await explainAgent(deps, params.id, origin.now);
+    const { owner, endsAt, ...explained } = await explainAgent(deps, params.id, origin);
     return {
       body: {
         ...explained,
@@ -19,7 +19,11 @@ export function explainRoutes(deps: ExplainDeps, shell: AdminShell): void {
     };
   });
   shell.route(explainCalls.explainToken, async ({ body, origin }) => {
-    const { issuedAt, expiresAt, cutOffBy, ...explained } = await explainToken(deps, named(body), origin.now);
+    const { issuedAt, expiresAt, cutOffBy, ...explained } = await explainToken(
+      deps,
+      named(body),
+      origin.latest,
+    );
     return {
       body: {
         ...explained,
@@ -37,7 +41,7 @@ export function explainRoutes(deps: ExplainDeps, shell: AdminShell): void {
       scope: scope === '' ? undefined : scope,
       proofKey: dpop ? 'any key' : undefined,
     };
-    return { body: await explainRequest(deps, params.id, asked, origin.now) };
+    return { body: await explainRequest(deps, params.id, asked, origin) };
   });
 }
 

@@ -71,7 +71,7 @@ export async function authenticateAdmin(
       permitted: ['Bearer and an access token for this API', 'DPoP and one that is bound to a key'],
     });
   }
-  const token = await findLiveToken(deps, value, origin.now);
+  const token = await findLiveToken(deps, value, origin.latest);
   if (!token) throw new Refused<AdminAuthRefusal>('token-not-live');
   if (token.resourceId !== ADMIN_API_RESOURCE_ID) {
     throw new Refused<AdminAuthRefusal>('token-for-another-resource');

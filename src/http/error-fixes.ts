@@ -176,6 +176,8 @@ export const ERROR_FIXES = {
   'path-unknown': 'Compare method and path with the metadata of this server, and with /openapi.json.',
   'not-ready': 'Wait until /readyz answers 200; its body says which check fails.',
 
+  'clock-ahead':
+    'Wait: an operator has to set the clock of the machine right, and /readyz says by how much it is behind.',
   'deployment-quarantined':
     'Wait: an operator has to open the deployment first, and countersign quarantine status tells them how.',
   'address-rate-exceeded': TOO_MANY_REQUESTS,

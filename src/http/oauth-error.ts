@@ -181,6 +181,11 @@ const OAUTH_ERRORS = {
     error: 'temporarily_unavailable',
     description: 'The server came out of a backup and is closed until its operator has opened it',
   },
+  'clock-ahead': {
+    status: 503,
+    error: 'temporarily_unavailable',
+    description: 'The clock of this server was set back: nothing is issued until it is right',
+  },
   'no-signing-key': {
     status: 503,
     error: 'temporarily_unavailable',

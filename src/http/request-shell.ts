@@ -1,9 +1,8 @@
 import type { Context, Middleware, Next } from 'koa';
 import type { Logger } from 'pino';
-import type { Origin } from '../audit/index.ts';
-import type { Clock } from '../clock.ts';
+import { newOrigin, type Origin } from '../audit/index.ts';
+import type { ServerClock } from '../clock.ts';
 import { Refused } from '../errors.ts';
-import { newId } from '../ids.ts';
 import type { Limits } from '../limits/index.ts';
 import type { RequestMeter } from '../observability/index.ts';
 import { type ReadyAnswer, readyAnswer } from '../ready-answer.ts';
@@ -19,7 +18,7 @@ import type { QuarantineGate, QuarantineRefusal } from './quarantine-gate.ts';
 
 export interface RequestShellDeps {
   readonly issuer: URL;
-  readonly clock: Clock;
+  readonly clock: Pick<ServerClock, 'moment'>;
   readonly log: Logger;
   /** The peer's address as it is recorded and limited by: from the connection, or from a listed proxy (I14). */
   readonly addressOf: (ctx: Context) => string;
@@ -48,8 +47,7 @@ export function requestShell(deps: RequestShellDeps): Middleware {
   return async (ctx: Context, next: Next): Promise<void> => {
     const startedAt = performance.now();
     deps.meter.underWay += 1;
-    const now = deps.clock();
-    const origin: Origin = { requestId: newId('req', now), address: deps.addressOf(ctx), now };
+    const origin: Origin = { ...newOrigin(deps.clock.moment()), address: deps.addressOf(ctx) };
     ctx.state['origin'] = origin;
     let ready: ReadyAnswer | undefined;
     try {

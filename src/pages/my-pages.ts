@@ -172,8 +172,8 @@ async function myPage(deps: PageDeps, visit: SignedInVisit): Promise<PageAnswer>
   const { signIn, agents } = deps;
   const { session, origin, words } = visit;
   const query = { ownerId: session.person.id, limit: MOST_AGENTS };
-  const isActive = (agent: Agent): number => Number(agentStatus(agent, origin.now) === 'active');
-  const owned = (await listAgents(agents, query, origin.now)).items.toSorted(
+  const isActive = (agent: Agent): number => Number(agentStatus(agent, origin.latest) === 'active');
+  const owned = (await listAgents(agents, query, origin.latest)).items.toSorted(
     (a, b) => isActive(b) - isActive(a),
   );
   const [sessions, factors, shownAgents] = await Promise.all([
@@ -219,7 +219,7 @@ async function showAgent(
       }),
     ),
   ]);
-  const status = agentStatus(agent, origin.now);
+  const status = agentStatus(agent, origin.latest);
   return {
     id: agent.id,
     name: agent.name,

@@ -8,6 +8,7 @@ import {
   eventOrigin,
   type Origin,
 } from '../audit/index.ts';
+import { wallAt } from '../clock.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { closedObject, parseInput, plainText } from '../input.ts';
 import { authorityOf, findLivePass, type LivePass, passLineage } from './live-pass.ts';
@@ -206,7 +207,7 @@ export async function finishEnrolment(
       throw new Refused<EnrolmentRefusal>('enrolment-incomplete');
     }
     const seed = deps.sealing.unseal(sealedSeed, credentialIdOf(person.id)).toString();
-    const step = stepOfCode(seed, typeof code === 'string' ? code : '', origin.now);
+    const step = stepOfCode(seed, typeof code === 'string' ? code : '', wallAt(origin));
     if (step === undefined) {
       await refuseCode(deps, pass, origin);
       continue;
@@ -216,7 +217,7 @@ export async function finishEnrolment(
     const session = newSession(deps, person, credential, PROVED_BY_CODE, origin);
     const outcome = await deps.store.commit({
       changes: [
-        { kind: 'take-pass', passKind: 'enrolment', key: pass.key, now: origin.now },
+        { kind: 'take-pass', passKind: 'enrolment', key: pass.key, now: origin.latest },
         held.credential
           ? replacing(held.credential, credential, origin.now)
           : { kind: 'insert', collection: 'person-credential', record: credential },
@@ -242,7 +243,7 @@ export async function finishEnrolment(
 type LiveEnrolment = LivePass<'enrolment'>;
 
 async function getLiveEnrolment(deps: SignInDeps, value: unknown, origin: Origin): Promise<LiveEnrolment> {
-  const held = await findLivePass(deps, 'enrolment', value, origin.now);
+  const held = await findLivePass(deps, 'enrolment', value, origin.latest);
   if (held && held.pass.tries < MOST_TRIES) return held;
   return refuseLink(deps, held ? 'too-many-codes' : 'link-not-live', held?.person.id, origin);
 }

@@ -3,6 +3,7 @@ import type {
   RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import { type CommitOutcome, eventOrigin, type Origin } from '../audit/index.ts';
+import { wallAt } from '../clock.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { parseInput, plainText } from '../input.ts';
 import { passLineage } from './live-pass.ts';
@@ -115,7 +116,7 @@ export function finishTotpChange(
   return changeFactors(deps, value, origin, async ({ pass, person, credential }) => {
     const { sealedSeed } = pass;
     const seed = sealedSeed && deps.sealing.unseal(sealedSeed, credentialIdOf(person.id)).toString();
-    const step = seed && stepOfCode(seed, textOf(code), origin.now);
+    const step = seed && stepOfCode(seed, textOf(code), wallAt(origin));
     if (!sealedSeed || typeof step !== 'number') throw new Refused<FactorRefusal>('factor-refused');
     return {
       credential: { ...credential, totp: { sealedSeed, lastStep: step, since: origin.now } },
@@ -220,9 +221,9 @@ interface FactorChange<R> {
 }
 
 async function getFreshSession(deps: SignInDeps, value: unknown, origin: Origin): Promise<FreshSession> {
-  const { pass, person, credential } = await getLiveSession(deps, value, origin.now);
+  const { pass, person, credential } = await getLiveSession(deps, value, origin.latest);
   if (!credential) throw new Refused<SessionRefusal>('session-required');
-  assertFactorFresh(pass, origin.now);
+  assertFactorFresh(pass, origin.latest);
   return { pass, person, credential };
 }
 

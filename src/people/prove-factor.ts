@@ -30,13 +30,13 @@ export function proveFactor(
 ): Promise<OpenedSession> {
   return useFactor(
     deps,
-    () => findLivePass(deps, 'sign-in', pending, origin.now),
+    () => findLivePass(deps, 'sign-in', pending, origin.latest),
     proof,
     ({ pass, person }, proved, credential) => {
       const { value, pass: session } = newSession(deps, person, credential, proved, origin);
       return {
         changes: [
-          { kind: 'take-pass', passKind: 'sign-in', key: pass.key, now: origin.now },
+          { kind: 'take-pass', passKind: 'sign-in', key: pass.key, now: origin.latest },
           { kind: 'issue-pass', pass: session },
         ],
         events: [
@@ -79,7 +79,7 @@ export async function stepUp(
   if ('recoveryCode' in proof) throw new Refused<FactorRefusal>('factor-refused');
   return useFactor(
     deps,
-    () => findLiveSession(deps, value, origin.now),
+    () => findLiveSession(deps, value, origin.latest),
     proof,
     ({ pass, person }, { amr, acr }) => {
       const { challenge: _, ...rest } = pass;
@@ -122,8 +122,8 @@ export async function beginAssertion(
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const found =
       'pending' in holder
-        ? await findLivePass(deps, 'sign-in', holder.pending, origin.now)
-        : await findLiveSession(deps, holder.session, origin.now);
+        ? await findLivePass(deps, 'sign-in', holder.pending, origin.latest)
+        : await findLiveSession(deps, holder.session, origin.latest);
     if (!found?.credential) throw new Refused<FactorRefusal>('sign-in-expired');
     const options = await passkeyRequest(relyingParty(deps.issuer), found.credential);
     const current: SignInPass | SessionPass = found.pass;

@@ -86,7 +86,7 @@ export async function findSession(
   value: unknown,
   origin: Origin,
 ): Promise<PersonSession | undefined> {
-  const found = await findLiveSession(deps, value, origin.now);
+  const found = await findLiveSession(deps, value, origin.latest);
   if (!found) return undefined;
   const { pass, person } = found;
   if (origin.now - pass.lastUsedAt < NOTED_EVERY_MS) return showSession(pass, person);
@@ -98,7 +98,7 @@ export async function findSession(
   });
   if (outcome.committed) return showSession(used, person);
   // Another request came first: it has noted the use, or ended the session.
-  const again = await findLiveSession(deps, value, origin.now);
+  const again = await findLiveSession(deps, value, origin.latest);
   return again && showSession(again.pass, again.person);
 }
 
@@ -133,7 +133,7 @@ export function assertFactorFresh({ factorAt }: Pick<PersonSession, 'factorAt'>,
 
 /** Signs out. Nothing happens where there is no session. */
 export async function endSession(deps: SignInDeps, value: unknown, origin: Origin): Promise<void> {
-  const found = await findLiveSession(deps, value, origin.now);
+  const found = await findLiveSession(deps, value, origin.latest);
   if (found) await end(deps, found.pass, origin);
 }
 
@@ -143,7 +143,7 @@ export async function listSessions(
   session: PersonSession,
   origin: Origin,
 ): Promise<readonly ListedSession[]> {
-  const passes = await liveSessionsOf(deps, session.person.id, origin.now);
+  const passes = await liveSessionsOf(deps, session.person.id, origin.latest);
   return passes.map(pass => ({ ...showSession(pass, session.person), isCurrent: pass.id === session.id }));
 }
 
@@ -154,7 +154,7 @@ export async function endListedSession(
   id: string,
   origin: Origin,
 ): Promise<void> {
-  const pass = (await liveSessionsOf(deps, session.person.id, origin.now)).find(each => each.id === id);
+  const pass = (await liveSessionsOf(deps, session.person.id, origin.latest)).find(each => each.id === id);
   if (pass) await end(deps, pass, origin);
 }
 
@@ -184,7 +184,7 @@ export async function endOtherSessions(
       },
     ],
   });
-  return others.filter(pass => isLivePass(deps, pass, origin.now) && !isIdle(pass, origin.now)).length;
+  return others.filter(pass => isLivePass(deps, pass, origin.latest) && !isIdle(pass, origin.latest)).length;
 }
 
 /** Ends the sessions of a person but this one. */
@@ -232,7 +232,7 @@ async function liveSessionsOf(
 
 async function end(deps: SignInDeps, pass: SessionPass, origin: Origin): Promise<void> {
   await deps.store.commit({
-    changes: [{ kind: 'take-pass', passKind: 'session', key: pass.key, now: origin.now }],
+    changes: [{ kind: 'take-pass', passKind: 'session', key: pass.key, now: origin.latest }],
     events: [
       {
         type: 'person.session-ended',

@@ -91,7 +91,7 @@ export async function findPendingSignIn(
   value: unknown,
   origin: Origin,
 ): Promise<PendingSignIn | undefined> {
-  const found = await findLivePass(deps, 'sign-in', value, origin.now);
+  const found = await findLivePass(deps, 'sign-in', value, origin.latest);
   return found?.credential && showPending(found.pass, found.person, found.credential);
 }
 

@@ -1,5 +1,6 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
 import { type AuditEvent, COUNTED, type CommitOutcome, eventOrigin, type Origin } from '../audit/index.ts';
+import { type Moment, wallAt } from '../clock.ts';
 import { DEPLOYMENT, isFromBeforeRestore } from '../deployment-epoch.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { authorityOf, type LivePass } from './live-pass.ts';
@@ -79,7 +80,7 @@ export async function useFactor<K extends PassKind, R>(
     if (!credential) throw new Refused<FactorRefusal>('sign-in-expired');
     const { pass } = held;
     const challenge = 'challenge' in pass ? pass.challenge : undefined;
-    const verdict = await judge(deps, credential, proof, challenge, origin.now);
+    const verdict = await judge(deps, credential, proof, challenge, origin);
     if ('proved' in verdict) {
       const { changes, events, result } = use(held, verdict.proved, verdict.credential);
       const outcome = await deps.store.commit({
@@ -123,14 +124,14 @@ async function judge(
   credential: PersonCredential,
   proof: FactorProof,
   challenge: string | undefined,
-  now: number,
+  moment: Moment,
 ): Promise<Verdict> {
   if ('assertion' in proof) {
     const { passkeys } = credential;
     const used =
       challenge === undefined
         ? undefined
-        : await checkAssertion(relyingParty(deps.issuer), passkeys, proof.assertion, challenge, now);
+        : await checkAssertion(relyingParty(deps.issuer), passkeys, proof.assertion, challenge, moment.now);
     if (!used) return { cause: 'passkey-not-accepted' };
     return {
       proved: { amr: ['pop', 'user', 'mfa'], acr: 'phr' },
@@ -139,10 +140,10 @@ async function judge(
   }
   const verdict =
     'code' in proof
-      ? judgeCode(deps, credential, proof.code, now)
+      ? judgeCode(deps, credential, proof.code, wallAt(moment))
       : await judgeRecoveryCode(deps, credential, proof.recoveryCode);
   // Last, so that a locked factor takes as long as any.
-  return now < credential.attempts.lockedUntil ? { cause: 'factor-locked' } : verdict;
+  return moment.now < credential.attempts.lockedUntil ? { cause: 'factor-locked' } : verdict;
 }
 
 /** What a code of an authenticator app, or a recovery code, says of a session. */

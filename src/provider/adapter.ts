@@ -1,9 +1,8 @@
 import { createSecretKey, hash, hkdfSync } from 'node:crypto';
 import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
-import type { CommitOutcome, Origin } from '../audit/index.ts';
-import type { Clock } from '../clock.ts';
+import { type CommitOutcome, newOrigin, type Origin } from '../audit/index.ts';
+import type { Moment } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
-import { newId } from '../ids.ts';
 import { type SealingKey, sealingKey } from '../keys/index.ts';
 import { actingAuthority, refuseEnded } from './acting-authority.ts';
 import type { ClientLookup, ClientSource } from './client-metadata.ts';
@@ -14,7 +13,7 @@ import { type Bound, bindingOf, ENGINE_BINDINGS, judgePresented, mayComeBack } f
 export interface AdapterDeps {
   readonly records: EngineStore;
   readonly clients: ClientSource;
-  readonly now: Clock;
+  readonly moment: () => Moment;
   /** Ends everything that was issued under a grant. */
   endGrant(grantId: string, reason: GrantEnd, origin: Origin): Promise<void>;
 }
@@ -97,16 +96,16 @@ class UnusedAdapter implements Adapter {
 
 class ClientAdapter extends UnusedAdapter {
   readonly #clients: ClientSource;
-  readonly #now: Clock;
+  readonly #moment: () => Moment;
 
-  constructor({ clients, now }: AdapterDeps) {
+  constructor({ clients, moment }: AdapterDeps) {
     super('Client');
     this.#clients = clients;
-    this.#now = now;
+    this.#moment = moment;
   }
 
   override find(id: string): Promise<AdapterPayload | undefined> {
-    return answering(this.#clients.findMetadata(id, currentLookup(this.#now)));
+    return answering(this.#clients.findMetadata(id, currentLookup(this.#moment)));
   }
 }
 
@@ -120,7 +119,7 @@ class AccessTokenAdapter extends UnusedAdapter {
   }
 
   override revokeByGrantId(grantId: string): Promise<void> {
-    return answering(this.#deps.endGrant(grantId, 'used-again', currentOrigin(this.#deps.now)));
+    return answering(this.#deps.endGrant(grantId, 'used-again', currentOrigin(this.#deps.moment)));
   }
 }
 
@@ -137,8 +136,8 @@ class ReplayAdapter extends UnusedAdapter {
   }
 
   override async upsert(id: string, _payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    const { records, now } = this.#deps;
-    const at = now();
+    const { records, moment } = this.#deps;
+    const at = moment().now;
     const use = {
       kind: 'use-once',
       value: `engine-replay ${id}`,
@@ -159,7 +158,7 @@ class RecordAdapter extends UnusedAdapter {
   readonly #model: string;
   readonly #deps: AdapterDeps;
   readonly #records: EngineStore;
-  readonly #now: Clock;
+  readonly #moment: () => Moment;
   readonly #isSealed: boolean;
 
   constructor(model: string, deps: AdapterDeps) {
@@ -167,7 +166,7 @@ class RecordAdapter extends UnusedAdapter {
     this.#model = model;
     this.#deps = deps;
     this.#records = deps.records;
-    this.#now = deps.now;
+    this.#moment = deps.moment;
     this.#isSealed = model !== 'Session';
   }
 
@@ -183,7 +182,7 @@ class RecordAdapter extends UnusedAdapter {
         payload: this.#isSealed ? sealWith(id).seal(Buffer.from(text), this.#model) : text,
         ...(grantId !== undefined && { grantId }),
         ...(uid !== undefined && { uid }),
-        expiresAt: this.#now() + seconds(expiresIn),
+        expiresAt: this.#moment().now + seconds(expiresIn),
       },
     });
   }
@@ -202,7 +201,7 @@ class RecordAdapter extends UnusedAdapter {
     payload: AdapterPayload & Bound,
     consumedAt: number | undefined,
   ): Promise<AdapterPayload | undefined> {
-    switch (judgePresented(this.#model, payload, consumedAt, this.#now())) {
+    switch (judgePresented(this.#model, payload, consumedAt, this.#moment().latest)) {
       case 'usable':
         return { ...payload, consumed: undefined };
       case 'used':
@@ -210,7 +209,7 @@ class RecordAdapter extends UnusedAdapter {
       case 'foreign':
         throw new errors.InvalidGrant('presented by who does not hold it');
       case 'stolen':
-        await endHeldGrant(this.#deps, payload.grantId ?? '', 'used-again', currentOrigin(this.#now));
+        await endHeldGrant(this.#deps, payload.grantId ?? '', 'used-again', currentOrigin(this.#moment));
         throw new errors.InvalidGrant('presented again, by who does not hold it');
     }
   }
@@ -226,7 +225,7 @@ class RecordAdapter extends UnusedAdapter {
       kind: 'engine-consume',
       model: this.#model,
       key: this.#keyOf(id),
-      now: this.#now(),
+      now: this.#moment().now,
     } as const;
     const outcome = await this.#change(change);
     if (outcome.committed) return;
@@ -250,7 +249,7 @@ class RecordAdapter extends UnusedAdapter {
     record: StoredEngineRecord | undefined,
     open: (text: string) => string = text => text,
   ): AdapterPayload | undefined {
-    if (!record || record.expiresAt <= this.#now()) return undefined;
+    if (!record || record.expiresAt <= this.#moment().latest) return undefined;
     const payload = JSON.parse(this.#isSealed ? open(record.payload) : record.payload) as AdapterPayload;
     return record.consumedAt === undefined
       ? payload
@@ -292,12 +291,12 @@ export async function endHeldGrant(
 
 /** Whose refresh token a value is, used up or not, and under which grant. */
 export async function findRefreshToken(
-  { records, now }: Pick<AdapterDeps, 'records' | 'now'>,
+  { records, moment }: Pick<AdapterDeps, 'records' | 'moment'>,
   value: string,
 ): Promise<{ readonly clientId: string; readonly grantId: string } | undefined> {
   const model = 'RefreshToken';
   const record = await records.findEngineRecord(model, keyOf(model, value));
-  if (!record || record.expiresAt <= now()) return undefined;
+  if (!record || record.expiresAt <= moment().latest) return undefined;
   const { clientId, grantId } = JSON.parse(sealWith(value).unseal(record.payload, model).toString());
   return { clientId, grantId };
 }
@@ -315,14 +314,14 @@ function sealWith(id: string): SealingKey {
 }
 
 /** The request that the engine is at work on. */
-function currentOrigin(now: Clock): Origin {
+function currentOrigin(moment: () => Moment): Origin {
   const origin = Provider.ctx?.state['origin'] as Origin | undefined;
-  return origin ?? { requestId: newId('req', now()), now: now() };
+  return origin ?? newOrigin(moment());
 }
 
-function currentLookup(now: Clock): ClientLookup {
+function currentLookup(moment: () => Moment): ClientLookup {
   const { ctx } = Provider;
-  const origin = currentOrigin(now);
+  const origin = currentOrigin(moment);
   return { origin, mayFetch: ctx !== undefined && AUTHORIZATION_PATH.test(ctx.path) };
 }
 

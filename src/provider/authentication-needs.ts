@@ -5,7 +5,7 @@
  */
 import type { Context } from 'koa';
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Clock } from '../clock.ts';
+import type { Moment } from '../clock.ts';
 import { ACR_VALUES } from '../oauth.ts';
 
 const INNER_NAMES = new Map([
@@ -22,7 +22,7 @@ export interface SignedIn {
 }
 
 export interface NeedsDeps {
-  readonly now: Clock;
+  readonly moment: () => Moment;
   currentSession(ctx: Context): Promise<SignedIn | undefined>;
 }
 
@@ -63,7 +63,7 @@ export function addNeedsChecks(prompt: interactionPolicy.Prompt | undefined, dep
         // Coming back from our page: that it was anew has just been looked at.
         if (maxAge === undefined || ctx.oidc.result?.login) return NO_NEED_TO_PROMPT;
         const session = await deps.currentSession(ctx);
-        const isRecent = session && deps.now() - session.authenticatedAt <= Number(maxAge) * 1_000;
+        const isRecent = session && deps.moment().latest - session.authenticatedAt <= Number(maxAge) * 1_000;
         return isRecent ? NO_NEED_TO_PROMPT : REQUEST_PROMPT;
       },
     ),

@@ -6,7 +6,7 @@ import {
   spendAssertion,
   verifyClientAssertion,
 } from '../clients/index.ts';
-import type { Clock } from '../clock.ts';
+import type { Moment } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
 import { type EngineClients, SECRET_DIGESTS } from './client-metadata.ts';
 import type { EngineStore } from './engine-store.ts';
@@ -17,7 +17,7 @@ export interface AssertionCheckDeps {
   readonly publishedKeys: PublishedKeys;
   readonly records: EngineStore;
   readonly issuer: string;
-  readonly now: Clock;
+  readonly moment: () => Moment;
 }
 
 /**
@@ -28,7 +28,7 @@ export interface AssertionCheckDeps {
 export function assertionCheck(deps: AssertionCheckDeps) {
   return async (ctx: KoaContextWithOIDC, claims: { readonly iss?: unknown }): Promise<void> => {
     const clientId = String(claims.iss);
-    const now = deps.now();
+    const now = deps.moment().latest;
     const origin = ctx.state['origin'] as Origin;
     const client = await deps.clients.findClient(clientId, { origin, mayFetch: false });
     const keys = client ? await deps.publishedKeys.keysOf(client, origin) : [];

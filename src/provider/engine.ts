@@ -141,7 +141,7 @@ function configuration(deps: EngineDeps, issuer: string): Configuration {
         publishedKeys: deps.publishedKeys,
         freshness: deps.freshness,
       }),
-      now: deps.now,
+      moment: deps.moment,
       endGrant: deps.endGrant,
     }),
     jwks: { keys: [deps.signingKey as never] },
@@ -179,7 +179,7 @@ function configuration(deps: EngineDeps, issuer: string): Configuration {
       publishedKeys: deps.publishedKeys,
       records: deps.records,
       issuer,
-      now: deps.now,
+      moment: deps.moment,
     }),
     features: {
       devInteractions: { enabled: false },

@@ -37,17 +37,17 @@ export function tokenRoutes(deps: TokenAdminDeps, shell: AdminShell): void {
     const next = found.length > query.limit ? items.at(-1)?.jti : undefined;
     return {
       body: {
-        items: items.map(token => viewToken(token, tokens.epochs, origin.now)),
+        items: items.map(token => viewToken(token, tokens.epochs, origin.latest)),
         ...(next !== undefined && { next }),
       },
     };
   });
   shell.route(tokenCalls.getToken, async ({ params, origin }) => ({
-    body: viewToken(await getToken(tokens, params.jti), tokens.epochs, origin.now),
+    body: viewToken(await getToken(tokens, params.jti), tokens.epochs, origin.latest),
   }));
   shell.route(tokenCalls.revokeToken, async ({ params, origin }) => {
     const token = await endToken(tokens, params.jti, origin);
-    return { body: viewToken(token, tokens.epochs, origin.now) };
+    return { body: viewToken(token, tokens.epochs, origin.latest) };
   });
 }
 
@@ -58,7 +58,7 @@ export function tokenRoutes(deps: TokenAdminDeps, shell: AdminShell): void {
  */
 async function endToken(tokens: TokenStore, jti: string, origin: Origin): Promise<TokenRecord> {
   const token = await getToken(tokens, jti);
-  if (!isLive(token, tokens.epochs, origin.now)) return token;
+  if (!isLive(token, tokens.epochs, origin.latest)) return token;
   const { change, event } = cutOffToken(token, origin);
   const outcome = await tokens.commit({ changes: [change], events: [event] });
   if (!outcome.committed) throw new StoreUnavailable('a cutoff cannot conflict with anything');

@@ -1,5 +1,5 @@
 import { type Agent, agentStatus, scopesAt } from '../agents/index.ts';
-import { toSeconds } from '../clock.ts';
+import { isTooFarAhead, type Moment, toSeconds } from '../clock.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
 import type { RefusalDetail } from '../errors.ts';
 import { type Handle, handle } from '../liveness.ts';
@@ -12,6 +12,7 @@ export const MAX_JWT_TTL_SECONDS = 300;
 
 export type IssueRefusal =
   | 'deployment-quarantined'
+  | 'clock-ahead'
   | 'agent-suspended'
   | 'agent-retired'
   | 'agent-expired'
@@ -47,8 +48,7 @@ export interface IssueQuestion {
   readonly signingKey: { readonly id: string; readonly epoch: number } | undefined;
   /** The thumbprint of the key that the request has proved (RFC 9449); undefined without a proof. */
   readonly proofKey: string | undefined;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
+  readonly moment: Moment;
 }
 
 /** That an agent acts for a person, and what that rests on. */
@@ -91,12 +91,15 @@ export type IssueDecision =
  * - The token ends with the shortest of: deployment, resource, agent cap, agent's own end, and 300 s for a JWT.
  */
 export function decideIssue(question: IssueQuestion): IssueDecision {
-  const { agent, owner, resource, now } = question;
+  const { agent, owner, resource, moment } = question;
 
   if (isQuarantineEpoch(question.deploymentEpoch)) return refuse('deployment-quarantined');
-  const status = agentStatus(agent, now);
+  if (isTooFarAhead(moment)) return refuse('clock-ahead');
+  const status = agentStatus(agent, moment.latest);
   if (status !== 'active') return refuse(`agent-${status}`);
-  const issuedAt = toSeconds(now);
+  const isJwt = resource?.tokenFormat.kind === 'jwt';
+  // Who verifies a JWT without asking goes by the wall: to them it would live longer by the lead of our clock.
+  const issuedAt = toSeconds(isJwt ? moment.now - moment.leadMs : moment.now);
   const agentEnd = agent.expiresAt === undefined ? Number.POSITIVE_INFINITY : toSeconds(agent.expiresAt);
   // Tokens live for whole seconds. Nobody is asked to countersign for one that could not live at all.
   if (agentEnd <= issuedAt) return refuse('agent-expired');
@@ -126,7 +129,6 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   if (resource.status !== 'active') {
     return refuse('resource-disabled', { parameter: 'resource', sent: resource.identifier });
   }
-  const isJwt = resource.tokenFormat.kind === 'jwt';
   if (isJwt && !question.signingKey) return refuse('no-signing-key');
 
   const catalogue = resource.scopes.map(scope => scope.name);

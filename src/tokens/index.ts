@@ -34,6 +34,7 @@ export {
   type AskedToken,
   type DecideRequestDeps,
   decideRequest,
+  type IssueGranted,
   type IssueTokenRefusal,
   type RequestDecision,
   type TokenResponse,

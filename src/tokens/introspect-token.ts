@@ -66,7 +66,7 @@ export async function introspectToken(
     const outcome = await deps.tokens.commit({ changes: spent, events: [] });
     if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   }
-  const token = await findLiveToken(deps, value, origin.now);
+  const token = await findLiveToken(deps, value, origin.latest);
   if (!token) {
     deps.introspections.inactive += 1;
     return INACTIVE;

@@ -99,9 +99,9 @@ export async function issueForPerson(
     ? (
         await decideRequest(
           deps,
-          withinApplication(agent, application, origin.now),
+          withinApplication(agent, application, origin.latest),
           { resources: resource === undefined ? [] : [resource], scope: askedScope, proofKey },
-          origin.now,
+          origin,
           { subject: agent.ownerId, lineage },
         )
       ).decision

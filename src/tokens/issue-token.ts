@@ -8,6 +8,7 @@ import {
   type SpentCredential,
   type VerifiedDpopProof,
 } from '../clients/index.ts';
+import type { Moment } from '../clock.ts';
 import { DEPLOYMENT } from '../deployment-epoch.ts';
 import { type RefusalDetail, Refused } from '../errors.ts';
 import { handle, lineageOf } from '../liveness.ts';
@@ -75,7 +76,7 @@ export async function issueClientCredentialsToken(
   if (!agent || agent.application)
     return refuse(deps, authenticated, 'client-may-not-ask', {}, request, origin);
   const asked = { resources: request.resources, scope: request.scope, proofKey: request.proof?.jkt };
-  const { decision, resource } = await decideRequest(deps, agent, asked, origin.now);
+  const { decision, resource } = await decideRequest(deps, agent, asked, origin);
   if (decision.outcome === 'refuse') {
     return refuse(deps, authenticated, decision.reason, decision.detail, request, origin, resource);
   }
@@ -173,7 +174,7 @@ export async function decideRequest(
   deps: DecideRequestDeps,
   agent: Agent,
   asked: AskedToken,
-  now: number,
+  moment: Moment,
   delegation?: Delegated,
 ): Promise<{ readonly decision: RequestDecision; readonly resource: Resource | undefined }> {
   if (asked.resources.length > 1) {
@@ -204,7 +205,7 @@ export async function decideRequest(
         ? await deps.signer.activeKey(resource.tokenFormat.alg)
         : undefined,
     proofKey: asked.proofKey,
-    now,
+    moment,
   });
   return { decision, resource };
 }

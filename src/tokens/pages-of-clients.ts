@@ -26,7 +26,7 @@ export function answerPreflight(ctx: Context): void {
  */
 export function pagesOf(clients: ClientDirectory, ctx: Context) {
   return async (origin: string, form: FormFields): Promise<boolean> => {
-    const client = await clients.findClient(form.get('client_id') ?? '', ctx.state['origin'].now);
+    const client = await clients.findClient(form.get('client_id') ?? '', ctx.state['origin'].latest);
     const isAdmitted =
       client?.credential.method === 'none' &&
       // Sandboxed pages of any site call their origin null, and so does a URL of a private scheme.

@@ -52,7 +52,7 @@ export async function revokeToken(
   origin: Origin,
 ): Promise<void> {
   const { client, spent } = authenticated;
-  const token = await findLiveToken(deps, value, origin.now);
+  const token = await findLiveToken(deps, value, origin.latest);
   const held = token ? undefined : await deps.findHeldGrant(value);
   const changes: TokenChange[] = [...spent];
   const events: AuditEvent[] = [];

@@ -1,12 +1,15 @@
 /** Two processes behind a plain round-robin proxy are one server: no answer depends on which of them gives it. */
+
 import { generateKeyPairSync } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { demoWorld, ORDERS_ID, REPORTER_ID, SHOPKEEPER_ID, seedDemoWorld } from '../../seed/demo-world.ts';
+import { newOrigin } from '../../src/audit/index.ts';
 import { type Exchange, watchedFetch } from '../../src/cli/demo/exchange.ts';
 import { Narrator } from '../../src/cli/demo/narrator.ts';
 import { openOrdersServer } from '../../src/cli/demo/orders-server.ts';
 import { tellStory } from '../../src/cli/demo/story.ts';
+import { certainMoment } from '../../src/clock.ts';
 import type { Running } from '../../src/start.ts';
 import { type Cluster, requestToken, servedBy, startCluster } from '../support/cluster.ts';
 import { populate, sharedMongo } from '../support/deployment.ts';
@@ -58,7 +61,7 @@ run('the whole story of the demo holds behind a round-robin proxy', async t => {
   const secrets = await seedDemoWorld(
     { agents: store, people: store, resources: store, freshness: store },
     demoWorld({ ordersUrl: orders.url.href, shopkeeperKey: publicKey.export({ format: 'jwk' }) }),
-    { requestId: 'req_story', now: Date.now(), authority: { none: 'host-command' } },
+    { ...newOrigin(certainMoment(Date.now())), authority: { none: 'host-command' } },
   );
   const secretOf = (id: string) => ({ id, secret: secrets.get(id) ?? '' });
   let introspections: Exchange[] = [];

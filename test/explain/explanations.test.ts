@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { certainMoment } from '../../src/clock.ts';
 import { type AgentExplanation, type ExplainDeps, explainAgent } from '../../src/explain/index.ts';
 import { ERROR_CATALOGUE } from '../../src/http/error-catalogue.ts';
 import { SCOPE_TOKEN } from '../../src/oauth.ts';
@@ -50,8 +51,8 @@ test('of no random request does an explanation say anything else than what is de
         scope: question.requestedScope,
         proofKey: question.proofKey,
       };
-      const { decision } = await decideRequest(deps, question.agent, asked, NOW);
-      const explanation = await explainAgent(deps, question.agent.id, NOW);
+      const { decision } = await decideRequest(deps, question.agent, asked, certainMoment(NOW));
+      const explanation = await explainAgent(deps, question.agent.id, certainMoment(NOW));
       met[decision.outcome] += 1;
       if (expected(question, asked, explanation) !== decision.outcome) {
         throw new Error(`${decision.outcome}: ${JSON.stringify({ question, explanation })}`);

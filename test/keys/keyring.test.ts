@@ -7,6 +7,8 @@ import {
   verify,
 } from 'node:crypto';
 import test from 'ava';
+import { newOrigin } from '../../src/audit/index.ts';
+import { certainMoment } from '../../src/clock.ts';
 import { signatureFromDer, signatureToDer } from '../../src/ecdsa-signature.ts';
 import { makeSigningKey } from '../../src/keys/create-signing-key.ts';
 import { SealBroken, SigningKeyring, sealingKey } from '../../src/keys/index.ts';
@@ -49,7 +51,7 @@ test('I11: a sealed text opens only with its key, in its place, unchanged', t =>
 
 test('RFC 8725 §3.11: what one of our keys signed as something else is no access token', async t => {
   const sealing = sealingKey(createSecretKey(randomBytes(32)));
-  const { key } = makeSigningKey(sealing, 'ES256', { requestId: 'req_1', now: 1 });
+  const { key } = makeSigningKey(sealing, 'ES256', newOrigin(certainMoment(1)));
   const keyring = new SigningKeyring({ listSigningKeys: async () => [key] }, sealing, () => 1);
   await keyring.refresh();
   t.deepEqual(keyring.verifyJwt(keyring.signJwt(key.id, 'at+jwt', { jti: 'x' }), 'at+jwt'), { jti: 'x' });
@@ -60,7 +62,7 @@ test('RFC 8725 §3.11: what one of our keys signed as something else is no acces
 
 test('a header with more than our three members is refused, even rightly signed', async t => {
   const sealing = sealingKey(createSecretKey(randomBytes(32)));
-  const { key } = makeSigningKey(sealing, 'EdDSA', { requestId: 'req_1', now: 1 });
+  const { key } = makeSigningKey(sealing, 'EdDSA', newOrigin(certainMoment(1)));
   const keyring = new SigningKeyring({ listSigningKeys: async () => [key] }, sealing, () => 1);
   await keyring.refresh();
   const privateKey = createPrivateKey({

@@ -13,7 +13,6 @@ import {
 } from 'jose';
 import type { AuditEvent } from '../../src/audit/index.ts';
 import { parseKeyEncryptionKey } from '../../src/config/index.ts';
-import { newId } from '../../src/ids.ts';
 import {
   advanceSigningKeys,
   resealSigningKeys,
@@ -396,7 +395,7 @@ test('what a process with a newer key-encryption key signs verifies in one that 
   const [made] = await rotateSigningKeys(
     { ...depsOf(app), sealing: newer },
     { alg: 'EdDSA', overlapSeconds: 0 },
-    { requestId: newId('req', app.now()), now: app.now(), authority: { none: 'host-command' } },
+    app.origin(),
   );
   t.deepEqual(await kids(), [former, made?.id]);
   const { json } = await admin('GET', 'keys');

@@ -2,13 +2,15 @@
  * Power loss, played: a server works under strace, from its first start on; its files are rebuilt as a disk may hold them when the
  * power goes at some moment; and a store opened on them has to know everything that was acknowledged by then (I1, I7, I10).
  */
+
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { storeTrail, verifyTrail } from '../../src/audit/index.ts';
+import { newOrigin, storeTrail, verifyTrail } from '../../src/audit/index.ts';
+import { certainMoment } from '../../src/clock.ts';
 import { parseKeyEncryptionKey } from '../../src/config/index.ts';
 import { newId } from '../../src/ids.ts';
 import { sealingKey } from '../../src/keys/index.ts';
@@ -204,7 +206,7 @@ async function hold(directory: string, known: Known, agentOf: ReadonlyMap<string
         trail: store,
         markFile: join(directory, 'high-water-mark.json'),
       },
-      { requestId: newId('req', now), now },
+      newOrigin(certainMoment(now)),
     );
     if (deployment.quarantine) throw new Error('it is quarantined, though nothing was rolled back');
     await store.fresh();

@@ -1,4 +1,5 @@
 /** The engine behind the shell, with clients that people walk through: there are none of those in the store yet. */
+
 import { createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -8,6 +9,7 @@ import type { ExecutionContext } from 'ava';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { type Client, digestSecret, PublishedKeys } from '../../src/clients/index.ts';
+import { certainMoment, ServerClock } from '../../src/clock.ts';
 import { Egress } from '../../src/egress/index.ts';
 import { createApp } from '../../src/http/app.ts';
 import { ERROR_CATALOGUE } from '../../src/http/error-catalogue.ts';
@@ -60,7 +62,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
       refusals: { note: async () => undefined },
     }),
     freshness: store,
-    now: Date.now,
+    moment: () => certainMoment(Date.now()),
     findGrantable: async (_clientId, resource) =>
       resource === RESOURCE ? { audience: RESOURCE, scopes: ['read'], ttlSeconds: 300 } : undefined,
     findDefaultResource: async () => undefined,
@@ -85,7 +87,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
     engine,
     {
       issuer: new URL(issuer),
-      clock: Date.now,
+      clock: new ServerClock(),
       log: pino({ level: 'silent' }),
       addressOf: () => '127.0.0.1',
       quarantineGate: () => undefined,

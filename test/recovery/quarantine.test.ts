@@ -13,10 +13,12 @@ import {
   chainEvent,
   emptyLane,
   type LaneHead,
+  newOrigin,
   type Removal,
   storeTrail,
   type Trail,
 } from '../../src/audit/index.ts';
+import { certainMoment } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../../src/deployment-epoch.ts';
 import { newId } from '../../src/ids.ts';
@@ -75,7 +77,7 @@ function depsOf(store: Store): RecoveryDeps {
   };
 }
 
-const origin = () => ({ requestId: newId('req', Date.now()), now: Date.now() });
+const origin = () => newOrigin(certainMoment(Date.now()));
 const close = (store: Store, since = Date.now()) =>
   quarantineDeployment(depsOf(store), { cause: 'ordered', since }, origin());
 const isClosed = (store: Store): boolean => isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT));

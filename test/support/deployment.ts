@@ -2,11 +2,13 @@
  * Several server processes on one store, with a demo-sized world in it: what race, kill and crash tests share. The store is
  * opened by the test too, as one more process, to put records in and to read the trail.
  */
+
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AuthorisedOrigin } from '../../src/audit/index.ts';
+import { type AuthorisedOrigin, newOrigin } from '../../src/audit/index.ts';
+import { certainMoment } from '../../src/clock.ts';
 import { newId } from '../../src/ids.ts';
 import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
@@ -122,8 +124,7 @@ export async function deploy(
       const store = patientStore(await shared.open());
       try {
         const origin = (): AuthorisedOrigin => ({
-          requestId: newId('req', Date.now()),
-          now: Date.now(),
+          ...newOrigin(certainMoment(Date.now())),
           authority: { none: 'host-command' },
         });
         return await work({ store, now: Date.now, origin, issuer });

@@ -1,6 +1,8 @@
 /** Questions as the decision to issue a token may meet them, at random. */
+
 import fc from 'fast-check';
 import type { Agent } from '../../src/agents/index.ts';
+import { certainMoment } from '../../src/clock.ts';
 import type { Person } from '../../src/people/index.ts';
 import type { Resource } from '../../src/resources/index.ts';
 import type { IssueQuestion } from '../../src/tokens/index.ts';
@@ -97,5 +99,5 @@ export const anyQuestion: fc.Arbitrary<IssueQuestion> = fc.record({
   deploymentEpoch: fc.nat({ max: 3 }),
   signingKey: fc.option(fc.constant({ id: 'key_1', epoch: 0 }), { nil: undefined }),
   proofKey: mostly<string | undefined>('a thumbprint', undefined),
-  now: fc.constant(NOW),
+  moment: fc.constant(certainMoment(NOW)),
 });

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { generateSync } from 'otplib';
-import { type AuditEvent, type AuthorisedOrigin, RefusalCounter } from '../../src/audit/index.ts';
+import { type AuditEvent, type AuthorisedOrigin, newOrigin, RefusalCounter } from '../../src/audit/index.ts';
+import { certainMoment } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { newId } from '../../src/ids.ts';
 import { sealingKey } from '../../src/keys/index.ts';
@@ -84,9 +85,8 @@ export async function startSignInWorld(t: ExecutionContext, env: StoreEnv): Prom
   const world = {
     now: Date.now(),
     origin: (): AuthorisedOrigin => ({
-      requestId: newId('req', world.now),
+      ...newOrigin(certainMoment(world.now)),
       address: '192.0.2.1',
-      now: world.now,
       authority: { none: 'host-command' },
     }),
     start,

@@ -6,8 +6,8 @@ import type { ExecutionContext } from 'ava';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { createAgent } from '../../src/agents/index.ts';
-import type { AuditEvent, AuthorisedOrigin } from '../../src/audit/index.ts';
-import type { Clock, Deadline } from '../../src/clock.ts';
+import { type AuditEvent, type AuthorisedOrigin, newOrigin } from '../../src/audit/index.ts';
+import { type Clock, certainMoment, type Deadline, systemTime } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import type { SlowestPeer } from '../../src/http/listen.ts';
 import { newId } from '../../src/ids.ts';
@@ -146,7 +146,7 @@ async function startOnce(directory: string, options: AppOptions): Promise<App> {
   const log = pino({ level: 'trace' }, { write: line => void logs?.push(line) });
   const { deadline = endless } = options;
   const running = await startServer(config, {
-    clock,
+    time: options.clock ? { wall: clock, monotonic: clock } : systemTime,
     log,
     deadline,
     slowest: options.slowest,
@@ -161,7 +161,7 @@ async function startOnce(directory: string, options: AppOptions): Promise<App> {
     directory,
     admin,
     now: clock,
-    origin: () => ({ requestId: newId('req', clock()), now: clock(), authority: { none: 'host-command' } }),
+    origin: () => ({ ...newOrigin(certainMoment(clock())), authority: { none: 'host-command' } }),
     post: (path, form, post = {}) => send(`${base}${path}`, form, post),
     trail: async () =>
       (await running.store.readNewest(1_000)).map(row => JSON.parse(row.body).event).reverse(),

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Agent } from '../../src/agents/index.ts';
+import { certainMoment } from '../../src/clock.ts';
 import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';
 import { decideIssue, type IssueQuestion } from '../../src/tokens/index.ts';
 import {
@@ -118,7 +119,7 @@ test('what is beyond the baseline and within the envelope is told apart: a human
     deploymentEpoch: 0,
     signingKey: undefined,
     proofKey: undefined,
-    now: NOW,
+    moment: certainMoment(NOW),
   };
   const decision = decideIssue(question);
   t.like(decision, {

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { demoWorld, ORDERS_ID, REPORTER_ID, SHOPKEEPER_ID, seedDemoWorld } from '../../../seed/demo-world.ts';
+import { newOrigin } from '../../audit/index.ts';
 import { newClientSecret } from '../../clients/index.ts';
+import { certainMoment } from '../../clock.ts';
 import { loadConfig } from '../../config/index.ts';
 import { newId } from '../../ids.ts';
 import { type Running, startServer } from '../../start.ts';
@@ -69,7 +71,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
   const secrets = await seedDemoWorld(
     { agents: store, people: store, resources: store, freshness: store },
     demoWorld({ ordersUrl: orders.url.href, shopkeeperKey: publicKey.export({ format: 'jwk' }) }),
-    { requestId: newId('req', Date.now()), now: Date.now(), authority: { none: 'host-command' } },
+    { ...newOrigin(certainMoment(Date.now())), authority: { none: 'host-command' } },
   );
   const secretOf = (id: string): ClientSecret => ({ id, secret: secrets.get(id) ?? '' });
 
