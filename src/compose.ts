@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { JWK } from 'jose';
 import type { Context } from 'koa';
 import type { Logger } from 'pino';
-import { ADMIN_CALLS } from './admin-calls.ts';
+import { ADMIN_CALLS } from './admin-api/calls.ts';
 import {
   type AdminApiReport,
   type Agent,
@@ -42,8 +42,8 @@ import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
 import { Refused, StoreUnavailable } from './errors.ts';
 import { explainRoutes } from './explain/index.ts';
-import { openKeyEncryptionKey, readBootstrapClient, writePrivateFile } from './first-start.ts';
-import { createAdminShell } from './http/admin-shell.ts';
+import { openKeyEncryptionKey, readBootstrapClient, writePrivateFile } from './first-start/index.ts';
+import { createAdminShell } from './http/admin-router.ts';
 import { createApp } from './http/app.ts';
 import { docsRoutes } from './http/docs-routes.ts';
 import { ERROR_CATALOGUE } from './http/error-catalogue.ts';

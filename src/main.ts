@@ -1,7 +1,7 @@
 /** The process: reads its configuration, starts the server, and stops it when told to. */
-import './heap-settings.ts';
+import './process/heap-settings.ts';
 import { ConfigError, loadConfig } from './config/index.ts';
-import { type Running, startServer } from './start.ts';
+import { type Running, startServer } from './process/start.ts';
 
 try {
   let running: Running | undefined;

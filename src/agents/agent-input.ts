@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { credentialOrNoneInput } from '../clients/api.ts';
-import { accessTokenTtlSeconds, closedObject, idOf, listOf, plainText, scopeName } from '../input.ts';
+import { accessTokenTtlSeconds, closedObject, idOf, listOf, plainText, scopeName } from '../input/index.ts';
 import { MAX_REDIRECT_URIS, redirectUriInput } from './redirect-uri.ts';
 
 const MAX_RESOURCES = 50;

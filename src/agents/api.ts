@@ -1,9 +1,8 @@
 /** Agents in the admin API: every call, described. */
 import { z } from 'zod';
-import { adminCall, shownInstant, shownPage, shownRecord } from '../admin-call.ts';
+import { adminCall, shownInstant, shownPage, shownRecord } from '../admin-api/index.ts';
 import { secretIdInput, shownCredential, shownSecret, shownSecrets } from '../clients/api.ts';
-import { closedObject, identifierFilter, idOf } from '../input.ts';
-import { instantInput, pageQuery } from '../paging.ts';
+import { closedObject, identifierFilter, idOf, instantInput, pageQuery } from '../input/index.ts';
 import { AGENT_STATUSES } from './agent.ts';
 import { agentChanges, agentInput } from './agent-input.ts';
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ADMIN_SCOPES } from '../admin-call.ts';
+import { ADMIN_SCOPES } from '../admin-api/index.ts';
 import {
   type AuditEvent,
   type CommitPort,

@@ -2,7 +2,7 @@ import { type AuthorisedOrigin, assertAuthorityHeld, eventOrigin } from '../audi
 import { makeCredential } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
-import { parseInput } from '../input.ts';
+import { parseInput } from '../input/index.ts';
 import type { Agent, ResourceScopes } from './agent.ts';
 import { agentInput } from './agent-input.ts';
 import { type AgentDeps, type AgentRefusal, checkAgent } from './check-agent.ts';

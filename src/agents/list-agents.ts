@@ -1,4 +1,4 @@
-import { type ListQuery, type Page, pageRequest } from '../paging.ts';
+import { type ListQuery, type Page, pageRequest } from '../input/index.ts';
 import { type Agent, type AgentStatus, agentStatus } from './agent.ts';
 import { AGENT_FACETS } from './agent-facets.ts';
 import type { AgentStore } from './agent-store.ts';

@@ -1,8 +1,7 @@
 import type { z } from 'zod';
-import type { Immutable } from '../admin-call.ts';
-import type { AdminShell } from '../admin-shell.ts';
+import type { AdminShell, Immutable } from '../admin-api/index.ts';
 import { newClientSecret, viewCredential, viewSecrets } from '../clients/index.ts';
-import { mapPage } from '../paging.ts';
+import { mapPage } from '../input/index.ts';
 import { type Agent, agentStatus } from './agent.ts';
 import { agentCalls, type shownAgent } from './api.ts';
 import { type AgentDeps, getAgent } from './check-agent.ts';

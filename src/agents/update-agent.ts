@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type AuthorisedOrigin,
+  applyChanges,
   assertVersion,
+  changedFields,
   eventOrigin,
   type IfMatch,
   reviseRecord,
 } from '../audit/index.ts';
-import { applyChanges, changedFields } from '../changes.ts';
-import { parseInput } from '../input.ts';
+import { parseInput } from '../input/index.ts';
 import { type Agent, type ResourceScopes, scopesAt } from './agent.ts';
 import { agentChanges } from './agent-input.ts';
 import { type AgentDeps, assertNotRetired, assertNotStronger, checkAgent, getAgent } from './check-agent.ts';

@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { MAX_REDIRECT_URIS, redirectUriInput } from '../agents/index.ts';
 import { type ClientCredential, jwksUriInput, parseKeySet } from '../clients/index.ts';
 import { isPlainHttps } from '../egress/index.ts';
-import { listOf, plainText } from '../input.ts';
-import { hasPollutingKey } from '../json.ts';
+import { hasPollutingKey, listOf, plainText } from '../input/index.ts';
 
 /** What a document says that is anything to us. */
 export interface PublishedMetadata {

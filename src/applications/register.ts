@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { MAX_REDIRECT_URIS, redirectUriInput } from '../agents/index.ts';
 import { eventOrigin, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
-import { listOf, plainText, shown } from '../input.ts';
+import { listOf, plainText, shown } from '../input/index.ts';
 import { GRANT_TYPES } from '../oauth.ts';
 import { type DescriptionStore, findDescription, keepDescription } from './remembered.ts';
 import { selfRegisteredId } from './self-registered-id.ts';

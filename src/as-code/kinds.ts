@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { agentInput } from '../agents/agent-input.ts';
 import { shownAgent } from '../agents/api.ts';
-import { idOf } from '../input.ts';
+import { idOf } from '../input/index.ts';
 import { shownPerson } from '../people/api.ts';
 import { personInput } from '../people/person-input.ts';
 import { shownResource } from '../resources/api.ts';

@@ -1,5 +1,5 @@
 import { closestName } from '../config/closest-name.ts';
-import { shown } from '../input.ts';
+import { shown } from '../input/index.ts';
 
 /** A place in a file, each from 1. */
 export interface Place {

@@ -1,4 +1,4 @@
-import { ADMIN_SCOPES } from '../admin-call.ts';
+import { ADMIN_SCOPES } from '../admin-api/index.ts';
 import { ADMIN_API_RESOURCE_ID } from '../resources/admin-api.ts';
 import type { Fleet } from './fleet.ts';
 import type { KindName } from './record-key.ts';

@@ -1,8 +1,7 @@
 /** The audit trail in the admin API: every call, described. */
 import { z } from 'zod';
-import { adminCall, shownInstant, shownPage } from '../admin-call.ts';
-import { closedObject } from '../input.ts';
-import { instantInput, limitInput } from '../paging.ts';
+import { adminCall, shownInstant, shownPage } from '../admin-api/index.ts';
+import { closedObject, instantInput, limitInput } from '../input/index.ts';
 import { AUDIT_EVENTS, type AuditEventType } from './audit-event.ts';
 import { KILL_EVENTS } from './event-facets.ts';
 

@@ -31,6 +31,7 @@ export {
   WITHOUT_END_MS,
 } from './authority.ts';
 export { type AuditRow, canonicalEvent, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
+export { applyChanges, changedFields } from './changes.ts';
 export {
   type BadCheckpointCause,
   type Checkpoint,

@@ -1,5 +1,5 @@
 import { Refused } from '../errors.ts';
-import { type InputRefusal, shown } from '../input.ts';
+import { type InputRefusal, shown } from '../input/index.ts';
 import type { AuditEvent, AuditEventType } from './audit-event.ts';
 import type { AuditStore, RowPlace } from './audit-store.ts';
 import type { AuditRow } from './chain.ts';

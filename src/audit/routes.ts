@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import type { AnswerOf, Immutable } from '../admin-call.ts';
-import type { AdminShell } from '../admin-shell.ts';
+import type { AdminShell, AnswerOf, Immutable } from '../admin-api/index.ts';
 import { auditCalls, type shownAuditRow } from './api.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { KILL_EVENTS } from './event-facets.ts';

@@ -7,7 +7,7 @@ import {
   recoverAdministrator,
 } from '../agents/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
-import { writeNewClientFile } from '../first-start.ts';
+import { writeNewClientFile } from '../first-start/index.ts';
 import { withConfigOption } from './config.ts';
 import { EXIT, Failure } from './failure.ts';
 import { withRecovery } from './open-recovery.ts';

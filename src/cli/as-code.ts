@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { ADMIN_SCOPES } from '../admin-call.ts';
+import { ADMIN_SCOPES } from '../admin-api/index.ts';
 import {
   type ApplyReport,
   applyPlan,

@@ -3,7 +3,7 @@ import pc from 'picocolors';
 import { fileTrail } from '../audit/index.ts';
 import { loadConfig } from '../config/index.ts';
 import { newId } from '../ids.ts';
-import { packageVersion } from '../package-version.ts';
+import { packageVersion } from '../process/package-version.ts';
 import { quarantineDeployment, type ReplayReport, replayTrail } from '../recovery/index.ts';
 import { openStore } from '../store/open-store.ts';
 import { type BackupManifest, backUpSqlite, verifyBackup } from '../store/sqlite/backup-file.ts';

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { ADMIN_SCOPES, type AdminScope } from '../admin-call.ts';
+import { ADMIN_SCOPES, type AdminScope } from '../admin-api/index.ts';
 import { type AdminClient, createClient } from '../client/index.ts';
 import { type FoundServer, findServer } from './login/find-server.ts';
 import { type OutputFormat, outputOption } from './output.ts';

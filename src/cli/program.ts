@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config/index.ts';
-import { packageVersion } from '../package-version.ts';
+import { packageVersion } from '../process/package-version.ts';
 import { adminCommand } from './admin.ts';
 import { applyCommand, exportCommand, planCommand, schemaCommand } from './as-code.ts';
 import { auditCommand } from './audit.ts';

@@ -1,5 +1,5 @@
 import { importJWK, type JWK, SignJWT } from 'jose';
-import type { AdminCallDescription } from '../admin-call.ts';
+import type { AdminCallDescription } from '../admin-api/index.ts';
 import { CLIENT_ASSERTION_TYPE, GRANT_TYPES } from '../oauth.ts';
 import type { ClientOptions } from './client-options.ts';
 import { readRefusal, TokenError } from './refusals.ts';

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { AdminCallDescription, AnswerOf, BodyOf } from '../admin-call.ts';
+import type { AdminCallDescription, AnswerOf, BodyOf } from '../admin-api/index.ts';
 import type { Pages } from './pages.ts';
 
 /** How a query is given: what the URL takes, and numbers as numbers. */

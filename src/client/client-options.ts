@@ -1,5 +1,5 @@
 import type { CryptoKey, JWK, KeyObject } from 'jose';
-import type { AdminScope } from '../admin-call.ts';
+import type { AdminScope } from '../admin-api/index.ts';
 
 /** How the client proves who it is: with a secret or a key, for which it gets tokens, or with a token that somebody else got. */
 export type ClientAuthentication =

@@ -1,5 +1,5 @@
-import type { AdminCallDescription } from '../admin-call.ts';
-import { ADMIN_CALLS } from '../admin-calls.ts';
+import { ADMIN_CALLS } from '../admin-api/calls.ts';
+import type { AdminCallDescription } from '../admin-api/index.ts';
 import { AccessTokens } from './access-tokens.ts';
 import type { CallMethod, CallOptions } from './call-types.ts';
 import type { ClientOptions } from './client-options.ts';

@@ -1,7 +1,7 @@
 /** Credentials in the admin API: how they are given and how they are shown. Free of server code, as every `api.ts`. */
 import { z } from 'zod';
-import { shownInstant } from '../admin-call.ts';
-import { closedObject } from '../input.ts';
+import { shownInstant } from '../admin-api/index.ts';
+import { closedObject } from '../input/index.ts';
 
 export { credentialInput, credentialOrNoneInput } from './credential-input.ts';
 

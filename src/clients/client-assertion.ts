@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, constants as rsa, verify } from 'node:crypto';
 import type { JWK } from 'jose';
 import { z } from 'zod';
-import { signatureToDer } from '../ecdsa-signature.ts';
+import { signatureToDer } from '../keys/index.ts';
 import { ASSERTION_ALG_NAMES, type AssertionAlg } from './client.ts';
 
 /** Why an assertion proves nothing. The caller hears `invalid_client` for each; the audit trail hears which. */

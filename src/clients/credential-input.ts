@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isPlainHttps } from '../egress/plain-https.ts';
-import { closedObject, listOf } from '../input.ts';
+import { closedObject, listOf } from '../input/index.ts';
 import type { ClientCredential } from './client.ts';
 import { digestSecret, newClientSecret } from './client-secret.ts';
 import { publicKey } from './public-key.ts';

@@ -1,8 +1,8 @@
 /** Explanations in the admin API: every call, described. */
 import { z } from 'zod';
-import { adminCall, shownInstant } from '../admin-call.ts';
+import { adminCall, shownInstant } from '../admin-api/index.ts';
 import { AUDIT_EVENTS, type AuditEventType } from '../audit/audit-event.ts';
-import { closedObject, idOf } from '../input.ts';
+import { closedObject, idOf } from '../input/index.ts';
 
 const EVENT_TYPES = Object.keys(AUDIT_EVENTS) as [AuditEventType, ...AuditEventType[]];
 const params = { id: idOf('agt') };

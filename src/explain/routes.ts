@@ -1,6 +1,6 @@
-import type { AdminShell } from '../admin-shell.ts';
+import type { AdminShell } from '../admin-api/index.ts';
 import { Refused } from '../errors.ts';
-import type { InputRefusal } from '../input.ts';
+import type { InputRefusal } from '../input/index.ts';
 import { explainCalls } from './api.ts';
 import { explainAgent } from './explain-agent.ts';
 import { type ExplainDeps, explainRequest } from './explain-request.ts';

@@ -1,9 +1,9 @@
 import type { Context } from 'koa';
-import type { AdminScope } from '../admin-call.ts';
+import type { AdminScope } from '../admin-api/index.ts';
 import type { HeldAuthority, Origin } from '../audit/index.ts';
 import { type DpopDeps, type DpopProofRefusal, receiveDpopProof } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
-import { shown } from '../input.ts';
+import { shown } from '../input/index.ts';
 import { ADMIN_API_RESOURCE_ID } from '../resources/index.ts';
 import { findLiveToken, type TokenLookupDeps } from '../tokens/index.ts';
 

@@ -1,9 +1,9 @@
 import type Router from '@koa/router';
 import type Koa from 'koa';
 import { Refused } from '../errors.ts';
-import { shown } from '../input.ts';
+import { shown } from '../input/index.ts';
 import { traceRequests } from '../observability/index.ts';
-import { type AdminCallRefusal, isAdminApi } from './admin-shell.ts';
+import { type AdminCallRefusal, isAdminApi } from './admin-router.ts';
 import { type RequestShellDeps, requestShell } from './request-shell.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { type AdminCallDescription, makesSomething } from '../admin-call.ts';
-import { ADMIN_CALLS } from '../admin-calls.ts';
+import { ADMIN_CALLS } from '../admin-api/calls.ts';
+import { type AdminCallDescription, makesSomething } from '../admin-api/index.ts';
 import { openApiDocument, refusalsOf } from './openapi.ts';
 import { listProblems } from './problem.ts';
 

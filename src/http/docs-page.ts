@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Marked, type Tokens } from 'marked';
-import { escapeHtml } from '../html.ts';
+import { escapeHtml } from '../text/index.ts';
 
 /** A page of the documentation, in Markdown. */
 export interface DocsSource {

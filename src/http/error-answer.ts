@@ -1,5 +1,5 @@
 import { type RefusalDetail, Refused, StoreUnavailable } from '../errors.ts';
-import { shown } from '../input.ts';
+import { shown } from '../input/index.ts';
 import type { LimitRefusal } from '../limits/index.ts';
 import type { CataloguedReason } from './error-catalogue.ts';
 

@@ -1,7 +1,7 @@
 import { type IfMatch, isMet } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
-import { shown } from '../input.ts';
-import type { AdminCallRefusal } from './admin-shell.ts';
+import { shown } from '../input/index.ts';
+import type { AdminCallRefusal } from './admin-router.ts';
 
 /** One element of the list: an entity tag, weak or strong (RFC 9110 section 8.8.3), or nothing (section 5.6.1.2). */
 const ELEMENT = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)")?[ \t]*(,|$)/y;

@@ -1,7 +1,6 @@
 import type { Context } from 'koa';
 import { Refused } from '../errors.ts';
-import { shown } from '../input.ts';
-import { POLLUTING_KEYS } from '../json.ts';
+import { POLLUTING_KEYS, shown } from '../input/index.ts';
 import { type BodyRefusal, readBody } from './form.ts';
 
 export type JsonRefusal = 'json-too-deep' | 'json-key-not-permitted';

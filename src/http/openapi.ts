@@ -1,8 +1,8 @@
 import Router from '@koa/router';
 import { z } from 'zod';
-import { type AdminCallDescription, type AdminCalls, makesSomething } from '../admin-call.ts';
+import { type AdminCallDescription, type AdminCalls, makesSomething } from '../admin-api/index.ts';
 import { ADMIN_API_SCOPES } from '../resources/index.ts';
-import { adminApiPath } from './admin-shell.ts';
+import { adminApiPath } from './admin-router.ts';
 import { answerPrepared, prepare } from './prepared-document.ts';
 import { type AdminRefusal, listProblems, type ProblemText } from './problem.ts';
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Context } from 'koa';
-import { type ReadyAnswer, setReadyAnswer } from '../ready-answer.ts';
+import { type ReadyAnswer, setReadyAnswer } from './ready-answer.ts';
 
 /** A public JSON document that anybody may read from anywhere (CORS), as it is sent. */
 export interface PreparedDocument {

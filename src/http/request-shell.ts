@@ -5,9 +5,8 @@ import type { ServerClock } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import type { Limits } from '../limits/index.ts';
 import type { RequestMeter } from '../observability/index.ts';
-import { type ReadyAnswer, readyAnswer } from '../ready-answer.ts';
 import type { ErrorReferences } from '../refusals/index.ts';
-import { isAdminApi } from './admin-shell.ts';
+import { isAdminApi } from './admin-router.ts';
 import { engineErrorCode } from './engine-errors.ts';
 import { detailOf, type ErrorAnswer, reasonOf } from './error-answer.ts';
 import type { CataloguedReason } from './error-catalogue.ts';
@@ -15,6 +14,7 @@ import { setReference } from './error-reference.ts';
 import { isMachineRefusal, oauthErrorBody, oauthErrorStatus } from './oauth-error.ts';
 import { problemAnswer, type ServerRefusal } from './problem.ts';
 import type { QuarantineGate, QuarantineRefusal } from './quarantine-gate.ts';
+import { type ReadyAnswer, readyAnswer } from './ready-answer.ts';
 
 export interface RequestShellDeps {
   readonly issuer: URL;

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { Refused } from '../errors.ts';
-import { shown } from '../input.ts';
+import { shown } from '../input/index.ts';
 
 /**
  * - `idempotency-key-malformed`: the header is not one key

@@ -1,7 +1,7 @@
 /** Signing keys in the admin API: every call, described. */
 import { z } from 'zod';
-import { adminCall, shownInstant } from '../admin-call.ts';
-import { closedObject, idOf } from '../input.ts';
+import { adminCall, shownInstant } from '../admin-api/index.ts';
+import { closedObject, idOf } from '../input/index.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
 import { rotationInput } from './rotation-input.ts';
 import { SIGNING_KEY_STATUSES } from './signing-key.ts';

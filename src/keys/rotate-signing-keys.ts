@@ -1,6 +1,6 @@
 import { type AuditEvent, type AuthorisedOrigin, eventOrigin, type Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
-import { parseInput } from '../input.ts';
+import { parseInput } from '../input/index.ts';
 import { SIGNING_ALGS, type SigningAlg } from '../oauth.ts';
 import { changeSigningKeys, type KeyChanges, type SigningKeyDeps } from './change-signing-keys.ts';
 import { makeSigningKey } from './create-signing-key.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { closedObject } from '../input.ts';
+import { closedObject } from '../input/index.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
 
 const MAX_OVERLAP_SECONDS = 7 * 86_400;

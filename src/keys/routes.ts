@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import type { Immutable } from '../admin-call.ts';
-import type { AdminShell } from '../admin-shell.ts';
+import type { AdminShell, Immutable } from '../admin-api/index.ts';
 import { type shownSigningKey, signingKeyCalls } from './api.ts';
 import type { SigningKeyDeps } from './change-signing-keys.ts';
 import { type KillRefusal, killSigningKey } from './kill-signing-key.ts';

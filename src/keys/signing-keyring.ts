@@ -2,9 +2,9 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 
 import { isDeepStrictEqual } from 'node:util';
 import type { JWK } from 'jose';
 import type { Clock } from '../clock.ts';
-import { signatureFromDer, signatureToDer } from '../ecdsa-signature.ts';
 import { StoreUnavailable } from '../errors.ts';
 import type { SigningAlg } from '../oauth.ts';
+import { signatureFromDer, signatureToDer } from './ecdsa-signature.ts';
 
 import { SealBroken, type SealingKey } from './sealing.ts';
 import { isPublished, nextChangeAt, type SigningKey, statusAt } from './signing-key.ts';

@@ -1,5 +1,5 @@
 import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
-import { withoutSecrets } from '../secret-text.ts';
+import { withoutSecrets } from '../text/index.ts';
 
 /** Lines that wait for a reader, at most: a log collector that hangs must not take the server's memory. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;

@@ -1,8 +1,7 @@
 /** People in the admin API: every call, described. */
 import { z } from 'zod';
-import { adminCall, shownPage, shownRecord } from '../admin-call.ts';
-import { closedObject, idOf } from '../input.ts';
-import { pageQuery, sortInput } from '../paging.ts';
+import { adminCall, shownPage, shownRecord } from '../admin-api/index.ts';
+import { closedObject, idOf, pageQuery, sortInput } from '../input/index.ts';
 import { ROLES } from './person.ts';
 import { personChanges, personInput } from './person-input.ts';
 

@@ -7,7 +7,7 @@ import {
 } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
-import { parseInput } from '../input.ts';
+import { parseInput } from '../input/index.ts';
 import type { Person } from './person.ts';
 import { personInput } from './person-input.ts';
 import type { PersonStore } from './person-store.ts';

@@ -10,7 +10,7 @@ import {
 } from '../audit/index.ts';
 import { wallAt } from '../clock.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
-import { closedObject, parseInput, plainText } from '../input.ts';
+import { closedObject, parseInput, plainText } from '../input/index.ts';
 import { authorityOf, findLivePass, type LivePass, passLineage } from './live-pass.ts';
 import type { EnrolmentPass, EnrolmentPurpose } from './pass.ts';
 import { newPassValue, passKey } from './pass-value.ts';

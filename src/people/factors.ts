@@ -5,7 +5,7 @@ import type {
 import { type CommitOutcome, eventOrigin, type Origin } from '../audit/index.ts';
 import { wallAt } from '../clock.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
-import { parseInput, plainText } from '../input.ts';
+import { parseInput, plainText } from '../input/index.ts';
 import { passLineage } from './live-pass.ts';
 import type { SessionPass } from './pass.ts';
 import { checkRegistration, passkeyCreation, relyingParty } from './passkey.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { closedObject, idOf, listOf, plainText } from '../input.ts';
+import { closedObject, idOf, listOf, plainText } from '../input/index.ts';
 import { ROLES } from './person.ts';
 
 const roles = listOf(z.enum(ROLES), { least: 1, most: ROLES.length });

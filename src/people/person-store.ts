@@ -1,5 +1,5 @@
 import type { CommitPort, RecordChange } from '../audit/index.ts';
-import type { Page, PageRequest } from '../paging.ts';
+import type { Page, PageRequest } from '../input/index.ts';
 import type { Person } from './person.ts';
 
 export type PersonChange = RecordChange<'person', Person>;

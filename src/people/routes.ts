@@ -1,7 +1,6 @@
 import type { z } from 'zod';
-import type { Immutable, QueryOf } from '../admin-call.ts';
-import type { AdminShell } from '../admin-shell.ts';
-import { mapPage, pageRequest } from '../paging.ts';
+import type { AdminShell, Immutable, QueryOf } from '../admin-api/index.ts';
+import { mapPage, pageRequest } from '../input/index.ts';
 import { peopleCalls, type shownPerson } from './api.ts';
 import { createPerson, type FindStrongerAgents, getPerson, type PersonDeps } from './create-person.ts';
 import { invitePerson } from './invite-person.ts';

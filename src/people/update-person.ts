@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type AuthorisedOrigin,
+  applyChanges,
   assertVersion,
+  changedFields,
   eventOrigin,
   type IfMatch,
   reviseRecord,
 } from '../audit/index.ts';
-import { applyChanges, changedFields } from '../changes.ts';
 import { Refused } from '../errors.ts';
-import { parseInput } from '../input.ts';
+import { parseInput } from '../input/index.ts';
 import { getPerson, type PersonDeps } from './create-person.ts';
 import { isAdministered } from './first-administrator.ts';
 import type { InvitationRefusal } from './invite-person.ts';

@@ -10,7 +10,7 @@ import {
 import type { Origin } from '../audit/index.ts';
 import type { PublishedKeys } from '../clients/index.ts';
 import { CLIENT_AUTH_METHODS, GRANT_TYPES } from '../oauth.ts';
-import { withoutSecrets } from '../secret-text.ts';
+import { withoutSecrets } from '../text/index.ts';
 import { type EngineToken, type EngineTokenRequest, useOurAccessTokens } from './access-token.ts';
 import { adapterFactory, endHeldGrant, findRefreshToken, type GrantEnd } from './adapter.ts';
 import { addNeedsChecks, NEEDS_PARAMETERS, type NeedsDeps } from './authentication-needs.ts';

@@ -1,6 +1,6 @@
 import type { Context, Middleware, Next } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import { withoutSecrets } from '../secret-text.ts';
+import { withoutSecrets } from '../text/index.ts';
 import { renameNeeds } from './authentication-needs.ts';
 
 /**

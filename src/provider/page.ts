@@ -1,4 +1,4 @@
-import { escapeHtml } from '../html.ts';
+import { escapeHtml } from '../text/index.ts';
 
 /** A page that says one thing, for people, with nothing that a page of another site could use. */
 export interface Notice {

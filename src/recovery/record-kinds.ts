@@ -7,9 +7,9 @@ import {
   reviseRecord,
 } from '../audit/index.ts';
 import { type ClientCredential, makeCredential } from '../clients/index.ts';
+import type { Page, PageRequest } from '../input/index.ts';
+import { mapPage } from '../input/index.ts';
 import { killSigningKey, type SigningKey, type SigningKeyDeps } from '../keys/index.ts';
-import type { Page, PageRequest } from '../paging.ts';
-import { mapPage } from '../paging.ts';
 import { type CredentialStore, killPerson, type Person, type PersonStore } from '../people/index.ts';
 import {
   ADMIN_API_RESOURCE_ID,

@@ -1,8 +1,8 @@
 /** Errors in the admin API: every call, described. */
 import { z } from 'zod';
-import { adminCall, shownInstant } from '../admin-call.ts';
+import { adminCall, shownInstant } from '../admin-api/index.ts';
 import { shownEvent } from '../audit/api.ts';
-import { closedObject } from '../input.ts';
+import { closedObject } from '../input/index.ts';
 
 const REFERENCE = 'err_ and 66 characters of base64url, as Error-Ref says, or req_ and 32 hexadecimal digits';
 

@@ -1,4 +1,4 @@
-import type { AdminShell } from '../admin-shell.ts';
+import type { AdminShell } from '../admin-api/index.ts';
 import { refusalCalls } from './api.ts';
 import { type ExplainErrorDeps, explainError } from './explain-error.ts';
 

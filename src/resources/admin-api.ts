@@ -1,4 +1,4 @@
-import type { AdminScope } from '../admin-call.ts';
+import type { AdminScope } from '../admin-api/index.ts';
 import type { ScopeDefinition } from './resource.ts';
 
 /** The resource server that is our own API. Its id is the same everywhere, and no call can kill or narrow it. */

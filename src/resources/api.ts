@@ -1,10 +1,9 @@
 /** Resource servers in the admin API: every call, described. */
 import { z } from 'zod';
-import { adminCall, shownPage, shownRecord } from '../admin-call.ts';
+import { adminCall, shownPage, shownRecord } from '../admin-api/index.ts';
 import { secretIdInput, shownCredential, shownSecret, shownSecrets } from '../clients/api.ts';
-import { closedObject, identifierFilter, idOf } from '../input.ts';
+import { closedObject, identifierFilter, idOf, pageQuery, sortInput } from '../input/index.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
-import { pageQuery, sortInput } from '../paging.ts';
 import { RISKS } from './resource.ts';
 import { resourceChanges, resourceInput } from './resource-input.ts';
 

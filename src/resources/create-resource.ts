@@ -2,7 +2,7 @@ import { type AuthorisedOrigin, assertAuthorityHeld, eventOrigin, type Freshness
 import { makeCredential } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { newId } from '../ids.ts';
-import { parseInput } from '../input.ts';
+import { parseInput } from '../input/index.ts';
 import { ADMIN_API_RESOURCE_ID } from './admin-api.ts';
 import type { Resource } from './resource.ts';
 import { resourceInput } from './resource-input.ts';

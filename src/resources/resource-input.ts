@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { credentialInput } from '../clients/api.ts';
-import { accessTokenTtlSeconds, closedObject, idOf, listOf, plainText, scopeName } from '../input.ts';
+import { accessTokenTtlSeconds, closedObject, idOf, listOf, plainText, scopeName } from '../input/index.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
 import { RISKS } from './resource.ts';
 

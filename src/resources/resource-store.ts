@@ -1,5 +1,5 @@
 import type { CommitPort, RecordChange } from '../audit/index.ts';
-import type { Page, PageRequest } from '../paging.ts';
+import type { Page, PageRequest } from '../input/index.ts';
 import type { Resource } from './resource.ts';
 
 export type ResourceChange = RecordChange<'resource', Resource>;

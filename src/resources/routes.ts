@@ -1,8 +1,7 @@
 import type { z } from 'zod';
-import type { Immutable, QueryOf } from '../admin-call.ts';
-import type { AdminShell } from '../admin-shell.ts';
+import type { AdminShell, Immutable, QueryOf } from '../admin-api/index.ts';
 import { newClientSecret, viewCredential, viewSecrets } from '../clients/index.ts';
-import { mapPage, pageRequest } from '../paging.ts';
+import { mapPage, pageRequest } from '../input/index.ts';
 import { resourceCalls, type shownResource } from './api.ts';
 import { createResource, getResource, type ResourceDeps } from './create-resource.ts';
 import { issueResourceSecret } from './issue-resource-secret.ts';

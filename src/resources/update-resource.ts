@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type AuthorisedOrigin,
+  applyChanges,
   assertVersion,
+  changedFields,
   eventOrigin,
   type IfMatch,
   reviseRecord,
 } from '../audit/index.ts';
-import { applyChanges, changedFields } from '../changes.ts';
-import { parseInput } from '../input.ts';
+import { parseInput } from '../input/index.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
 import { resourceChanges } from './resource-input.ts';

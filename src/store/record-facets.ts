@@ -2,11 +2,11 @@
 import type { Agent } from '../agents/agent.ts';
 import { agentFacets } from '../agents/agent-facets.ts';
 import type { ManagedRecord } from '../audit/index.ts';
-import { nameKeyOf } from '../name-key.ts';
 import type { Person } from '../people/person.ts';
 import { personFacets } from '../people/person-facets.ts';
 import type { Resource } from '../resources/resource.ts';
 import { resourceFacets } from '../resources/resource-facets.ts';
+import { nameKeyOf } from '../text/index.ts';
 
 /** By what a record is found besides its identifier. Derived from the record, and stored beside it for both stores to search. */
 export interface FiledUnder {

@@ -1,6 +1,5 @@
 import type { z } from 'zod';
-import type { Immutable } from '../admin-call.ts';
-import type { AdminShell } from '../admin-shell.ts';
+import type { AdminShell, Immutable } from '../admin-api/index.ts';
 import type { AgentStore } from '../agents/index.ts';
 import { getAgent } from '../agents/index.ts';
 import type { Origin } from '../audit/index.ts';

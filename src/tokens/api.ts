@@ -1,8 +1,7 @@
 /** Tokens in the admin API: every call, described. */
 import { z } from 'zod';
-import { adminCall, shownInstant, shownPage } from '../admin-call.ts';
-import { closedObject, idOf } from '../input.ts';
-import { limitInput } from '../paging.ts';
+import { adminCall, shownInstant, shownPage } from '../admin-api/index.ts';
+import { closedObject, idOf, limitInput } from '../input/index.ts';
 
 const JTI = `tok_${'a'.repeat(43)}`;
 const jti = z

@@ -9,8 +9,8 @@ import {
   receiveDpopProof,
 } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
+import { answerJson } from '../http/ready-answer.ts';
 import { type FormFields, GRANT_TYPES } from '../oauth.ts';
-import { answerJson } from '../ready-answer.ts';
 import { type IntrospectTokenDeps, introspectToken } from './introspect-token.ts';
 import { type IssueTokenDeps, issueClientCredentialsToken } from './issue-token.ts';
 import { answerPreflight, pagesOf } from './pages-of-clients.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { untrustedText } from '../../src/audit/index.ts';
 import { newClientSecret } from '../../src/clients/index.ts';
 import { newId } from '../../src/ids.ts';
-import { withoutSecrets } from '../../src/secret-text.ts';
+import { withoutSecrets } from '../../src/text/index.ts';
 import { newOpaqueToken } from '../../src/tokens/access-token-value.ts';
 import { SEED } from './real-trail.ts';
 

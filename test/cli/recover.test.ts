@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
-import { ADMIN_SCOPES } from '../../src/admin-call.ts';
+import { ADMIN_SCOPES } from '../../src/admin-api/index.ts';
 import { BOOTSTRAP_OPERATOR_ID, type Person } from '../../src/people/index.ts';
 import { credentialRecord } from '../contract/records.ts';
 import { type App, startApp } from '../support/start-app.ts';

@@ -1,8 +1,8 @@
 /** The verbs of the admin API: one for each call, each used once against a server. */
 import test from 'ava';
 import type { z } from 'zod';
-import type { AdminCallDescription } from '../../src/admin-call.ts';
-import { ADMIN_CALLS } from '../../src/admin-calls.ts';
+import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
+import type { AdminCallDescription } from '../../src/admin-api/index.ts';
 import { exampleArguments } from '../../src/cli/calls/example.ts';
 import { verbsOf } from '../../src/cli/calls/verbs.ts';
 import { commandsOf, pathOf } from '../../src/cli/command-tree.ts';

@@ -10,7 +10,7 @@ import { Narrator } from '../../src/cli/demo/narrator.ts';
 import { openOrdersServer } from '../../src/cli/demo/orders-server.ts';
 import { tellStory } from '../../src/cli/demo/story.ts';
 import { certainMoment } from '../../src/clock.ts';
-import type { Running } from '../../src/start.ts';
+import type { Running } from '../../src/process/start.ts';
 import { type Cluster, requestToken, servedBy, startCluster } from '../support/cluster.ts';
 import { populate, sharedMongo } from '../support/deployment.ts';
 import { newProofKey, signProof } from '../support/dpop.ts';

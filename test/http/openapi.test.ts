@@ -1,8 +1,8 @@
 /** `/openapi.json`: true of what is served, in both directions, and every example in it works. */
 import test from 'ava';
-import type { AdminCallDescription } from '../../src/admin-call.ts';
-import { ADMIN_CALLS } from '../../src/admin-calls.ts';
-import { createAdminShell } from '../../src/http/admin-shell.ts';
+import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
+import type { AdminCallDescription } from '../../src/admin-api/index.ts';
+import { createAdminShell } from '../../src/http/admin-router.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { listProblems } from '../../src/http/problem.ts';
 import { type App, startApp } from '../support/start-app.ts';

@@ -9,9 +9,14 @@ import {
 import test from 'ava';
 import { newOrigin } from '../../src/audit/index.ts';
 import { certainMoment } from '../../src/clock.ts';
-import { signatureFromDer, signatureToDer } from '../../src/ecdsa-signature.ts';
 import { makeSigningKey } from '../../src/keys/create-signing-key.ts';
-import { SealBroken, SigningKeyring, sealingKey } from '../../src/keys/index.ts';
+import {
+  SealBroken,
+  SigningKeyring,
+  sealingKey,
+  signatureFromDer,
+  signatureToDer,
+} from '../../src/keys/index.ts';
 
 test('RFC 7518 §3.4: a signature turned from DER verifies, and turns back into the same bytes, over 2,000 of them, short ones too', t => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -10,7 +10,7 @@ import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ADMIN_SCOPES } from '../../src/admin-call.ts';
+import { ADMIN_SCOPES } from '../../src/admin-api/index.ts';
 import { createClient } from '../../src/client/index.ts';
 import { installPythonPackages } from '../support/python-package.ts';
 import { type App, addAgent, addPerson, addResource, getToken, startAppIn } from '../support/start-app.ts';

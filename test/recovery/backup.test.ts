@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { chainHash, storeTrail, verifyTrail } from '../../src/audit/index.ts';
 import { DEPLOYMENT } from '../../src/deployment-epoch.ts';
 import { newId } from '../../src/ids.ts';
-import { packageVersion } from '../../src/package-version.ts';
+import { packageVersion } from '../../src/process/package-version.ts';
 import { backUpSqlite } from '../../src/store/sqlite/backup-file.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Store } from '../../src/store/store.ts';

@@ -1,8 +1,8 @@
 /** Group L over every call of the admin API that is described: a new one is tried the day it is described. */
 import test from 'ava';
-import type { AdminCallDescription } from '../../src/admin-call.ts';
-import { ADMIN_SCOPES, type AdminScope } from '../../src/admin-call.ts';
-import { ADMIN_CALLS } from '../../src/admin-calls.ts';
+import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
+import type { AdminCallDescription } from '../../src/admin-api/index.ts';
+import { ADMIN_SCOPES, type AdminScope } from '../../src/admin-api/index.ts';
 import { newProofKey, signProof } from '../support/dpop.ts';
 import {
   type Answer,

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ADMIN_SCOPES, type AdminScope } from '../../src/admin-call.ts';
+import { ADMIN_SCOPES, type AdminScope } from '../../src/admin-api/index.ts';
 import { type Agent, createAgent } from '../../src/agents/index.ts';
 import { type AdminClient, createClient, ProblemError, TokenError } from '../../src/client/index.ts';
 import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';

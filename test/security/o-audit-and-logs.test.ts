@@ -60,7 +60,8 @@ const ELSEWHERE: Partial<Record<AuditEventType, string>> = {
   'key.removed': 'when the last token of a key has expired: test/keys',
   'key.resealed': 'with another key-encryption key: test/keys',
   'person.credential-resealed': 'with another key-encryption key: test/keys',
-  'deployment.key-noted': 'by the first start with a key-encryption key: test/first-start.test.ts',
+  'deployment.key-noted':
+    'by the first start with a key-encryption key: test/first-start/first-start.test.ts',
   'deployment.key-forgotten': 'with another key-encryption key: test/keys',
   'admin.recovered': 'by whoever runs the host: test/cli/recover.test.ts',
   'deployment.created': 'by the first start of a store: test/recovery',

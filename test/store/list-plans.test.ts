@@ -1,7 +1,7 @@
 /** No list of records scans a table or sorts: each page is a walk along one index, however many records there are. */
 import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
-import type { PageRequest } from '../../src/paging.ts';
+import type { PageRequest } from '../../src/input/index.ts';
 import { listStatement } from '../../src/store/sqlite/list-statement.ts';
 import { migrate } from '../../src/store/sqlite/migrations.ts';
 import { rowsSql } from '../../src/store/sqlite/trail-reads.ts';

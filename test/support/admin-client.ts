@@ -1,4 +1,4 @@
-import type { AdminScope } from '../../src/admin-call.ts';
+import type { AdminScope } from '../../src/admin-api/index.ts';
 import { type AdminClient, createClient } from '../../src/client/index.ts';
 import type { App } from './start-app.ts';
 

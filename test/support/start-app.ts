@@ -12,8 +12,8 @@ import { loadConfig } from '../../src/config/index.ts';
 import type { SlowestPeer } from '../../src/http/listen.ts';
 import { newId } from '../../src/ids.ts';
 import { createPerson, type Person } from '../../src/people/index.ts';
+import { startServer } from '../../src/process/start.ts';
 import { createResource, type Resource } from '../../src/resources/index.ts';
-import { startServer } from '../../src/start.ts';
 import type { Store } from '../../src/store/store.ts';
 import { freePort } from './free-port.ts';
 

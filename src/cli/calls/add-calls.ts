@@ -1,5 +1,5 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { ADMIN_CALLS } from '../../admin-calls.ts';
+import { ADMIN_CALLS } from '../../admin-api/calls.ts';
 import { commandsOf } from '../command-tree.ts';
 import { scopeOption, withServerOptions } from '../open-client.ts';
 import { exampleOf } from './example.ts';

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import type { AdminScope } from '../../admin-call.ts';
+import type { AdminScope } from '../../admin-api/index.ts';
 import { visibleText } from '../../audit/index.ts';
 import { type AdminClient, ProblemError } from '../../client/index.ts';
 import { EXIT, Failure } from '../failure.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AdminCallDescription, AdminCalls } from '../../admin-call.ts';
+import type { AdminCallDescription, AdminCalls } from '../../admin-api/index.ts';
 
 /** How a call of the admin API is typed. */
 export interface Verb {

@@ -9,7 +9,7 @@ import { newClientSecret } from '../../clients/index.ts';
 import { certainMoment } from '../../clock.ts';
 import { loadConfig } from '../../config/index.ts';
 import { newId } from '../../ids.ts';
-import { type Running, startServer } from '../../start.ts';
+import { type Running, startServer } from '../../process/start.ts';
 import { type Exchange, watchedFetch } from './exchange.ts';
 import { type OrdersServer, openOrdersServer } from './orders-server.ts';
 import type { AgentIdentity } from './shop-agent.ts';

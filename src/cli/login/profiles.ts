@@ -13,7 +13,7 @@ import {
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { closedObject } from '../../input.ts';
+import { closedObject } from '../../input/index.ts';
 import { EXIT, Failure } from '../failure.ts';
 
 /** A name that is typed, and stands in files. */

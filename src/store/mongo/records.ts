@@ -8,7 +8,7 @@ import {
   type PageRequest,
   pageOf,
   readCursor,
-} from '../../paging.ts';
+} from '../../input/index.ts';
 import { RecordCache } from '../record-cache.ts';
 import { ANY_RECORD } from '../record-facets.ts';
 import type { AgentUseDocument, RecordDocument, RecordModel } from './database.ts';

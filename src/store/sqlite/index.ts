@@ -11,10 +11,10 @@ import type { Agent } from '../../agents/index.ts';
 import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from '../../audit/index.ts';
 import { DEPLOYMENT } from '../../deployment-epoch.ts';
 import type { KeptAnswer } from '../../idempotency/index.ts';
+import type { Page, PageRequest } from '../../input/index.ts';
 import type { SigningKey } from '../../keys/index.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
 import type { StoreFigures } from '../../observability/index.ts';
-import type { Page, PageRequest } from '../../paging.ts';
 import {
   credentialIdOf,
   type PassKind,

@@ -1,4 +1,4 @@
-import { endOfPrefix, type PageRequest, readCursor } from '../../paging.ts';
+import { endOfPrefix, type PageRequest, readCursor } from '../../input/index.ts';
 import { ANY_RECORD } from '../record-facets.ts';
 import { facetText } from './file-record.ts';
 

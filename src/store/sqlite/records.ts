@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ManagedRecord } from '../../audit/index.ts';
-import { type Listed, type Page, type PageRequest, pageOf } from '../../paging.ts';
+import { type Listed, type Page, type PageRequest, pageOf } from '../../input/index.ts';
 import { RecordCache } from '../record-cache.ts';
 import { listStatement } from './list-statement.ts';
 import type { TurnReader } from './reader.ts';

@@ -1,5 +1,5 @@
-import type { AdminCallDescription, AnswerOf, BodyOf, ParamsOf, QueryOf } from './admin-call.ts';
-import type { AuthorisedOrigin, IfMatch, ManagedRecord } from './audit/index.ts';
+import type { AuthorisedOrigin, IfMatch, ManagedRecord } from '../audit/index.ts';
+import type { AdminCallDescription, AnswerOf, BodyOf, ParamsOf, QueryOf } from './call.ts';
 
 /**
  * What the routes of the admin API are given by the HTTP shell. It stands here, between the capabilities that have routes and

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { Refused } from './errors.ts';
+import { Refused } from '../errors.ts';
+import { nameKeyOf } from '../text/index.ts';
 import { type InputRefusal, shown } from './input.ts';
-import { nameKeyOf } from './name-key.ts';
 
 /**
  * In which order records are listed: by identifier, which is by age unless it was chosen by who registered the record; newest

@@ -5,13 +5,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { ConfigError, parseKeyEncryptionKey } from '../src/config/index.ts';
-import { newId } from '../src/ids.ts';
-import { keyEncryptionKeyName } from '../src/keys/index.ts';
-import { BOOTSTRAP_OPERATOR_ID } from '../src/people/index.ts';
-import { makeFolder } from './cli/run-cli.ts';
-import { type App, type AppOptions, startAppIn } from './support/start-app.ts';
-import { onEachStore, type StoreEnv } from './support/stores.ts';
+import { ConfigError, parseKeyEncryptionKey } from '../../src/config/index.ts';
+import { newId } from '../../src/ids.ts';
+import { keyEncryptionKeyName } from '../../src/keys/index.ts';
+import { BOOTSTRAP_OPERATOR_ID } from '../../src/people/index.ts';
+import { makeFolder } from '../cli/run-cli.ts';
+import { type App, type AppOptions, startAppIn } from '../support/start-app.ts';
+import { onEachStore, type StoreEnv } from '../support/stores.ts';
 
 const SECRETS = ['first', 'second', 'third'].map(
   name => `A-secret-of-the-tests-that-is-the-${name}-0123456789`,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { Refused } from './errors.ts';
-import { SCOPE_TOKEN } from './oauth.ts';
-import { withoutSecrets } from './secret-text.ts';
+import { Refused } from '../errors.ts';
+import { SCOPE_TOKEN } from '../oauth.ts';
+import { withoutSecrets } from '../text/index.ts';
 
 /**
  * What comes from outside, the same way through the API, the command line, files and seeds. Schemas are closed: an unknown

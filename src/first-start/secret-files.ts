@@ -12,18 +12,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Freshness } from './audit/index.ts';
-import { newClientSecret } from './clients/index.ts';
-import { type Config, ConfigError, parseKeyEncryptionKey } from './config/index.ts';
-import { newId } from './ids.ts';
+import type { Freshness } from '../audit/index.ts';
+import { newClientSecret } from '../clients/index.ts';
+import { type Config, ConfigError, parseKeyEncryptionKey } from '../config/index.ts';
+import { newId } from '../ids.ts';
 import {
   assertSigningKeysOpen,
   keyEncryptionKeyName,
   SealBroken,
   type SigningKey,
   sealingKey,
-} from './keys/index.ts';
-import { type Deployment, isNewStore, missingKeyEncryptionKeys } from './recovery/index.ts';
+} from '../keys/index.ts';
+import { type Deployment, isNewStore, missingKeyEncryptionKeys } from '../recovery/index.ts';
 
 /** The credentials of the client with which everything else is set up. */
 export interface BootstrapClient {

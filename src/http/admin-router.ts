@@ -1,6 +1,7 @@
 import Router from '@koa/router';
 import type { Context, Next } from 'koa';
 import type { z } from 'zod';
+import type { AdminAnswer, AdminCall, AdminShell } from '../admin-api/index.ts';
 import {
   type AdminCallDescription,
   type AdminCalls,
@@ -9,8 +10,7 @@ import {
   makesSomething,
   type ParamsOf,
   type QueryOf,
-} from '../admin-call.ts';
-import type { AdminAnswer, AdminCall, AdminShell } from '../admin-shell.ts';
+} from '../admin-api/index.ts';
 import {
   type AuditEvent,
   type AuthorisedOrigin,
@@ -22,7 +22,7 @@ import {
 } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { answerOnce, type IdempotencyDeps, idempotentRequest, type Keeping } from '../idempotency/index.ts';
-import { closedObject, parseInput, shown } from '../input.ts';
+import { closedObject, parseInput, shown } from '../input/index.ts';
 import type { Limits } from '../limits/index.ts';
 import {
   type AdminAuthDeps,

@@ -1,5 +1,5 @@
-import { type Background, recur } from './background.ts';
-import { readTlsPair, type TlsPair } from './config/index.ts';
+import { type Background, recur } from '../background.ts';
+import { readTlsPair, type TlsPair } from '../config/index.ts';
 
 /** How soon a renewed pair is noticed that nobody has announced. */
 const LOOK_EVERY_MS = 60_000;

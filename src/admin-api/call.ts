@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { closedObject } from './input.ts';
+import { closedObject } from '../input/index.ts';
 
 /**
  * A call of the admin API, described once, as data: the server binds a handler to it, checks what comes and goes by it, and makes

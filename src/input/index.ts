@@ -1,0 +1,37 @@
+/**
+ * What comes from outside, and how it is asked for: closed schemas and the one way through them (`input.ts`), the pages of a list
+ * (`paging.ts`), and the names that no JSON may have in it (`polluting-keys.ts`).
+ *
+ * Not here: what each record is made of (`agents/agent-input.ts` and its like), and how a body is read (`http/`).
+ */
+export {
+  accessTokenTtlSeconds,
+  closedObject,
+  type InputRefusal,
+  identifierFilter,
+  idOf,
+  listOf,
+  parseInput,
+  plainText,
+  scopeName,
+  shown,
+} from './input.ts';
+export {
+  type Cursor,
+  cursorOf,
+  endOfPrefix,
+  instantInput,
+  type Listed,
+  type ListQuery,
+  limitInput,
+  mapPage,
+  type Page,
+  type PageRequest,
+  pageOf,
+  pageQuery,
+  pageRequest,
+  type RecordOrder,
+  readCursor,
+  sortInput,
+} from './paging.ts';
+export { hasPollutingKey, POLLUTING_KEYS } from './polluting-keys.ts';
