@@ -1,9 +1,9 @@
 /** Countersign as it is started for real use: durable, audited, logging, its store a SQLite file on a disk. */
+import { newOrigin } from '../src/origin.ts';
 import '../src/process/heap-settings.ts';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createAgent } from '../src/agents/index.ts';
-import { newOrigin } from '../src/audit/index.ts';
 import { certainMoment } from '../src/clock.ts';
 import { loadConfig } from '../src/config/index.ts';
 import { newId } from '../src/ids.ts';

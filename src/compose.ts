@@ -2,6 +2,7 @@
  * The composition root: the one file that knows every folder. It builds what each part needs and hands it over; nothing here
  * decides anything.
  */
+
 import { generateKeyPairSync, hkdfSync } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
@@ -27,7 +28,6 @@ import {
   type AuthorisedOrigin,
   auditRoutes,
   type CheckpointDelivery,
-  newOrigin,
   type Origin,
   pruneTrail,
   RefusalCounter,
@@ -43,19 +43,23 @@ import { Egress } from './egress/index.ts';
 import { Refused, StoreUnavailable } from './errors.ts';
 import { explainRoutes } from './explain/index.ts';
 import { openKeyEncryptionKey, readBootstrapClient, writePrivateFile } from './first-start/index.ts';
-import { createAdminShell } from './http/admin-router.ts';
-import { createApp } from './http/app.ts';
-import { docsRoutes } from './http/docs-routes.ts';
-import { ERROR_CATALOGUE } from './http/error-catalogue.ts';
-import { engineReferences } from './http/error-reference.ts';
-import { readForm } from './http/form.ts';
-import { readJson } from './http/json.ts';
-import { metadataRoutes } from './http/metadata.ts';
-import { openApiRoutes } from './http/openapi.ts';
-import { peerAddress } from './http/peer-address.ts';
-import { probeRoutes } from './http/probes.ts';
-import { assertOpen, createQuarantineGate } from './http/quarantine-gate.ts';
-import { createReadiness } from './http/readiness.ts';
+import {
+  answerJson,
+  assertOpen,
+  createAdminRouter,
+  createApp,
+  createQuarantineGate,
+  createReadiness,
+  docsRoutes,
+  ERROR_CATALOGUE,
+  engineReferences,
+  metadataRoutes,
+  openApiRoutes,
+  peerAddress,
+  probeRoutes,
+  readForm,
+  readJson,
+} from './http/index.ts';
 import { newId } from './ids.ts';
 import {
   advanceSigningKeys,
@@ -68,7 +72,9 @@ import {
 } from './keys/index.ts';
 import { Limits } from './limits/index.ts';
 import { handle } from './liveness.ts';
-import { type ConnectionFigures, type MetricSources, RequestMeter } from './observability/index.ts';
+import type { MetricSources } from './metrics/index.ts';
+import { type ConnectionFigures, RequestMeter } from './observability/index.ts';
+import { newOrigin } from './origin.ts';
 import { browserCookies, pageRoutes } from './pages/index.ts';
 import {
   BOOTSTRAP_OPERATOR_ID,
@@ -281,7 +287,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
   const meter = new RequestMeter(prefix);
   const docsUrl = `${issuer}/docs/errors`;
   const managed = { agents: store, people: store, resources: store, freshness: store };
-  const admin = createAdminShell(
+  const admin = createAdminRouter(
     {
       tokens: store,
       signer,
@@ -460,6 +466,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
           findHeldGrant: engine.heldGrants.find,
           endGrant: engine.heldGrants.end,
           readForm: (ctx, admits) => readForm(ctx, issuerUrl.origin, admits),
+          answerJson,
         },
         prefix,
       ),

@@ -1,4 +1,5 @@
-import type { AuthorisedOrigin, IfMatch, ManagedRecord } from '../audit/index.ts';
+import type { IfMatch, ManagedRecord } from '../managed-record.ts';
+import type { AuthorisedOrigin } from '../origin.ts';
 import type { AdminCallDescription, AnswerOf, BodyOf, ParamsOf, QueryOf } from './call.ts';
 
 /**

@@ -1,6 +1,4 @@
-import type { Moment } from '../clock.ts';
-import { newId } from '../ids.ts';
-
+import type { Origin } from '../origin.ts';
 /**
  * Every kind of event the trail can hold, with what it says in words. The set is closed: `docs/audit.md` is this table, and a
  * test holds the two together. Events ending in `-refused` record a decision against the caller; all others record something
@@ -132,24 +130,6 @@ export interface AuditEvent {
   /** How many alike events this row stands for; 1 where absent. */
   readonly count?: number;
   readonly detail?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
-}
-
-/** Which request an event belongs to: the part of an event that every event of a request shares. */
-export interface Origin extends Moment {
-  readonly requestId: string;
-  readonly address?: string;
-  /** The client on whose authority an administrative change is made. */
-  readonly client?: string;
-  /** For whom that client acts, and who acts, newest first: as its token says (RFC 8693). */
-  readonly subject?: string;
-  readonly actor?: readonly string[];
-  /** What that client's token allows. Without it a client may grant nothing; without a client, the operator acts in person. */
-  readonly scopes?: readonly string[];
-}
-
-/** A request, or a piece of the server's own work, that begins now. */
-export function newOrigin(moment: Moment): Origin {
-  return { requestId: newId('req', moment.now), ...moment };
 }
 
 /** The shared part of the events of one request. */

@@ -7,28 +7,30 @@
  *
  * Not here: operational logs, which may be lost, and metrics.
  */
+export type { IfMatch, ManagedRecord } from '../managed-record.ts';
+export {
+  type AuthorisedOrigin,
+  type Authority,
+  COUNTED,
+  type HeldAuthority,
+  type HoldingPass,
+  type NoAuthority,
+  type Origin,
+  TAKES_AWAY,
+  WITHOUT_END_MS,
+} from '../origin.ts';
 export {
   AUDIT_EVENTS,
   type AuditEvent,
   type AuditEventType,
   eventOrigin,
-  newOrigin,
-  type Origin,
 } from './audit-event.ts';
 export type { AuditStore, RowsRequest } from './audit-store.ts';
 export {
-  type AuthorisedOrigin,
-  type Authority,
   AuthorityEnded,
   type AuthorityRefusal,
   assertAuthorityHeld,
-  COUNTED,
   findEndedHandle,
-  type HeldAuthority,
-  type HoldingPass,
-  type NoAuthority,
-  TAKES_AWAY,
-  WITHOUT_END_MS,
 } from './authority.ts';
 export { type AuditRow, canonicalEvent, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
 export { applyChanges, changedFields } from './changes.ts';
@@ -60,7 +62,6 @@ export { pruneTrail, type RetentionStore } from './retention.ts';
 export {
   assertVersion,
   type Freshness,
-  type IfMatch,
   isMet,
   type Revision,
   type RevisionRefusal,
@@ -82,7 +83,6 @@ export type {
   CommitPort,
   Conflict,
   InsertRecord,
-  ManagedRecord,
   RecordChange,
   ReplaceRecord,
   Uncommitted,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type AuditEvent, eventOrigin, type Origin } from './audit-event.ts';
+import type { Origin } from '../origin.ts';
+import { type AuditEvent, eventOrigin } from './audit-event.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { LaneHead } from './chain.ts';
 import { digestOfCuts, type LaneCut, type MoveCuts } from './cut.ts';

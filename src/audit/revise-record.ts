@@ -1,7 +1,9 @@
 import { Refused, StoreUnavailable } from '../errors.ts';
+import type { IfMatch, ManagedRecord } from '../managed-record.ts';
+import type { Authority } from '../origin.ts';
 import type { AuditEvent } from './audit-event.ts';
-import { type Authority, assertAuthorityHeld } from './authority.ts';
-import type { CommitPort, ManagedRecord, ReplaceRecord } from './unit-of-commit.ts';
+import { assertAuthorityHeld } from './authority.ts';
+import type { CommitPort, ReplaceRecord } from './unit-of-commit.ts';
 
 /** Knows when this process has caught up with the others; see `TokenStore.fresh`. */
 export interface Freshness {
@@ -70,9 +72,6 @@ export async function reviseRecord<Collection extends string, R extends ManagedR
   }
   throw new StoreUnavailable(`a record was changed ${MAX_ATTEMPTS} times while it was being changed`);
 }
-
-/** The versions of a record that a change may be made to: any there is, one, or some. */
-export type IfMatch = '*' | number | readonly number[];
 
 /** Whether a condition holds for a record at this version; undefined for what has no version (RFC 9110 section 13.1.1). */
 export function isMet(condition: IfMatch, version: number | undefined): boolean {

@@ -1,6 +1,7 @@
 import type { Handle } from '../liveness.ts';
+import type { ManagedRecord } from '../managed-record.ts';
+import type { Authority } from '../origin.ts';
 import type { AuditEvent } from './audit-event.ts';
-import type { Authority } from './authority.ts';
 
 /**
  * A change and its evidence, as plain data (I10). The store applies all changes of a unit and appends all its events in one
@@ -72,18 +73,6 @@ export type Uncommitted =
 export interface CommitPort<Change> {
   /** @throws {StoreUnavailable} when the store cannot answer */
   commit(unit: Unit<Change>): Promise<CommitOutcome>;
-}
-
-/** What every managed record has in common. */
-export interface ManagedRecord {
-  readonly id: string;
-  /** Counts changes, from 1: a replacement names the version it was read at. */
-  readonly version: number;
-  /** Raised by every cutoff: tokens issued under an older epoch are dead (see `liveness.ts`). */
-  readonly epoch: number;
-  /** Milliseconds since the epoch. */
-  readonly createdAt: number;
-  readonly updatedAt: number;
 }
 
 /** Adds a record. Conflict: `already-exists`. Every process is told of it in commit order. */

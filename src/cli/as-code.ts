@@ -22,7 +22,8 @@ import {
 import { visibleText } from '../audit/index.ts';
 import { type AdminClient, createClient, ProblemError } from '../client/index.ts';
 import { EXIT, Failure } from './failure.ts';
-import { type FoundServer, findServer } from './login/find-server.ts';
+import { findServer } from './login/find-server.ts';
+import type { FoundServer } from './login/profiles.ts';
 import { write } from './output.ts';
 import { patientFetch } from './patient-fetch.ts';
 import { showProgress } from './progress.ts';

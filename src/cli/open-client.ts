@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import { ADMIN_SCOPES, type AdminScope } from '../admin-api/index.ts';
 import { type AdminClient, createClient } from '../client/index.ts';
-import { type FoundServer, findServer } from './login/find-server.ts';
+import { findServer } from './login/find-server.ts';
+import type { FoundServer } from './login/profiles.ts';
 import { type OutputFormat, outputOption } from './output.ts';
 
 /** The options of every verb that calls a server. */

@@ -1,10 +1,11 @@
 import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type CheckpointedHeads, newOrigin, type Origin, verifyCheckpoints } from '../audit/index.ts';
+import { type CheckpointedHeads, type Origin, verifyCheckpoints } from '../audit/index.ts';
 import { certainMoment } from '../clock.ts';
 import { type Config, loadConfig, parseKeyEncryptionKey } from '../config/index.ts';
 import { Refused } from '../errors.ts';
 import { sealingKey } from '../keys/index.ts';
+import { newOrigin } from '../origin.ts';
 import type { RecoveryDeps, RecoveryRefusal } from '../recovery/index.ts';
 import type { Store } from '../store/store.ts';
 import { openExistingStore } from './open-existing-store.ts';

@@ -3,9 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { documentsJsonSchema } from '../as-code/index.ts';
 import { renderAuditPage } from '../audit/index.ts';
 import { renderConfigurationPage, renderEnvExample } from '../config/index.ts';
-import { renderApiPage } from '../http/describe-api.ts';
-import { renderErrorsPage } from '../http/describe-errors.ts';
-import { renderMetricsPage } from '../observability/index.ts';
+import { renderApiPage, renderErrorsPage } from '../http/index.ts';
+import { renderMetricsPage } from '../metrics/index.ts';
 import { renderCliPage } from './cli-page.ts';
 
 /**

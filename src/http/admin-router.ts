@@ -31,20 +31,13 @@ import {
   authenticateAdmin,
 } from './admin-auth.ts';
 import type { BodyRefusal } from './form.ts';
-import { assertMet, readIfMatch } from './if-match.ts';
+import { assertMet, type IfMatchRefusal, readIfMatch } from './if-match.ts';
 import { readJson } from './json.ts';
 
-/**
- * - `version-required`: a change has to say which version it is made to
- * - `if-match-malformed`: what is said of versions cannot be read
- */
-export type AdminCallRefusal =
-  | 'route-unknown'
-  | 'method-not-allowed'
-  | 'version-required'
-  | 'if-match-malformed';
+/** - `version-required`: a change has to say which version it is made to */
+export type AdminCallRefusal = 'route-unknown' | 'method-not-allowed' | 'version-required' | IfMatchRefusal;
 
-export interface AdminShellDeps extends AdminAuthDeps {
+export interface AdminRouterDeps extends AdminAuthDeps {
   readonly issuer: URL;
   readonly audit: CommitPort<never>;
   readonly idempotency: IdempotencyDeps;
@@ -77,7 +70,7 @@ export interface AdminRouter extends AdminShell {
  *
  * @param calls every call there is, by `operationId`: no other can be bound
  */
-export function createAdminShell(deps: AdminShellDeps, calls: AdminCalls): AdminRouter {
+export function createAdminRouter(deps: AdminRouterDeps, calls: AdminCalls): AdminRouter {
   const prefix = `${adminApiPath(deps.issuer)}/v1`;
   const router = new Router({ sensitive: true, strict: true, prefix });
   const unbound = new Map(Object.entries(calls).map(([operationId, call]) => [call, operationId]));
@@ -231,7 +224,7 @@ function checkAnswer<D extends AdminCallDescription>(
 }
 
 async function recordRefusal(
-  deps: AdminShellDeps,
+  deps: AdminRouterDeps,
   ctx: Context,
   origin: Origin,
   refusal: Refused,

@@ -1,12 +1,12 @@
 import { type RefusalDetail, Refused, StoreUnavailable } from '../errors.ts';
 import { shown } from '../input/index.ts';
 import type { LimitRefusal } from '../limits/index.ts';
-import type { CataloguedReason } from './error-catalogue.ts';
+import type { ErrorReason } from '../refusals/index.ts';
 
 /** An error as it goes out. */
-export interface ErrorAnswer {
+export interface ErrorAnswer<Reason extends ErrorReason> {
   /** For the reference: who refuses, and why. */
-  readonly reason: CataloguedReason;
+  readonly reason: Reason;
   readonly status: number;
   readonly mediaType: string;
   readonly body: string;

@@ -1,7 +1,9 @@
 import { type IfMatch, isMet } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { shown } from '../input/index.ts';
-import type { AdminCallRefusal } from './admin-router.ts';
+
+/** - `if-match-malformed`: what is said of versions cannot be read */
+export type IfMatchRefusal = 'if-match-malformed';
 
 /** One element of the list: an entity tag, weak or strong (RFC 9110 section 8.8.3), or nothing (section 5.6.1.2). */
 const ELEMENT = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)")?[ \t]*(,|$)/y;
@@ -13,7 +15,7 @@ const VERSION = /^[1-9]\d{0,14}$/;
  * nor does a tag that we never give: they are left out.
  *
  * @param header the header as it came, several joined by commas; undefined where there was none
- * @throws {Refused<AdminCallRefusal>} `if-match-malformed`: what cannot be read is not taken for no condition
+ * @throws {Refused<IfMatchRefusal>} `if-match-malformed`: what cannot be read is not taken for no condition
  */
 export function readIfMatch(header: string | undefined): IfMatch | undefined {
   if (header === undefined) return undefined;
@@ -46,7 +48,7 @@ export function assertMet(condition: IfMatch | undefined, version: number | unde
 }
 
 function refuse(header: string): never {
-  throw new Refused<AdminCallRefusal>('if-match-malformed', {
+  throw new Refused<IfMatchRefusal>('if-match-malformed', {
     parameter: 'If-Match',
     sent: shown(header),
     permitted: ['*', 'the ETag of a record, like "3"', 'several of them, separated by commas'],

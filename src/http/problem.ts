@@ -231,7 +231,7 @@ export function listProblems(): readonly (readonly [AdminRefusal, ProblemText])[
  *
  * @param docsUrl where the page about errors is
  */
-export function problemAnswer(error: unknown, docsUrl: string): ErrorAnswer {
+export function problemAnswer(error: unknown, docsUrl: string): ErrorAnswer<`api/${AdminRefusal}`> {
   const reason = reasonOf(error, isAdminRefusal);
   const text: ProblemText = PROBLEMS[reason];
   const detail = reason === 'internal-error' ? {} : detailOf(error);

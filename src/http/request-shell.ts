@@ -1,17 +1,18 @@
 import type { Context, Middleware, Next } from 'koa';
 import type { Logger } from 'pino';
-import { newOrigin, type Origin } from '../audit/index.ts';
+import type { Origin } from '../audit/index.ts';
 import type { ServerClock } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import type { Limits } from '../limits/index.ts';
 import type { RequestMeter } from '../observability/index.ts';
+import { newOrigin } from '../origin.ts';
 import type { ErrorReferences } from '../refusals/index.ts';
 import { isAdminApi } from './admin-router.ts';
 import { engineErrorCode } from './engine-errors.ts';
 import { detailOf, type ErrorAnswer, reasonOf } from './error-answer.ts';
 import type { CataloguedReason } from './error-catalogue.ts';
 import { setReference } from './error-reference.ts';
-import { isMachineRefusal, oauthErrorBody, oauthErrorStatus } from './oauth-error.ts';
+import { isMachineRefusal, type MachineRefusal, oauthErrorBody, oauthErrorStatus } from './oauth-error.ts';
 import { problemAnswer, type ServerRefusal } from './problem.ts';
 import type { QuarantineGate, QuarantineRefusal } from './quarantine-gate.ts';
 import { type ReadyAnswer, readyAnswer } from './ready-answer.ts';
@@ -153,7 +154,7 @@ function isServerRefusal(error: unknown): boolean {
   return error instanceof Refused && SERVER_REFUSALS.has(error.reason);
 }
 
-function oauthAnswer(error: unknown, ctx: Context, docsUrl: string): ErrorAnswer {
+function oauthAnswer(error: unknown, ctx: Context, docsUrl: string): ErrorAnswer<`oauth/${MachineRefusal}`> {
   const reason = reasonOf(error, isMachineRefusal);
   const status = oauthErrorStatus(reason);
   // RFC 6749 section 5.2: a client that tried the Authorization header is told the scheme.

@@ -2,7 +2,7 @@ import { scopesAt, useApplication } from '../agents/index.ts';
 import type { KnownApplication } from '../applications/index.ts';
 import { eventOrigin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
-import type { PageRefusal } from '../http/page-refusals.ts';
+import type { PageRefusal } from '../http/index.ts';
 import type { PendingAuthorization } from '../provider/index.ts';
 import type { Resource } from '../resources/index.ts';
 import { grantHandleId, newGrantId } from '../tokens/index.ts';

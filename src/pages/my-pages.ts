@@ -2,7 +2,7 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import { type Agent, agentStatus, killAgent, listAgents, scopesAt } from '../agents/index.ts';
 import { type AuthorisedOrigin, listEvents } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
-import type { PageRefusal } from '../http/page-refusals.ts';
+import type { PageRefusal } from '../http/index.ts';
 import {
   beginPasskey,
   beginTotpChange,

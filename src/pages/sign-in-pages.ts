@@ -1,6 +1,6 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
 import { Refused } from '../errors.ts';
-import { PAGE_REFUSALS, type PageRefusal } from '../http/page-refusals.ts';
+import { PAGE_REFUSALS, type PageRefusal } from '../http/index.ts';
 import type { FormFields } from '../oauth.ts';
 import {
   beginAssertion,

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { type Deadline, ServerClock, type SystemTime } from '../clock.ts';
 import { type Composition, compose } from '../compose.ts';
 import { type Config, ConfigError, certificateEndsAt, localIssuer, type TlsPair } from '../config/index.ts';
-import { type Listening, listen, type SlowestPeer } from '../http/listen.ts';
+import { type Listening, listen, type SlowestPeer } from '../http/index.ts';
 import { ConnectionFigures, createLog, flushTraces, startTracing } from '../observability/index.ts';
 import type { Store } from '../store/store.ts';
 import { packageVersion } from './package-version.ts';
@@ -156,7 +156,7 @@ async function openMetrics(
   renewal: TlsRenewal | undefined,
   log: Logger,
 ): Promise<Listening> {
-  const { metricsEndpoint } = await import('../observability/metrics-endpoint.ts');
+  const { metricsEndpoint } = await import('../metrics/metrics-endpoint.ts');
   const sources = {
     ...composition.metrics,
     certificateEndsAt: () => renewal && certificateEndsAt(renewal.pair),

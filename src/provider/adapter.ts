@@ -1,9 +1,10 @@
 import { createSecretKey, hash, hkdfSync } from 'node:crypto';
 import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
-import { type CommitOutcome, newOrigin, type Origin } from '../audit/index.ts';
+import type { CommitOutcome, Origin } from '../audit/index.ts';
 import type { Moment } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
 import { type SealingKey, sealingKey } from '../keys/index.ts';
+import { newOrigin } from '../origin.ts';
 import { actingAuthority, refuseEnded } from './acting-authority.ts';
 import type { ClientLookup, ClientSource } from './client-metadata.ts';
 import type { EngineChange, EngineStore, StoredEngineRecord } from './engine-store.ts';

@@ -1,6 +1,7 @@
 import type { CommitOutcome, Unit } from '../audit/index.ts';
 import { StoreUnavailable } from '../errors.ts';
-import { CommitFigures, inSpan } from '../observability/index.ts';
+import { inSpan } from '../observability/index.ts';
+import { CommitFigures } from './store-figures.ts';
 
 type Waiting<Change> = {
   readonly unit: Unit<Change>;

@@ -3,7 +3,6 @@ import type { AuditStore, CommitPort, MoveCuts, RetentionStore } from '../audit/
 import type { KeepAnswer, KeptAnswerStore } from '../idempotency/index.ts';
 import type { SigningKeyChange, SigningKeyStore } from '../keys/index.ts';
 import type { AttemptStore } from '../limits/index.ts';
-import type { StoreFigures } from '../observability/index.ts';
 import type {
   CredentialChange,
   CredentialStore,
@@ -16,6 +15,9 @@ import type { EngineChange, EngineStore } from '../provider/engine-store.ts';
 import type { DeploymentChange, DeploymentStore } from '../recovery/deployment.ts';
 import type { ResourceChange, ResourceStore } from '../resources/index.ts';
 import type { TokenChange, TokenStore } from '../tokens/index.ts';
+import type { StoreFigures } from './store-figures.ts';
+
+export type { StoreFigures };
 
 /** Everything that a unit of commit may change. */
 export type Change =

@@ -9,7 +9,6 @@ import {
   receiveDpopProof,
 } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
-import { answerJson } from '../http/ready-answer.ts';
 import { type FormFields, GRANT_TYPES } from '../oauth.ts';
 import { type IntrospectTokenDeps, introspectToken } from './introspect-token.ts';
 import { type IssueTokenDeps, issueClientCredentialsToken } from './issue-token.ts';
@@ -49,6 +48,8 @@ export interface MachineEndpointDeps
     ctx: Context,
     admits?: (origin: string, form: FormFields) => Promise<boolean>,
   ): Promise<FormFields>;
+  /** Answers with JSON that nobody may keep. */
+  answerJson(ctx: Context, body: string): void;
 }
 
 /**
@@ -93,7 +94,10 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const limited = deps.limits.takeToken(authenticated.client.clientId, origin);
     if (limited) await limited;
     const request = { resources: form.getAll('resource'), scope: form.get('scope'), proof };
-    answerJson(ctx, JSON.stringify(await issueClientCredentialsToken(deps, authenticated, request, origin)));
+    deps.answerJson(
+      ctx,
+      JSON.stringify(await issueClientCredentialsToken(deps, authenticated, request, origin)),
+    );
   });
 
   router.post('/par', async (ctx, next) => {
@@ -109,7 +113,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const { origin } = ctx.state;
     const authenticated = await authenticateClient(deps, ctx.headers.authorization, form, origin);
     const answer = await introspectToken(deps, authenticated, requiredToken(form), origin);
-    if (!prefersSigned(ctx)) return answerJson(ctx, answer);
+    if (!prefersSigned(ctx)) return deps.answerJson(ctx, answer);
     const { clientId } = authenticated.client;
     ctx.set('Cache-Control', 'no-store');
     ctx.type = SIGNED_INTROSPECTION;
@@ -121,7 +125,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const { origin } = ctx.state;
     const authenticated = await authenticateClient(publicClients, ctx.headers.authorization, form, origin);
     await revokeToken(deps, authenticated, requiredToken(form), origin);
-    answerJson(ctx, '{}');
+    deps.answerJson(ctx, '{}');
   });
 
   return router;

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
 import type { AdminCallDescription } from '../../src/admin-api/index.ts';
-import { createAdminShell } from '../../src/http/admin-router.ts';
+import { createAdminRouter } from '../../src/http/admin-router.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { listProblems } from '../../src/http/problem.ts';
 import { type App, startApp } from '../support/start-app.ts';
@@ -98,7 +98,7 @@ test('every problem of the API is one that some operation documents', t => {
 });
 
 test('a server binds every described call, and no other', t => {
-  const shell = createAdminShell({ issuer: new URL('https://as.example') } as never, {
+  const shell = createAdminRouter({ issuer: new URL('https://as.example') } as never, {
     getAgent: ADMIN_CALLS.getAgent,
   });
   t.throws(() => shell.routes(), { message: 'nothing is bound to getAgent' });

@@ -7,7 +7,6 @@ import {
   verify,
 } from 'node:crypto';
 import test from 'ava';
-import { newOrigin } from '../../src/audit/index.ts';
 import { certainMoment } from '../../src/clock.ts';
 import { makeSigningKey } from '../../src/keys/create-signing-key.ts';
 import {
@@ -17,6 +16,7 @@ import {
   signatureFromDer,
   signatureToDer,
 } from '../../src/keys/index.ts';
+import { newOrigin } from '../../src/origin.ts';
 
 test('RFC 7518 §3.4: a signature turned from DER verifies, and turns back into the same bytes, over 2,000 of them, short ones too', t => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

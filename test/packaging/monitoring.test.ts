@@ -5,7 +5,7 @@ import { parser } from '@prometheus-io/lezer-promql';
 import test from 'ava';
 import { parse } from 'yaml';
 import { AUDIT_EVENTS } from '../../src/audit/audit-event.ts';
-import { CATALOGUE } from '../../src/observability/index.ts';
+import { CATALOGUE } from '../../src/metrics/index.ts';
 import { startApp } from '../support/start-app.ts';
 
 interface Rule {

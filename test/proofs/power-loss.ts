@@ -9,12 +9,13 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { newOrigin, storeTrail, verifyTrail } from '../../src/audit/index.ts';
+import { storeTrail, verifyTrail } from '../../src/audit/index.ts';
 import { certainMoment } from '../../src/clock.ts';
 import { parseKeyEncryptionKey } from '../../src/config/index.ts';
 import { newId } from '../../src/ids.ts';
 import { sealingKey } from '../../src/keys/index.ts';
 import { isLive } from '../../src/liveness.ts';
+import { newOrigin } from '../../src/origin.ts';
 import { openDeployment } from '../../src/recovery/index.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import type { Store } from '../../src/store/store.ts';

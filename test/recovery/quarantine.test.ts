@@ -13,7 +13,6 @@ import {
   chainEvent,
   emptyLane,
   type LaneHead,
-  newOrigin,
   type Removal,
   storeTrail,
   type Trail,
@@ -24,6 +23,7 @@ import { DEPLOYMENT, isQuarantineEpoch } from '../../src/deployment-epoch.ts';
 import { newId } from '../../src/ids.ts';
 import { sealingKey } from '../../src/keys/index.ts';
 import { isLive } from '../../src/liveness.ts';
+import { newOrigin } from '../../src/origin.ts';
 import {
   confirmRecord,
   getQuarantined,

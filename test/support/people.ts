@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { generateSync } from 'otplib';
-import { type AuditEvent, type AuthorisedOrigin, newOrigin, RefusalCounter } from '../../src/audit/index.ts';
+import { type AuditEvent, type AuthorisedOrigin, RefusalCounter } from '../../src/audit/index.ts';
 import { certainMoment } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { newId } from '../../src/ids.ts';
 import { sealingKey } from '../../src/keys/index.ts';
+import { newOrigin } from '../../src/origin.ts';
 import {
   beginTotp,
   createPerson,

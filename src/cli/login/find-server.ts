@@ -2,13 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { COMMAND_LINE_NAMES, parseIssuer } from '../../config/index.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { findLocalServer } from './local-server.ts';
-import { type Profile, profilesFile, readProfiles } from './profiles.ts';
-
-/** A server to call, and as whom. */
-export interface FoundServer extends Profile {
-  /** Where this was said, in words. */
-  readonly source: string;
-}
+import { type FoundServer, type Profile, profilesFile, readProfiles } from './profiles.ts';
 
 /**
  * Finds the server that is meant. What is said more closely wins: a profile by name, the environment's variables, the

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig } from '../../config/index.ts';
 import { EXIT, Failure } from '../failure.ts';
-import type { FoundServer } from './find-server.ts';
+import type { FoundServer } from './profiles.ts';
 
 /**
  * The server that this directory's configuration starts, with its bootstrap client: what `countersign start` has just made here

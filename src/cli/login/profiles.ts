@@ -28,6 +28,12 @@ const profiles = closedObject({
 
 /** A server, and the administrator's client there. */
 export type Profile = z.output<typeof profile>;
+
+/** A server to call, and as whom. */
+export interface FoundServer extends Profile {
+  /** Where this was said, in words. */
+  readonly source: string;
+}
 export type Profiles = z.output<typeof profiles>;
 
 /** Where they are: in the user's configuration directory (XDG Base Directory Specification). */

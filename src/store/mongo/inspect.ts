@@ -1,5 +1,5 @@
-import type { StoreInspection } from '../inspect-store.ts';
 import { eventAt } from '../sqlite/inspect.ts';
+import type { StoreInspection } from '../store-inspection.ts';
 import { nativeDatabase, openDatabase, type RecordDocument } from './database.ts';
 import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 

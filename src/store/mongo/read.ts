@@ -1,6 +1,6 @@
 import mongoose, { type QueryFilter } from 'mongoose';
 import { StoreUnavailable } from '../../errors.ts';
-import { ReadFigures } from '../../observability/index.ts';
+import { ReadFigures } from '../store-figures.ts';
 
 /** A read that takes longer is a failed one: whoever waits for it is waiting for a yes or a no. */
 const READ_TIMEOUT_MS = 1_000;

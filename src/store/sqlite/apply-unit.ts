@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Agent } from '../../agents/index.ts';
-import type { HeldAuthority } from '../../audit/authority.ts';
 import { findEndedHandle } from '../../audit/authority.ts';
 import { chainEvent } from '../../audit/chain.ts';
 import { facetsOfEvent } from '../../audit/event-facets.ts';
@@ -9,6 +8,7 @@ import type { CommitOutcome, Conflict, LaneHead, MoveCuts } from '../../audit/in
 import { refusedRequestOf } from '../../audit/refused-request.ts';
 import type { SigningKey } from '../../keys/index.ts';
 import type { Handle } from '../../liveness.ts';
+import type { HeldAuthority } from '../../origin.ts';
 import type { Person, PersonCredential } from '../../people/index.ts';
 import type { AdoptedRow, Deployment } from '../../recovery/deployment.ts';
 import type { Resource } from '../../resources/index.ts';

@@ -14,7 +14,6 @@ import type { KeptAnswer } from '../../idempotency/index.ts';
 import type { Page, PageRequest } from '../../input/index.ts';
 import type { SigningKey } from '../../keys/index.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
-import type { StoreFigures } from '../../observability/index.ts';
 import {
   credentialIdOf,
   type PassKind,
@@ -31,6 +30,7 @@ import { mayHaveBeenUsed } from '../before-restore.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import { EpochRegistry } from '../epoch-registry.ts';
 import type { Change, Store, StoreOptions } from '../store.ts';
+import type { StoreFigures } from '../store-figures.ts';
 import { UseNotes } from '../use-notes.ts';
 import { tokenKey } from './apply-unit.ts';
 import { openForReading } from './database.ts';

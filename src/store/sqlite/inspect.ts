@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { StoreInspection } from '../inspect-store.ts';
+import type { StoreInspection } from '../store-inspection.ts';
 import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 
 /** Tables that came later are missing in a store that waits to be migrated. */

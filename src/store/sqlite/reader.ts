@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreUnavailable } from '../../errors.ts';
-import { ReadFigures } from '../../observability/index.ts';
+import { ReadFigures } from '../store-figures.ts';
 
 type Lookup = {
   readonly read: () => unknown;

@@ -20,6 +20,6 @@ ${rows.join('\n')}
 Besides these, the process and its runtime are described by the \`process_…\` and \`nodejs_…\` metrics of [prom-client](https://github.com/siimon/prom-client): CPU, memory, open files, garbage
 collection, and the delay of the event loop (\`nodejs_eventloop_lag_p99_seconds\`).
 
-This page is made from \`src/observability/catalogue.ts\` by \`npm run docs\`.
+This page is made from \`src/metrics/catalogue.ts\` by \`npm run docs\`.
 `;
 }

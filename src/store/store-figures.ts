@@ -1,5 +1,5 @@
 import type { AuditEvent, AuditEventType, Conflict } from '../audit/index.ts';
-import { BATCH_BOUNDS, DURATION_BOUNDS_MS, Histogram } from './histogram.ts';
+import { BATCH_BOUNDS, DURATION_BOUNDS_MS, Histogram } from '../observability/index.ts';
 
 /** What a store tells of its own work since it was opened: numbers, to be read at any time. */
 export interface StoreFigures {

@@ -1,11 +1,15 @@
 import type { CheckpointFigures, DeliveryFigures } from '../audit/index.ts';
 import type { Egress } from '../egress/index.ts';
 import type { Limits } from '../limits/index.ts';
+import {
+  type ConnectionFigures,
+  ENDPOINTS,
+  type Histogram,
+  OUTCOMES,
+  type RequestMeter,
+} from '../observability/index.ts';
+import type { StoreFigures } from '../store/store.ts';
 import type { IntrospectionFigures } from '../tokens/index.ts';
-import type { ConnectionFigures } from './connection-figures.ts';
-import type { Histogram } from './histogram.ts';
-import { ENDPOINTS, OUTCOMES, type RequestMeter } from './request-meter.ts';
-import type { StoreFigures } from './store-figures.ts';
 
 /** Where the figures are. What is undefined is not in use, and its metrics have no samples. */
 export interface MetricSources {
