@@ -6,7 +6,7 @@ import type { Person } from '../people/person.ts';
 import { personFacets } from '../people/person-facets.ts';
 import type { Resource } from '../resources/resource.ts';
 import { resourceFacets } from '../resources/resource-facets.ts';
-import { nameKeyOf } from '../text/index.ts';
+import { nameKeyOf } from '../text/name-key.ts';
 
 /** By what a record is found besides its identifier. Derived from the record, and stored beside it for both stores to search. */
 export interface FiledUnder {
