@@ -83,6 +83,9 @@ export class ServerClock {
     return Math.floor(this.#time);
   };
 
+  /** The latest that it may be, in milliseconds since the epoch: `moment().latest`, likewise. */
+  readonly latest: Clock = () => this.moment().latest;
+
   moment(): Moment {
     const wall = this.#read();
     const now = Math.floor(this.#time);

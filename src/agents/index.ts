@@ -7,6 +7,7 @@
  * Not here: how it proves itself (`clients/`) and what its tokens say (`tokens/`).
  */
 export { type Agent, type AgentStatus, agentStatus, type ResourceScopes, scopesAt } from './agent.ts';
+export { agentClient } from './agent-client.ts';
 export { type AgentChanges, type AgentInput, agentChanges, agentInput } from './agent-input.ts';
 export type { AgentChange, AgentStore } from './agent-store.ts';
 export {

@@ -7,6 +7,8 @@
  */
 export type { ApplicationIdentity, KnownApplication } from './application.ts';
 export { type AdmittedFeatures, Applications, type ApplicationsDeps, type Lookup } from './applications.ts';
+export { type ClientLookups, clientLookups, everyClient, registeredClients } from './client-directory.ts';
+export { findGrantable, findParties, type GrantableScopes, type Parties } from './find-grantable.ts';
 export type { DocumentProblem } from './metadata-document.ts';
 export type { RegistrationRefusal } from './register.ts';
 export { type RegistrationRouteDeps, registrationRoutes } from './routes.ts';

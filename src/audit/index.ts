@@ -54,6 +54,7 @@ export {
 export { renderAuditPage } from './describe-events.ts';
 export { facetsOfEvent } from './event-facets.ts';
 export { formatAuditRow } from './format-event.ts';
+export { type KeepPrunedOptions, keepPruned } from './keep-pruned.ts';
 export { type EventQuery, type FoundRow, listEvents } from './list-events.ts';
 export { RefusalCounter, type RefusalCounterOptions } from './refusal-counter.ts';
 export { refusedRequestOf } from './refused-request.ts';

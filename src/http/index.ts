@@ -19,6 +19,7 @@ export { openApiRoutes } from './openapi.ts';
 export { PAGE_REFUSALS, type PageRefusal } from './page-refusals.ts';
 export { peerAddress } from './peer-address.ts';
 export { probeRoutes } from './probes.ts';
-export { assertOpen, createQuarantineGate } from './quarantine-gate.ts';
+export { createQuarantineGate } from './quarantine-gate.ts';
 export { createReadiness } from './readiness.ts';
+export { readinessChecks } from './readiness-checks.ts';
 export { answerJson } from './ready-answer.ts';

@@ -11,6 +11,7 @@ export { advanceSigningKeys } from './advance-signing-keys.ts';
 export type { SigningKeyDeps, SigningKeyTiming } from './change-signing-keys.ts';
 export { ensureSigningKeys } from './create-signing-key.ts';
 export { signatureFromDer, signatureToDer } from './ecdsa-signature.ts';
+export { keepSigningKeys, signingKeyTiming } from './keep-signing-keys.ts';
 export { makeKeyCheck, opensKeyCheck } from './key-check.ts';
 export { killSigningKey } from './kill-signing-key.ts';
 export { assertSigningKeysOpen, resealSigningKeys } from './reseal-signing-keys.ts';

@@ -10,6 +10,7 @@ import { createPageShell } from './page-shell.ts';
 import { signInPages } from './sign-in-pages.ts';
 
 export { browserCookies } from './browser-cookies.ts';
+export { type CurrentSession, currentSession } from './current-session.ts';
 export type { PageDeps } from './page-deps.ts';
 
 /** All pages, to be mounted beside the other routes. */

@@ -1,5 +1,5 @@
 import type { AdminScope } from '../admin-api/index.ts';
-import type { ScopeDefinition } from './resource.ts';
+import type { Resource, ScopeDefinition } from './resource.ts';
 
 /** The resource server that is our own API. Its id is the same everywhere, and no call can kill or narrow it. */
 export const ADMIN_API_RESOURCE_ID = `res_${'0'.repeat(32)}` as const;
@@ -22,4 +22,12 @@ export const ADMIN_API_SCOPES: readonly ScopeDefinition[] = Object.entries(SCOPE
 /** The resource identifier of our own API: the audience of the tokens it takes. */
 export function adminApiIdentifier(issuer: string): string {
   return `${issuer}/api`;
+}
+
+/**
+ * Whether somebody may be let act for a person there. What is delegated is anybody's who signs in: nobody administers this server by
+ * it, whatever an envelope of former times says.
+ */
+export function mayBeDelegated({ id }: Pick<Resource, 'id'>): boolean {
+  return id !== ADMIN_API_RESOURCE_ID;
 }

@@ -2,7 +2,12 @@
  * Resource servers: their identifiers, their scopes in words and with their risk, what tokens for them look like, and the
  * credential with which they ask about tokens. Our own admin API is one of them.
  */
-export { ADMIN_API_RESOURCE_ID, ADMIN_API_SCOPES, adminApiIdentifier } from './admin-api.ts';
+export {
+  ADMIN_API_RESOURCE_ID,
+  ADMIN_API_SCOPES,
+  adminApiIdentifier,
+  mayBeDelegated,
+} from './admin-api.ts';
 export { createResource, getResource, type ResourceDeps, type ResourceRefusal } from './create-resource.ts';
 export { issueResourceSecret } from './issue-resource-secret.ts';
 export { killResource, restoreResource } from './kill-resource.ts';
@@ -14,6 +19,7 @@ export {
   type TokenFormat,
   withoutTrailingSlash,
 } from './resource.ts';
+export { resourceClient } from './resource-client.ts';
 export {
   type ResourceChanges,
   type ResourceInput,

@@ -5,7 +5,7 @@ import type { RefusalDetail } from '../errors.ts';
 import { type Handle, handle } from '../liveness.ts';
 import { SCOPE_TOKEN } from '../oauth.ts';
 import type { Person } from '../people/index.ts';
-import { ADMIN_API_RESOURCE_ID, type Resource } from '../resources/index.ts';
+import { mayBeDelegated, type Resource } from '../resources/index.ts';
 
 /** No token that can be verified without asking us outlives this (I7). */
 export const MAX_JWT_TTL_SECONDS = 300;
@@ -116,8 +116,7 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   if (question.requestedResource === undefined && agent.defaultResource === undefined) {
     return refuse('resource-missing', { parameter: 'resource', permitted: permittedResources });
   }
-  // What is delegated is anybody's who signs in: nobody administers this server by it, whatever an envelope of former times says.
-  const isOutOfReach = question.delegation !== undefined && resource?.id === ADMIN_API_RESOURCE_ID;
+  const isOutOfReach = question.delegation !== undefined && resource && !mayBeDelegated(resource);
   // Unknown, and known but not this agent's, look alike to the caller (I15).
   if (!resource || isOutOfReach || !permittedResources.includes(resource.identifier)) {
     return refuse('resource-not-permitted', {

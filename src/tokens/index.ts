@@ -15,6 +15,12 @@ export {
 } from './decide-issue.ts';
 export { endGrant } from './end-grant.ts';
 export {
+  type GivenGrant,
+  type GrantsOfPeople,
+  type GrantsOfPeopleDeps,
+  grantsOfPeople,
+} from './grants-of-people.ts';
+export {
   findLiveToken,
   INACTIVE,
   type IntrospectionFigures,

@@ -1,0 +1,74 @@
+import type { CheckpointFigures, DeliveryFigures } from '../audit/index.ts';
+import type { SigningKeyring } from '../keys/index.ts';
+import type { Epochs } from '../liveness.ts';
+import { assertOpen } from './quarantine-gate.ts';
+import type { ReadinessCheck } from './readiness.ts';
+
+/** A commit that takes longer: requests that change something had better go to another process. */
+const SLOW_COMMIT_MS = 5_000;
+/** Checkpoints are exported once a minute. */
+const UNEXPORTED_MS = 300_000;
+
+export interface ReadinessCheckDeps {
+  readonly isStopping: () => boolean;
+  readonly store: {
+    readonly epochs: Epochs;
+    fresh(): Promise<void>;
+    readonly figures: { readonly commits: { oldestWaitMs(): number } };
+  };
+  readonly keyring: Pick<SigningKeyring, 'refresh' | 'publicKeys'>;
+  /** Where checkpoints are exported. */
+  readonly checkpoints: CheckpointFigures | undefined;
+  /** Where they are delivered too. */
+  readonly delivery: DeliveryFigures | undefined;
+  readonly now: () => number;
+}
+
+/** What must work before requests are taken, and what somebody should know of, by the names that `/readyz` tells. */
+export function readinessChecks({
+  isStopping,
+  store,
+  keyring,
+  checkpoints,
+  delivery,
+  now,
+}: ReadinessCheckDeps): Readonly<Record<string, ReadinessCheck>> {
+  return {
+    process: { check: () => failWhen(isStopping(), 'stopping') },
+    store: { check: () => store.fresh() },
+    commits: {
+      check: () => failWhen(store.figures.commits.oldestWaitMs() > SLOW_COMMIT_MS, 'a commit does not end'),
+    },
+    quarantine: { check: () => assertOpen(store.epochs) },
+    // Opaque tokens need none.
+    signingKeys: {
+      check: async () => {
+        await keyring.refresh();
+        failWhen(keyring.publicKeys.keys.length === 0, 'no signing key can be used');
+      },
+      isAdvisory: true,
+    },
+    ...(checkpoints && {
+      // The trail itself is in the store: not to answer would not export it any sooner.
+      auditCheckpoint: {
+        check: () => failWhen(now() - checkpoints.coveredUntil > UNEXPORTED_MS, 'not exported'),
+        isAdvisory: true as const,
+      },
+    }),
+    ...(delivery && {
+      auditDelivery: {
+        check: () => failWhen(isLongAgo(delivery.waitingSince, now()), 'not delivered'),
+        isAdvisory: true as const,
+      },
+    }),
+  };
+}
+
+function isLongAgo(since: number | undefined, now: number): boolean {
+  return since !== undefined && now - since > UNEXPORTED_MS;
+}
+
+/** @throws {Error} with the reason, where it is so */
+function failWhen(isSo: boolean, reason: string): void {
+  if (isSo) throw new Error(reason);
+}
