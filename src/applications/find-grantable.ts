@@ -1,5 +1,5 @@
 import { type Agent, type AgentStore, agentIdOf, scopesAt } from '../agents/index.ts';
-import type { ResourceStore } from '../resources/index.ts';
+import { mayBeDelegated, type ResourceStore } from '../resources/index.ts';
 import type { Applications } from './applications.ts';
 
 /** What an application may ask of a resource server through the browser. */
@@ -11,7 +11,8 @@ export interface GrantableScopes {
 }
 
 /**
- * What a person can let an application do at a resource server: what its envelope has there.
+ * What a person can let an application do at a resource server: what its envelope has there, and nothing of what no token that acts for
+ * a person is issued for.
  *
  * @param identifier the resource, as it was asked for
  * @param now milliseconds since the epoch
@@ -30,7 +31,7 @@ export async function findGrantable(
 ): Promise<GrantableScopes | undefined> {
   const application = await applications.governing(clientId, now);
   const resource = await resources.findResourceByIdentifier(identifier);
-  if (!application || resource?.status !== 'active') return undefined;
+  if (!application || resource?.status !== 'active' || !mayBeDelegated(resource)) return undefined;
   const scopes = scopesAt(application.envelope, resource.identifier);
   if (scopes.length === 0) return undefined;
   return { audience: resource.identifier, scopes, ttlSeconds: resource.accessTokenTtlSeconds };

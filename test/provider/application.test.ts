@@ -1,6 +1,7 @@
 /** Applications as the admin API registers them: agents that people use in their browser. */
 import test from 'ava';
 import { createAgent, updateAgent } from '../../src/agents/index.ts';
+import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';
 import { type App, addPerson, addResource, startApp } from '../support/start-app.ts';
 
 const REDIRECT = 'https://client.example/callback';
@@ -82,4 +83,42 @@ test('an application gets nothing for itself, whatever it is registered with', a
   t.is(answer.status, 400);
   t.is(answer.json.error, 'unauthorized_client');
   t.is((await app.trail()).at(-1)?.reason, 'client-may-not-ask');
+});
+
+test('an application of former times is offered nothing of the admin API, which no token of it would ever be for', async t => {
+  const app = await startApp(t);
+  const { created } = await register(app, {
+    application: { redirectUris: [REDIRECT] },
+    credential: { method: 'client_secret' },
+  });
+  const adminApi = await app.store.findResource(ADMIN_API_RESOURCE_ID);
+  const own = created.agent.envelope[0]?.resource ?? '';
+  // Before it was refused, an administrator could write this.
+  const list = [...created.agent.envelope, { resource: adminApi?.identifier ?? '', scopes: ['read'] }];
+  const record = { ...created.agent, envelope: list, baseline: list, version: 2 };
+  const written = await app.store.commit({
+    changes: [{ kind: 'replace', collection: 'agent', record, ifVersion: 1 }],
+    events: [],
+    authority: { none: 'boot' },
+  });
+  t.true(written.committed);
+  const push = (resource: string) =>
+    app.post(
+      '/par',
+      {
+        client_id: created.agent.id,
+        response_type: 'code',
+        redirect_uri: REDIRECT,
+        scope: 'read',
+        resource,
+        code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+        code_challenge_method: 'S256',
+      },
+      { basic: [created.agent.id, created.secret ?? ''] },
+    );
+  const pushed = await push(own);
+  t.is(pushed.status, 201, pushed.text);
+  const refused = await push(adminApi?.identifier ?? '');
+  t.is(refused.status, 400);
+  t.is(refused.json.error, 'invalid_target');
 });
