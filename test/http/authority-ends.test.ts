@@ -1,7 +1,11 @@
 /** Authority is checked where it is used: in the commit. What was authorised and died before it is refused, and has changed nothing. */
+import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import type { ExecutionContext } from 'ava';
+import { ADMIN_SCOPES, type AdminCallDescription } from '../../src/admin-call.ts';
+import { ADMIN_CALLS } from '../../src/admin-calls.ts';
 import { type Agent, killAgent } from '../../src/agents/index.ts';
+import { secretId, secretsOf } from '../../src/clients/index.ts';
 import { killPerson } from '../../src/people/index.ts';
 import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';
 import { openCaller } from '../support/server-process.ts';
@@ -25,17 +29,25 @@ interface HeldCall {
 }
 
 /** Sends a call but for the end of its body, and resolves once it has been found out on whose authority it comes. */
-async function holdOpen(app: App, token: string, path: string, body: unknown): Promise<HeldCall> {
-  const text = JSON.stringify(body);
+async function holdOpen(
+  app: App,
+  token: string,
+  path: string,
+  body: unknown,
+  { method, ifMatch }: { readonly method: string; readonly ifMatch?: string } = { method: 'POST' },
+): Promise<HeldCall> {
+  // A call that takes no body takes an empty object, however it is written.
+  const text = JSON.stringify(body).padEnd(20);
   const answered = Promise.withResolvers<Answer>();
   const sent = request(
     `${app.base}/api/v1${path}`,
     {
-      method: 'POST',
+      method,
       headers: {
         Host: new URL(app.issuer).host,
         Authorization: `Bearer ${token}`,
         'Content-Type': 'application/json',
+        ...(ifMatch !== undefined && { 'If-Match': ifMatch }),
         'Content-Length': Buffer.byteLength(text),
       },
     },
@@ -92,7 +104,8 @@ interface World {
   readonly call: (method: string, path: string, token: string, body?: unknown) => Promise<Answer>;
 }
 
-async function twoProcesses(t: ExecutionContext, env: StoreEnv): Promise<World> {
+/** @param otherEnv what the other process is configured with besides */
+async function twoProcesses(t: ExecutionContext, env: StoreEnv, otherEnv: StoreEnv = {}): Promise<World> {
   const clock = heldClock();
   const issuerAt = { path: '' };
   const app = await startApp(t, { env, clock, issuerAt });
@@ -103,6 +116,7 @@ async function twoProcesses(t: ExecutionContext, env: StoreEnv): Promise<World> 
       COUNTERSIGN_ISSUER: app.issuer,
       COUNTERSIGN_BOOTSTRAP_CLIENT_ID: app.admin.clientId,
       COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET: app.admin.secret,
+      ...otherEnv,
     },
   });
   t.teardown(() => other.stop());
@@ -110,7 +124,7 @@ async function twoProcesses(t: ExecutionContext, env: StoreEnv): Promise<World> 
   t.teardown(() => caller.close());
   const api = await app.store.findResource(ADMIN_API_RESOURCE_ID);
   if (!api) throw new Error('the API is no resource server');
-  const scopes = ['read', 'agents', 'kill'];
+  const scopes = [...ADMIN_SCOPES];
   return {
     app,
     other,
@@ -220,6 +234,96 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
     },
   );
 }
+
+const CALLS = Object.entries(ADMIN_CALLS) as [string, AdminCallDescription][];
+
+/** Some read by `POST`, so that what is asked about stands in no URL. */
+function changesSomething({ method, scope }: AdminCallDescription): boolean {
+  return method !== 'GET' && scope !== 'read' && scope !== 'any';
+}
+
+/** Ends something and gives nobody anything, so that nobody's authority is needed. */
+function takesAwayOnly({ path }: AdminCallDescription): boolean {
+  return /\/(?:kill|retire|revoke)$/.test(path);
+}
+
+/** Everything that a call could have changed, and what the trail says was done. */
+async function stateOf(app: App): Promise<string> {
+  const { store } = app;
+  await store.fresh();
+  const lists = await Promise.all([
+    store.listAgents({ limit: 200 }),
+    store.listPeople({ limit: 200 }),
+    store.listResources({ limit: 200 }),
+    store.listSigningKeys(),
+  ]);
+  const done = (await app.trail()).filter(
+    ({ outcome, type }) => outcome === 'done' && !/^(token\.issued|lane\.)/.test(type),
+  );
+  return JSON.stringify([lists, done.length]);
+}
+
+/** Where a call goes as its example has it, which works where those before it have been made. */
+async function pathOf({ path, example }: AdminCallDescription, { store }: App, jti: string): Promise<string> {
+  const id = example.params?.['id'] ?? '';
+  const [, collection] = path.split('/');
+  // Of the algorithm that the example of a rotation has made a second one for.
+  const keys = collection === 'keys' ? await store.listSigningKeys() : [];
+  const holder = collection === 'agents' ? await store.findAgent(id) : await store.findResource(id);
+  const made: Readonly<Record<string, string | undefined>> = {
+    id: keys.find(({ alg }) => alg === 'ES256')?.id ?? id,
+    jti,
+    secret: holder && secretsOf(holder.credential).map(secretId)[0],
+  };
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => made[name] ?? `no ${name}`);
+}
+
+onEachStore(
+  'I2, I6: every call that changes something is 401 and changes nothing once its authority has ended; what only takes away is done',
+  async (t, env) => {
+    // The key-encryption key is being replaced, so that there is something to seal anew.
+    const [older, newer] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')];
+    const { app, other, administrator } = await twoProcesses(
+      t,
+      { ...env, COUNTERSIGN_KEY_ENCRYPTION_KEY: older },
+      { COUNTERSIGN_KEY_ENCRYPTION_KEY: newer, COUNTERSIGN_OLDER_KEY_ENCRYPTION_KEYS: older },
+    );
+    const begin = async (call: AdminCallDescription) => {
+      const who = await administrator();
+      await other.store.fresh();
+      const [spare] = await other.store.listTokens((await administrator()).id, 1);
+      const path = await pathOf(call, other, spare?.jti ?? '');
+      const { method, example, ifMatch } = call;
+      const held = await holdOpen(other, who.token, path, example.body ?? {}, {
+        method,
+        ...(ifMatch && { ifMatch: '*' }),
+      });
+      return { who, held };
+    };
+    const calls = CALLS.filter(([, call]) => changesSomething(call));
+    for (const [operationId, call] of calls) {
+      const { who, held } = await begin(call);
+      await killAgent({ agents: app.store, freshness: app.store }, who.id, app.origin());
+      const before = await stateOf(other);
+      const answer = await held.finish();
+      if (!takesAwayOnly(call)) {
+        t.is(answer.status, 401, `${operationId}: ${answer.text}`);
+        t.regex(answer.json.type, /#token-not-accepted$/, operationId);
+        t.is(await stateOf(other), before, operationId);
+        const refusal = (await other.trail()).findLast(({ type }) => type === 'admin.refused');
+        t.like(refusal, { reason: 'authority-ended', client: who.id, detail: { method: call.method } });
+
+        // Nothing else stood in its way.
+        const made = await (await begin(call)).held.finish();
+        t.is(made.status, call.status ?? 200, `${operationId}: ${made.text}`);
+      } else {
+        t.is(answer.status, 200, `${operationId}: ${answer.text}`);
+      }
+      t.not(await stateOf(other), before, operationId);
+    }
+    t.log(`${calls.length} calls`);
+  },
+);
 
 onEachStore('I6: whoever ends themselves, or another while being ended, is not held up', async (t, env) => {
   const world = await twoProcesses(t, env);
