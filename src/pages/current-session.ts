@@ -1,5 +1,6 @@
 import type { Context } from 'koa';
 import type { Origin } from '../audit/index.ts';
+import type { HeldAuthority } from '../origin.ts';
 import { findSession, type SignInDeps } from '../people/index.ts';
 import type { BrowserCookies } from './browser-cookies.ts';
 
@@ -8,6 +9,7 @@ export interface CurrentSession {
   readonly personId: string;
   readonly authenticatedAt: number;
   readonly acr: string;
+  readonly authority: HeldAuthority;
 }
 
 /** The session that a request comes with; undefined where there is none, or it has ended. */
@@ -25,6 +27,7 @@ export async function currentSession(
       personId: session.person.id,
       authenticatedAt: session.authenticatedAt,
       acr: session.acr,
+      authority: session.authority,
     }
   );
 }

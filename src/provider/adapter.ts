@@ -259,9 +259,9 @@ class RecordAdapter extends UnusedAdapter {
 
   /** @throws where who is at work has ended since it was found out who that is */
   async #change(change: Exclude<EngineChange, Removal>): Promise<CommitOutcome> {
-    const unit = { changes: [change], events: [], authority: actingAuthority() };
+    const unit = { changes: [change], events: [], authority: actingAuthority(this.#model) };
     const outcome = await answering(this.#records.commit(unit));
-    refuseEnded(outcome);
+    refuseEnded(outcome, this.#model);
     return outcome;
   }
 

@@ -3,10 +3,12 @@
  * 9470 section 4). The engine takes them only from clients that ask for ID tokens, which are not issued here, so that they go under other
  * names inside.
  */
+
 import type { Context } from 'koa';
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Moment } from '../clock.ts';
 import { ACR_VALUES } from '../oauth.ts';
+import type { HeldAuthority } from '../origin.ts';
 
 const INNER_NAMES = new Map([
   ['max_age', 'needed_max_age'],
@@ -19,6 +21,8 @@ export interface SignedIn {
   /** Milliseconds since the epoch. */
   readonly authenticatedAt: number;
   readonly acr: string;
+  /** The session's. */
+  readonly authority: HeldAuthority;
 }
 
 export interface NeedsDeps {

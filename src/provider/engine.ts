@@ -12,6 +12,7 @@ import type { PublishedKeys } from '../clients/index.ts';
 import { CLIENT_AUTH_METHODS, GRANT_TYPES } from '../oauth.ts';
 import { withoutSecrets } from '../text/index.ts';
 import { type EngineToken, type EngineTokenRequest, useOurAccessTokens } from './access-token.ts';
+import { giveCodesIn } from './acting-authority.ts';
 import { adapterFactory, endHeldGrant, findRefreshToken, type GrantEnd } from './adapter.ts';
 import { addNeedsChecks, NEEDS_PARAMETERS, type NeedsDeps } from './authentication-needs.ts';
 import {
@@ -256,12 +257,11 @@ function interactionsPolicy(deps: EngineDeps): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base();
   policy.get('login')?.checks.add(
     new interactionPolicy.Check('no_own_session', 'End-User authentication is required', async ctx => {
-      // Coming back from our page, who it is has just been looked at.
-      if (ctx.oidc.result?.login) return NO_NEED_TO_PROMPT;
+      // Coming back from our page too: what was allowed there may have been ended since.
       const session = await deps.currentSession(ctx);
-      return session !== undefined && session.personId === ctx.oidc.session?.accountId
-        ? NO_NEED_TO_PROMPT
-        : REQUEST_PROMPT;
+      if (session === undefined || session.personId !== ctx.oidc.session?.accountId) return REQUEST_PROMPT;
+      giveCodesIn(ctx, session.authority);
+      return NO_NEED_TO_PROMPT;
     }),
   );
   addNeedsChecks(policy.get('login'), deps);

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import type { ExecutionContext } from 'ava';
-import { ADMIN_SCOPES, type AdminCallDescription } from '../../src/admin-call.ts';
-import { ADMIN_CALLS } from '../../src/admin-calls.ts';
+import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
+import { ADMIN_SCOPES, type AdminCallDescription } from '../../src/admin-api/index.ts';
 import { type Agent, killAgent } from '../../src/agents/index.ts';
 import { secretId, secretsOf } from '../../src/clients/index.ts';
 import { killPerson } from '../../src/people/index.ts';

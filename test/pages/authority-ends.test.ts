@@ -37,24 +37,29 @@ async function comeToConsent({ config, resource, visitor, app }: World): Promise
   return at;
 }
 
+const killThem = ({ ada }: World, other: App) =>
+  killPerson(
+    { people: other.store, credentials: other.store, freshness: other.store },
+    ada.person.id,
+    other.origin(),
+  );
+
 const ENDINGS: Readonly<Record<string, (world: World, other: App) => Promise<unknown>>> = {
   'their session is ended': async ({ ada }, { store }) =>
     store.commit({
       changes: [{ kind: 'end-passes', passKind: 'session', personId: ada.person.id }],
       events: [],
     }),
-  'they are killed': ({ ada }, other) =>
-    killPerson(
-      { people: other.store, credentials: other.store, freshness: other.store },
-      ada.person.id,
-      other.origin(),
-    ),
+  'they are killed': killThem,
 };
 
 const STEPS: Readonly<Record<string, (change: Change) => boolean>> = {
   'the agent of their own': change => change.kind === 'insert' && change.collection === 'agent',
   'the grant': change => change.kind === 'engine-put' && change.record.model === 'Grant',
 };
+
+const isCode = (change: Change): boolean =>
+  change.kind === 'engine-put' && change.record.model === 'AuthorizationCode';
 
 for (const [ending, end] of Object.entries(ENDINGS)) {
   onEachStore(
@@ -78,6 +83,50 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
           (await app.trail()).some(({ type }) => type === 'grant.given'),
           step,
         );
+      }
+    },
+  );
+}
+
+for (const [ending, end] of Object.entries(ENDINGS)) {
+  onEachStore(
+    `I6: a person who has let an application act for them is asked anew where ${ending} before the browser goes on`,
+    async (t, env) => {
+      const { world, other } = await twoProcesses(t, env);
+      const { visitor } = world;
+      const goOn = (await visitor.submit(await comeToConsent(world), { decision: 'allow' })).location ?? '';
+      t.regex(goOn, /\/authorize\//);
+      await end(world, other);
+      const answer = await visitor.get(goOn);
+      t.is(answer.status, 303, answer.text);
+      t.regex(answer.location ?? '', /\/interaction\//, 'they are asked anew');
+      t.regex((await visitor.get(answer.location ?? '')).location ?? '', /^\/sign-in\?/);
+      if (end === killThem) return;
+
+      // Nothing was spent: they sign in and agree once more.
+      const { ada, app } = world;
+      world.pass(60_000);
+      const page = new URL(answer.location ?? '', app.issuer).pathname;
+      await visitor.signIn(ada.email, ada.seed, app.now(), page);
+      await visitor.get(page);
+      const agreed = await visitor.submit(page, { decision: 'allow' });
+      const back = new URL((await visitor.get(agreed.location ?? '')).location ?? '');
+      t.truthy(back.searchParams.get('code'), back.href);
+    },
+  );
+
+  onEachStore(
+    `I6: an application gets no code while ${ending}, whether they were asked just now or had agreed before`,
+    async (t, env) => {
+      for (const hasAgreedBefore of [false, true]) {
+        const { world, other } = await twoProcesses(t, env);
+        const { app, visitor } = world;
+        if (hasAgreedBefore) await world.walk(visitor);
+        const hasEnded = justBefore(app.store, isCode, () => end(world, other));
+        const { callback } = await world.walk(visitor, hasAgreedBefore ? { prompt: '' } : {});
+        t.true(hasEnded());
+        t.is(callback.searchParams.get('code'), null, callback.href);
+        t.is(callback.searchParams.get('error'), 'access_denied');
       }
     },
   );
