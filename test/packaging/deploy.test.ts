@@ -179,6 +179,7 @@ test('D7: the store is on a network without a way in or out, and the server is o
 test('D8: the server waits for a primary, which the first health check makes', async t => {
   const { services } = await compose();
   t.is(services.countersign.depends_on.mongo.condition, 'service_healthy');
+  t.true(services.mongo.command.includes('--setParameter=transactionLifetimeLimitSeconds=5'));
   const set = services.mongo.command.find((each: string) => each.startsWith('--replSet='))?.split('=')[1];
   t.is(new URL(services.countersign.environment.COUNTERSIGN_STORE).searchParams.get('replicaSet'), set);
   const script: string = services.mongo.healthcheck.test.at(-1);
