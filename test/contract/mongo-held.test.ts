@@ -141,7 +141,7 @@ for (const [name, { authority, end, ended }] of Object.entries(PRINCIPALS)) {
       isEnded = true;
       return outcome;
     });
-    await gaveWay;
+    await Promise.race([gaveWay, end_]);
     t.false(isEnded, 'it waits for the other');
     held.release();
     t.deepEqual(await made, { committed: true });
