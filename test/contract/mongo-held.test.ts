@@ -169,3 +169,21 @@ run('MongoDB: what a transaction has only read is ended at once, whoever rests o
     ended: 'res_1:0',
   });
 });
+
+run('MongoDB: I2: what has ended has ended for a process that has heard nothing of it yet', async t => {
+  const world = await twoProcesses(t);
+  // From here on its change stream says nothing.
+  const silenced = world.actingBy.hold('getMore');
+  await silenced.held;
+  // The token last, since others act by it.
+  for (const [name, { authority, end, ended }] of Object.entries(PRINCIPALS).toReversed()) {
+    t.deepEqual(await world.acting.commit(making(`before_${ended}`, authority)), { committed: true }, name);
+    t.deepEqual(await world.ending.commit(ending(end)), { committed: true }, name);
+    t.deepEqual(
+      await world.acting.commit(making(`after_${ended}`, authority)),
+      { committed: false, conflict: 'authority-ended', ended },
+      name,
+    );
+  }
+  silenced.release();
+});
