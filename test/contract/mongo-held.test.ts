@@ -78,13 +78,7 @@ async function twoProcesses(t: ExecutionContext): Promise<{
   const uri = server?.freshUri() ?? '';
   await migrateMongo(uri);
   const ways = [await startHoldingProxy(t, uri), await startHoldingProxy(t, uri)] as const;
-  const open = async (way: HoldingProxy): Promise<Store> => {
-    const options = { now: Date.now, lane: newId('lane', Date.now()), patience: PATIENCE };
-    const store = patientStore(await openMongoStore(way.uri, options));
-    t.teardown(() => store.close());
-    return store;
-  };
-  const [acting, ending] = [await open(ways[0]), await open(ways[1])];
+  const [acting, ending] = [await openBy(t, ways[0]), await openBy(t, ways[1])];
   await acting.commit({
     changes: [
       { kind: 'insert', collection: 'agent', record: AGENT },
@@ -94,6 +88,13 @@ async function twoProcesses(t: ExecutionContext): Promise<{
     authority: SET_UP,
   });
   return { acting, ending, actingBy: ways[0], endingBy: ways[1] };
+}
+
+async function openBy(t: ExecutionContext, { uri }: HoldingProxy): Promise<Store> {
+  const options = { now: Date.now, lane: newId('lane', Date.now()), patience: PATIENCE };
+  const store = patientStore(await openMongoStore(uri, options));
+  t.teardown(() => store.close());
+  return store;
 }
 
 /** What is done on an authority: it makes an agent. */
@@ -174,6 +175,7 @@ run('MongoDB: I2: what has ended has ended for a process that has heard nothing 
   const world = await twoProcesses(t);
   // From here on its change stream says nothing.
   const silenced = world.actingBy.hold('getMore');
+  t.teardown(() => silenced.release());
   await silenced.held;
   // The token last, since others act by it.
   for (const [name, { authority, end, ended }] of Object.entries(PRINCIPALS).toReversed()) {
@@ -185,5 +187,4 @@ run('MongoDB: I2: what has ended has ended for a process that has heard nothing 
       name,
     );
   }
-  silenced.release();
 });

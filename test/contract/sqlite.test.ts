@@ -2,11 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import test from 'ava';
+import { StoreUnavailable } from '../../src/errors.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import { testAuthority } from './authority.ts';
 import { testEngineRecords } from './engine-records.ts';
 import { testPasses } from './passes.ts';
-import { type ContractSubject, testStoreContract } from './store-contract.ts';
+import { agentRecord, cutOff, event, tokenRecord } from './records.ts';
+import { type ContractSubject, openStore, testStoreContract } from './store-contract.ts';
 
 const subject: ContractSubject = {
   name: 'SQLite',
@@ -31,3 +34,30 @@ testStoreContract(subject);
 testEngineRecords(subject);
 testPasses(subject);
 testAuthority(subject);
+
+test.serial('SQLite: what was heard in a transaction that came to nothing has not happened', async t => {
+  const store = await openStore(t, await subject.newDatabase(t));
+  const actBy = (who: `agt_${string}`, id: `agt_${string}`) =>
+    store.commit({
+      changes: [{ kind: 'insert', collection: 'agent', record: agentRecord({ id }) }],
+      events: [event()],
+      authority: { lineage: `${who}:0`, expiresAt: 8_000_000_000_000, own: [who] },
+    });
+  const unfit = { ...tokenRecord(), lineage: null as never };
+  const batch = await Promise.allSettled([
+    store.commit({ changes: [cutOff('agt_1')], events: [event()] }),
+    // This one hears of it.
+    actBy('agt_2', 'agt_undone'),
+    // And this one cannot be written, nor can its neighbours.
+    store.commit({ changes: [{ kind: 'insert-token', token: unfit }], events: [] }),
+  ]);
+  for (const each of batch) t.true(each.status === 'rejected' && each.reason instanceof StoreUnavailable);
+  t.deepEqual(await actBy('agt_1', 'agt_first'), { committed: true });
+  // It is announced under the number that was heard before.
+  t.deepEqual(await store.commit({ changes: [cutOff('agt_3')], events: [event()] }), { committed: true });
+  t.deepEqual(await actBy('agt_3', 'agt_second'), {
+    committed: false,
+    conflict: 'authority-ended',
+    ended: 'agt_3:0',
+  });
+});
