@@ -1,9 +1,13 @@
 import { parseArgs } from 'node:util';
 import { findWork, WORKS, type Work } from './works.ts';
 
+const AT_MOST = 64;
+const ALONE = 1;
+
 export interface Arguments {
-  readonly works: readonly Work[];
-  readonly connections: readonly number[];
+  readonly tasks: readonly Task[];
+  /** Another checkout to compare with, as it was given; bare oidc-provider where absent. */
+  readonly against?: string | undefined;
   readonly isQuick: boolean;
   /** Whether everything is measured, also what is not a work. */
   readonly isWhole: boolean;
@@ -14,7 +18,13 @@ export interface Arguments {
   readonly profileDirectory?: string | undefined;
 }
 
-export const HELP = `Compares Countersign, durable and audited, with bare oidc-provider that keeps everything in memory.
+/** A work, and the numbers of connections at which it is measured. */
+export interface Task {
+  readonly work: Work;
+  readonly connections: readonly number[];
+}
+
+export const HELP = `Compares Countersign, durable and audited, with bare oidc-provider that keeps everything in memory, or with another checkout of itself.
 
   npm run bench                                  everything: about a quarter of an hour
   npm run bench -- --quick                       under a minute, and less sure
@@ -23,18 +33,27 @@ export const HELP = `Compares Countersign, durable and audited, with bare oidc-p
   npm run bench -- --json bench.json             also for machines
   npm run bench -- --only W1 --profile profiles  a CPU profile of each thread of the servers
 
+  npm run bench -- --against ../before           this checkout and another, in turn: about ten minutes
+  npm run bench -- --against ../before --only W1,W3 --rounds 16 --json against.json
+  npm run bench -- --against ../before --quick   under two minutes, and less sure
+
+Another checkout is made with: git worktree add --detach ../before COMMIT && cd ../before && npm ci
+
 Options
   --only NAMES         some of the works, separated by commas:
-${WORKS.map(work => `                         ${work.name.padEnd(20)}${work.title}`).join('\n')}
-  --connections COUNTS keep-alive connections, each with one request under way (64,16,1; --quick: 64)
-  --rounds COUNT       measured rounds of each server, in turn (4; --quick: 2)
+${WORKS.map(({ name, isOurs, title }) => `                         ${(isOurs ? `${name} *` : name).padEnd(20)}${title}`).join('\n')}
+  --against DIR        another checkout of this project, installed; it is built, and each side runs its own server with its
+                       own dependencies. Works with a * are measured so alone, W3 at 1 connection too
+  --connections COUNTS keep-alive connections, each with one request under way (64,16,1; --quick, --against: 64)
+  --rounds COUNT       measured rounds of each server, in turn (4; --against: 8; --quick: 2)
   --tokens COUNT       live tokens that introspection chooses from (100000; --quick: 10000)
   --quick              smaller rounds, fewer of them, and nothing that takes long
-  --json FILE          writes {machine, rows} there
+  --json FILE          writes {machine, rows, checks} there; --against: {machine, sides, rows, skipped}, each round too
   --profile DIRECTORY  writes CPU profiles there, by work and server; profiled figures are slower
   --help               this text
 
-Ends with 0 when every bar is met, with 1 when one is missed, with 2 when something went wrong.
+Ends with 0 when every bar is met, with 1 when one is missed, with 2 when something went wrong. With --against no figure is a
+failure: what is more than a tenth worse is marked.
 `;
 
 /**
@@ -48,6 +67,7 @@ export function readArguments(argv: readonly string[]): Arguments | undefined {
     args: [...argv],
     options: {
       only: { type: 'string' },
+      against: { type: 'string' },
       connections: { type: 'string' },
       rounds: { type: 'string' },
       tokens: { type: 'string' },
@@ -58,19 +78,45 @@ export function readArguments(argv: readonly string[]): Arguments | undefined {
     },
   });
   if (values.help) return undefined;
+  const { against, quick } = values;
+  if (against === '') throw new TypeError("--against: ''; permitted: the directory of another checkout");
+  const connections = values.connections
+    ?.split(',')
+    .map(count => readCount('--connections', count, AT_MOST, 1_000));
   return {
-    works: values.only?.split(',').map(findWork) ?? WORKS.filter(({ isLong }) => !(values.quick && isLong)),
-    connections: (values.connections ?? (values.quick ? '64' : '64,16,1'))
-      .split(',')
-      .map(count => readCount('--connections', count, 64, 1_000)),
-    isQuick: values.quick,
-    isWhole: values.only === undefined && !values.quick,
-    rounds: readCount('--rounds', values.rounds, values.quick ? 2 : 4, 100),
-    liveTokens: readCount('--tokens', values.tokens, values.quick ? 10_000 : 100_000, 10_000_000),
-    share: values.quick ? 0.25 : 1,
+    tasks: readWorks(values.only, against !== undefined, quick).map(work => ({
+      work,
+      connections: connections ?? defaultConnections(work, against !== undefined, quick),
+    })),
+    against,
+    isQuick: quick,
+    isWhole: values.only === undefined && !quick && against === undefined,
+    rounds: readCount('--rounds', values.rounds, defaultRounds(against !== undefined, quick), 100),
+    liveTokens: readCount('--tokens', values.tokens, quick ? 10_000 : 100_000, 10_000_000),
+    share: quick ? 0.25 : 1,
     jsonFile: values.json,
     profileDirectory: values.profile,
   };
+}
+
+function readWorks(only: string | undefined, isAgainst: boolean, isQuick: boolean): readonly Work[] {
+  const named = only?.split(',').map(findWork);
+  const ours = isAgainst ? undefined : named?.find(({ isOurs }) => isOurs);
+  if (ours) throw new TypeError(`--only: oidc-provider does not know '${ours.name}'; give --against too`);
+  return (
+    named ?? WORKS.filter(({ isLong, isOurs }) => (isAgainst ? !isLong : !isOurs && !(isQuick && isLong)))
+  );
+}
+
+function defaultConnections({ isAloneToo }: Work, isAgainst: boolean, isQuick: boolean): readonly number[] {
+  if (isQuick) return [AT_MOST];
+  if (isAgainst) return isAloneToo ? [AT_MOST, ALONE] : [AT_MOST];
+  return [AT_MOST, 16, ALONE];
+}
+
+function defaultRounds(isAgainst: boolean, isQuick: boolean): number {
+  if (isQuick) return 2;
+  return isAgainst ? 8 : 4;
 }
 
 function readCount(option: string, sent: string | undefined, otherwise: number, most: number): number {

@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { newClientKey } from './client-key.ts';
+import { freePort, isReady, MAIN } from './countersign.ts';
 import { median } from './report.ts';
-import { type ServerName, startServerProcess } from './servers.ts';
+import { type ServerName, startBase as startBaseProcess } from './servers.ts';
 
 export interface Footprint {
   /** From starting the process to its first answer, in milliseconds; the median of several starts. */
@@ -25,7 +25,6 @@ const STARTS = 5;
 const SETTLE_MS = 1_000;
 const POLL_MS = 2;
 const PATIENCE_MS = 30_000;
-const MAIN = join(import.meta.dirname, '../src/main.js');
 
 /**
  * Starts each server several times. Countersign is started as in real use, on a store that it had made the time before.
@@ -81,31 +80,14 @@ async function startCountersign(directory: string): Promise<Start> {
 
 async function startBase(parentDirectory: string): Promise<Start> {
   const startedAt = performance.now();
-  const server = await startServerProcess('base', { parentDirectory, clientKey: newClientKey().publicJwk });
+  const clientKey = newClientKey().publicJwk;
+  const server = await startBaseProcess({ name: 'base', parentDirectory, clientKey });
   await (await fetch(server.target.issuer + server.target.paths.jwks)).arrayBuffer();
   const readyMs = performance.now() - startedAt;
   await delay(SETTLE_MS);
   const idleMiB = (await server.use()).residentBytes / 2 ** 20;
   await server.stop();
   return { readyMs, idleMiB };
-}
-
-async function isReady(port: number): Promise<boolean> {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
-    await answer.arrayBuffer();
-    return answer.ok;
-  } catch {
-    return false;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { readonly port: number };
-  server.close();
-  return port;
 }
 
 /** Linux only; elsewhere it is not known. */

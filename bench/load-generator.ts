@@ -16,9 +16,13 @@ export interface Requests {
   readonly authorization?: string | undefined;
   /** The Authorization header of each request, where they differ. */
   readonly authorizations?: readonly string[] | undefined;
-  /** Form-encoded; each is sent once. An empty one is a GET. */
+  /** Each is sent once. An empty one is a GET. */
   readonly bodies: readonly string[];
-  /** Whether the body of an answer with status 200 is the one that the request must get. */
+  /** What they are; form-encoded where absent. */
+  readonly contentType?: string;
+  /** The status that each request must get; 200 where absent. */
+  readonly status?: number;
+  /** Whether the body of an answer with that status is the one that the request must get. */
   readonly isExpected: (body: string) => boolean;
   /** Takes each answer, where somebody needs it. */
   readonly onAnswer?: ((body: string) => void) | undefined;
@@ -36,7 +40,7 @@ const SILENCE_MS = 20_000;
 /**
  * Sends all requests, `connections` at a time, and resolves when all are answered.
  *
- * @throws at the first answer that is not a 200 with the expected body, and when a connection breaks or falls silent
+ * @throws at the first answer that has not the expected status and body, and when a connection breaks or falls silent
  */
 export async function drive(requests: Requests, connections: number): Promise<Drive> {
   if (requests.bodies.length === 0) return { seconds: 0, latenciesMs: new Float64Array() };
@@ -51,7 +55,7 @@ export async function drive(requests: Requests, connections: number): Promise<Dr
 }
 
 function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive> {
-  const { bodies, isExpected, onAnswer } = requests;
+  const { bodies, status = 200, isExpected, onAnswer } = requests;
   const head = headOf(requests, requests.authorization);
   const get = `GET ${requests.path} HTTP/1.1\r\nHost: ${requests.host}\r\n\r\n`;
   const latenciesMs = new Float64Array(bodies.length);
@@ -84,7 +88,7 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
         if (!answer) return;
         received = '';
         latenciesMs[answered] = performance.now() - sentAt;
-        if (answer.status !== 200 || !isExpected(answer.body)) {
+        if (answer.status !== status || !isExpected(answer.body)) {
           return reject(
             new Error(
               `${requests.path} answered ${answer.status} ${answer.body.slice(0, 500) || '(nothing)'}`,
@@ -105,11 +109,11 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
 }
 
 /** Everything of a request's head but the length of its body. */
-function headOf({ path, host }: Requests, authorization: string | undefined): string {
+function headOf({ path, host, contentType }: Requests, authorization: string | undefined): string {
   return [
     `POST ${path} HTTP/1.1`,
     `Host: ${host}`,
-    'Content-Type: application/x-www-form-urlencoded',
+    `Content-Type: ${contentType ?? 'application/x-www-form-urlencoded'}`,
     ...(authorization === undefined ? [] : [`Authorization: ${authorization}`]),
     'Content-Length: ',
   ].join('\r\n');

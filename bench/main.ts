@@ -1,14 +1,18 @@
 /**
- * `npm run bench`: how much CPU time a request takes Countersign, and how much it takes bare oidc-provider, in one run on one
- * machine. It measures what is shipped: it is compiled like the package first. docs/benchmark.md says what is compared and what is not.
+ * `npm run bench`: how much CPU time a request takes Countersign, and how much it takes bare oidc-provider, or another checkout of
+ * Countersign, in one run on one machine. It measures what is shipped: it is compiled like the package first. docs/benchmark.md says what is compared and what is not.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { compareCheckouts, openSides } from './against.ts';
+import { type AgainstRow, renderAgainst, renderSkipped, type Skipped } from './against-report.ts';
 import { type Arguments, HELP, readArguments } from './arguments.ts';
 import { type Check, checkFootprint, checkRows, checkSlowDisk } from './checks.ts';
+import { MAIN, startCountersign } from './countersign.ts';
 import { measureFootprint } from './footprint.ts';
-import { measure } from './measure.ts';
-import { describeMachine, type Row, renderChecks, renderTable, summarise } from './report.ts';
+import { type MeasureOptions, measure, type Starts } from './measure.ts';
+import { describeMachine, type Machine, type Row, renderChecks, renderTable, summarise } from './report.ts';
+import { type ServerName, startBase } from './servers.ts';
 import { measureSlowDisk } from './slow-disk.ts';
 
 const MISSED = 1;
@@ -30,7 +34,7 @@ function readGiven(): Arguments | undefined {
   }
 }
 
-async function run({ works, jsonFile, isWhole, ...options }: Arguments): Promise<number> {
+async function run(given: Arguments): Promise<number> {
   await mkdir(PARENT_DIRECTORY, { recursive: true });
   const directory = await mkdtemp(join(PARENT_DIRECTORY, 'bench-'));
   process.once('SIGINT', () => {
@@ -41,35 +45,91 @@ async function run({ works, jsonFile, isWhole, ...options }: Arguments): Promise
   say(
     `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, load ${machine.load.join(' ')}`,
   );
+  const options = {
+    ...given,
+    profileDirectory: given.profileDirectory && resolve(given.profileDirectory),
+    directory,
+    onProgress: say,
+  };
+  try {
+    return given.against === undefined
+      ? await runWithBase(given, options, machine)
+      : await runAgainst(given.against, given, options, machine);
+  } catch (error) {
+    say(`the run failed: ${error instanceof Error ? error.message : String(error)}`);
+    return FAILED;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+type Options = Omit<MeasureOptions, 'connections'>;
+
+const STARTS: Starts<ServerName> = {
+  countersign: options => startCountersign(MAIN, options),
+  base: startBase,
+};
+
+async function runWithBase(
+  { tasks, isWhole, jsonFile }: Arguments,
+  options: Options,
+  machine: Machine,
+): Promise<number> {
   const rows: Row[] = [];
   const checks: Check[] = [];
   try {
-    for (const work of works) {
+    for (const { work, connections } of tasks) {
       say(`${work.name}: ${work.title}`);
-      const { rounds, residentMiB } = await measure(work, { ...options, directory, onProgress: say });
+      const { rounds, residentMiB } = await measure(work, STARTS, { ...options, connections });
       rows.push(...rounds.map(each => ({ ...summarise(work, each), residentMiB })));
     }
     checks.push(...checkRows(rows));
     if (isWhole) {
       say('starts, and memory with nothing to do');
-      checks.push(...checkFootprint(await measureFootprint(directory)));
+      checks.push(...checkFootprint(await measureFootprint(options.directory)));
       say('introspection while every fsync takes longer');
-      checks.push(...checkSlowDisk(await measureSlowDisk(directory)));
+      checks.push(...checkSlowDisk(await measureSlowDisk(options.directory)));
     }
-  } catch (error) {
-    say(`the run failed: ${error instanceof Error ? error.message : String(error)}`);
-    return FAILED;
   } finally {
     if (rows.length > 0) process.stdout.write(`\n${renderTable(rows)}\n`);
-    await rm(directory, { recursive: true, force: true });
   }
   if (checks.length > 0) process.stdout.write(`\n${renderChecks(checks)}\n`);
-  if (jsonFile !== undefined) {
-    await writeFile(jsonFile, `${JSON.stringify({ machine, rows, checks }, undefined, 2)}\n`);
-  }
+  await writeJson(jsonFile, { machine, rows, checks });
   const missed = checks.filter(check => !check.isMet);
   for (const { what, figure, bar } of missed) say(`missed: ${what} is ${figure}, to be ${bar}`);
   return missed.length > 0 ? MISSED : 0;
+}
+
+async function runAgainst(
+  against: string,
+  { tasks, jsonFile }: Arguments,
+  options: Options,
+  machine: Machine,
+): Promise<number> {
+  say(`builds ${against}`);
+  const sides = await openSides(against);
+  say(`here:  ${sides.here.version}, ${sides.here.directory}`);
+  say(`there: ${sides.there.version}, ${sides.there.directory}`);
+  const rows: AgainstRow[] = [];
+  const skipped: Skipped[] = [];
+  try {
+    for await (const result of compareCheckouts(sides, tasks, options)) {
+      if ('reason' in result) skipped.push(result);
+      else rows.push(result);
+    }
+  } finally {
+    if (rows.length > 0) process.stdout.write(`\n${renderAgainst(rows)}\n`);
+    if (skipped.length > 0) process.stdout.write(`\n${renderSkipped(skipped)}\n`);
+  }
+  await writeJson(jsonFile, { machine, sides, rows, skipped });
+  for (const { work, connections, worse } of rows.filter(row => row.worse.length > 0)) {
+    say(`more than a tenth worse here: ${work} at ${connections} connections (${worse.join(', ')})`);
+  }
+  return 0;
+}
+
+async function writeJson(file: string | undefined, content: object): Promise<void> {
+  if (file !== undefined) await writeFile(file, `${JSON.stringify(content, undefined, 2)}\n`);
 }
 
 function say(line: string): void {

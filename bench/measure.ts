@@ -1,14 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { adminToken, post } from './admin-api.ts';
 import { newClientKey } from './client-key.ts';
 import { drive } from './load-generator.ts';
-import {
-  SERVER_NAMES,
-  type ServerName,
-  type ServerProcess,
-  startServerProcess,
-  type Target,
-} from './servers.ts';
+import type { Admin, ServerProcess, ServerProcessOptions } from './servers.ts';
 import { issueTokens, type Scene, shuffle, type Work } from './works.ts';
 
 /** What one server did in one round. */
@@ -31,15 +26,22 @@ const FEW_CONNECTIONS = 4;
 const SHARE_OF_FEW = 0.2;
 const KILL_PAUSE_MS = 50;
 
-export interface Rounds extends Readonly<Record<ServerName, readonly Round[]>> {
+/** How each server that is compared is started, by what it is called. */
+export type Starts<Name extends string> = Readonly<
+  Record<Name, (options: ServerProcessOptions) => Promise<ServerProcess>>
+>;
+
+export interface Rounds<Name extends string> {
   readonly connections: number;
+  /** Those of one server stand beside those of the other. */
+  readonly of: Readonly<Record<Name, readonly Round[]>>;
 }
 
 /** What a work took. */
-export interface Measurement {
-  readonly rounds: readonly Rounds[];
+export interface Measurement<Name extends string> {
+  readonly rounds: readonly Rounds<Name>[];
   /** Resident memory of each server when all was done, in MiB. */
-  readonly residentMiB: Readonly<Record<ServerName, number>>;
+  readonly residentMiB: Readonly<Record<Name, number>>;
 }
 
 export interface MeasureOptions {
@@ -55,83 +57,116 @@ export interface MeasureOptions {
   readonly onProgress: (line: string) => void;
 }
 
+/** A server cannot do a work at all. */
+export class CannotDo extends Error {
+  readonly server: string;
+
+  constructor(server: string, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.server = server;
+  }
+}
+
 /**
  * Measures a work: a fresh process of each server, so that no work pays for what another has left behind; tokens, where it needs
- * them; a warm-up; then rounds in turn, so that a noisy neighbour meets both.
+ * them; a warm-up; then rounds in turn, each begun by the other server than the one before, so that a noisy neighbour meets both.
  *
- * @throws when any answer is not the right one
+ * @throws {CannotDo} when the very first request of a server does not get the right answer
+ * @throws when any later answer is not the right one
  */
-export async function measure(work: Work, options: MeasureOptions): Promise<Measurement> {
+export async function measure<Name extends string>(
+  work: Work,
+  starts: Starts<Name>,
+  options: MeasureOptions,
+): Promise<Measurement<Name>> {
   const clientKey = newClientKey();
+  const names = Object.keys(starts) as Name[];
   const servers: ServerProcess[] = [];
   try {
-    for (const name of SERVER_NAMES) {
-      servers.push(
-        await startServerProcess(name, {
-          parentDirectory: options.directory,
-          clientKey: clientKey.publicJwk,
-          crowd: work.crowd ?? 0,
-          spares: (work.kills ?? 0) * options.rounds * options.connections.length,
-          profileDirectory: options.profileDirectory && join(options.profileDirectory, work.name),
-        }),
-      );
+    const scenes: NamedScene<Name>[] = [];
+    for (const name of names) {
+      const server = await starts[name]({
+        name,
+        parentDirectory: options.directory,
+        clientKey: clientKey.publicJwk,
+        crowd: work.crowd ?? 0,
+        // One more for the try.
+        spares: work.kills ? work.kills * options.rounds * options.connections.length + 1 : 0,
+        profileDirectory: options.profileDirectory && join(options.profileDirectory, work.name),
+      });
+      servers.push(server);
+      scenes.push({ name, server, clientKey, connections: 64, liveTokens: [], asked: 0 });
     }
-    const scenes: Scene[] = [];
-    for (const server of servers) {
+    for (const scene of scenes) await tryOnce(work, scene);
+    const ready: NamedScene<Name>[] = [];
+    for (const scene of scenes) {
       const wanted = work.liveTokens === 'as-told' ? options.liveTokens : (work.liveTokens ?? 0);
-      const liveTokens = shuffle(await issueTokens(server.target, wanted, 64));
-      scenes.push({ server, clientKey, connections: 64, liveTokens, asked: 0 });
+      ready.push({ ...scene, liveTokens: shuffle(await issueTokens(scene.server.target, wanted, 64)) });
     }
-    const rounds: Rounds[] = [];
+    const rounds: Rounds<Name>[] = [];
     for (const connections of options.connections) {
-      const here = scenes.map(scene => ({ ...scene, connections }));
+      const here = ready.map(scene => ({ ...scene, connections }));
       rounds.push(await measureAt(connections, work, here, options));
     }
-    const resident = await Promise.all(
-      servers.map(async server => (await server.use()).residentBytes / 2 ** 20),
-    );
-    return {
-      rounds,
-      residentMiB: { countersign: resident[0] ?? Number.NaN, base: resident[1] ?? Number.NaN },
-    };
+    const residentMiB = {} as Record<Name, number>;
+    for (const { name, server } of ready) residentMiB[name] = (await server.use()).residentBytes / 2 ** 20;
+    return { rounds, residentMiB };
   } finally {
     await Promise.all(servers.map(server => server.stop()));
   }
 }
 
-async function measureAt(
+interface NamedScene<Name extends string> extends Scene {
+  readonly name: Name;
+}
+
+/** One request, so that what a server does not know is told from what goes wrong. */
+async function tryOnce(work: Work, scene: NamedScene<string>): Promise<void> {
+  const { name, server } = scene;
+  try {
+    const liveTokens = work.liveTokens === undefined ? [] : await issueTokens(server.target, 1, 1);
+    await drive(await work.requests({ ...scene, liveTokens, connections: 1 }, 1), 1);
+    if (work.kills && server.target.admin) await kill(server, await tokenFor(server));
+  } catch (error) {
+    throw new CannotDo(name, error);
+  }
+}
+
+async function measureAt<Name extends string>(
   connections: number,
   work: Work,
-  scenes: readonly Scene[],
+  scenes: readonly NamedScene<Name>[],
   options: MeasureOptions,
-): Promise<Rounds> {
+): Promise<Rounds<Name>> {
   const share = connections < FEW_CONNECTIONS ? SHARE_OF_FEW : 1;
   const count = Math.ceil(work.requestsPerRound * options.share * share);
-  const warmUp = options.isQuick ? QUICK_WARM_UP_REQUESTS : WARM_UP_REQUESTS;
+  const warmUp = Math.min(
+    work.warmUpRequests ?? Number.POSITIVE_INFINITY,
+    options.isQuick ? QUICK_WARM_UP_REQUESTS : WARM_UP_REQUESTS,
+  );
   for (const scene of scenes) await runRound({ ...work, kills: 0 }, scene, Math.ceil(warmUp * share));
-  const rounds: Record<ServerName, Round[]> = { countersign: [], base: [] };
+  const rounds = {} as Record<Name, Round[]>;
+  for (const { name } of scenes) rounds[name] = [];
   for (let number = 1; number <= options.rounds; number += 1) {
-    const said: string[] = [];
-    for (const scene of scenes) {
-      const round = await runRound(work, scene, count);
-      rounds[scene.server.name].push(round);
-      said.push(`${scene.server.name} ${round.cpuMicroseconds.toFixed(0)} µs`);
-    }
+    const inTurn = number % 2 === 1 ? scenes : scenes.toReversed();
+    for (const scene of inTurn) rounds[scene.name].push(await runRound(work, scene, count));
+    const said = scenes.map(({ name }) => `${name} ${rounds[name].at(-1)?.cpuMicroseconds.toFixed(0)} µs`);
     options.onProgress(
       `  ${connections} connections, round ${number} of ${options.rounds}: ${said.join(', ')} of CPU a request`,
     );
   }
-  return { connections, ...rounds };
+  return { connections, of: rounds };
 }
 
 async function runRound(work: Work, scene: Scene, count: number): Promise<Round> {
+  const { server } = scene;
   const requests = await work.requests(scene, count);
-  const { spares } = scene.server.target;
-  const before = await scene.server.use();
-  const killing = work.kills && spares ? startKilling(spares, work.kills) : undefined;
+  const token = work.kills && server.target.admin ? await tokenFor(server) : undefined;
+  const before = await server.use();
+  const killing = work.kills && token !== undefined ? startKilling(server, work.kills, token) : undefined;
   const { seconds, latenciesMs } = await drive(requests, scene.connections);
   await killing?.stop();
-  const after = await scene.server.use();
+  const after = await server.use();
   return {
     cpuMicroseconds: (after.cpuMicroseconds - before.cpuMicroseconds) / count,
     requestsPerSecond: count / seconds,
@@ -140,19 +175,24 @@ async function runRound(work: Work, scene: Scene, count: number): Promise<Round>
   };
 }
 
+function tokenFor({ target }: ServerProcess): Promise<string> {
+  return adminToken({ ...target, admin: target.admin as Admin });
+}
+
+/** @returns whether there was anybody left to kill */
+async function kill({ target }: ServerProcess, token: string): Promise<boolean> {
+  const id = target.admin?.spares.pop();
+  if (id === undefined) return false;
+  await post(target.issuer, `agents/${id}/kill`, undefined, token);
+  return true;
+}
+
 /** Kills spare agents one after the other until it is stopped, or so many are dead. */
-function startKilling(
-  { token, killUrls }: NonNullable<Target['spares']>,
-  most: number,
-): { stop(): Promise<void> } {
+function startKilling(server: ServerProcess, most: number, token: string): { stop(): Promise<void> } {
   let isStopping = false;
   const work = (async () => {
     for (let killed = 0; killed < most && !isStopping; killed += 1) {
-      const url = (killUrls as string[]).pop();
-      if (url === undefined) return;
-      const answer = await fetch(url, { method: 'POST', headers: { Authorization: `Bearer ${token}` } });
-      await answer.arrayBuffer();
-      if (!answer.ok) throw new Error(`a kill was answered with ${answer.status}`);
+      if (!(await kill(server, token))) return;
       await delay(KILL_PAUSE_MS);
     }
   })();

@@ -28,7 +28,8 @@ export interface Row {
 }
 
 /** Sums up the rounds of a work. A round of one server is compared with the round of the other beside it. */
-export function summarise(work: Work, { countersign, base, connections }: Rounds): Omit<Row, 'residentMiB'> {
+export function summarise(work: Work, { connections, of }: Rounds<ServerName>): Omit<Row, 'residentMiB'> {
+  const { countersign, base } = of;
   const cpuRatios = countersign.map(
     (round, index) => (base[index] as Round).cpuMicroseconds / round.cpuMicroseconds,
   );
@@ -80,6 +81,11 @@ export function renderTable(rows: readonly Row[]): string {
       row.base.p99Ms.toFixed(1),
     ]),
   ];
+  return markdownTable(cells);
+}
+
+/** @param cells the heads first; the first column is text, the others are figures */
+export function markdownTable(cells: readonly (readonly string[])[]): string {
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map(row => row[column]?.length ?? 0)));
   const lines = cells.map(row => row.map((cell, column) => pad(cell, widths[column] ?? 0, column)));
   const rule = widths.map((width, column) =>
@@ -118,7 +124,8 @@ export function describeMachine(): Machine {
   };
 }
 
-function medians(rounds: readonly Round[]): Round {
+/** The median of each figure. */
+export function medians(rounds: readonly Round[]): Round {
   const of = (property: keyof Round): number => median(rounds.map(round => round[property]));
   return {
     cpuMicroseconds: of('cpuMicroseconds'),

@@ -1,3 +1,4 @@
+import { readUse } from './read-use.ts';
 import type { ServerOrder, ServerReport, StartOrder, Target } from './servers.ts';
 
 /** A server that has started in this process. */
@@ -18,11 +19,8 @@ export function serve(start: (order: StartOrder) => Promise<Served>): void {
       case 'start':
         served = await start(message.order);
         return report({ kind: 'started', target: served.target });
-      case 'report-use': {
-        const { user, system } = process.cpuUsage();
-        const residentBytes = process.memoryUsage.rss();
-        return report({ kind: 'use', cpuMicroseconds: user + system, residentBytes });
-      }
+      case 'report-use':
+        return report(readUse());
       case 'stop':
         await served?.stop();
         return process.exit(0);

@@ -1,19 +1,21 @@
 /**
- * The two servers that are compared, as seen by the run: child processes that are told to start, asked for the CPU time they have
- * used, and stopped.
+ * The servers that are compared, as seen by the run: child processes that are started, asked for the CPU time they have used, and
+ * stopped.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
 
 /** How long a server may take to start or to answer a question about itself. */
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
+/** What of its log is shown when a server fails. */
+const LOG_LINES = 5;
 
-export const SERVER_NAMES = ['countersign', 'base'] as const;
-export type ServerName = (typeof SERVER_NAMES)[number];
+/** The two of a run without `--against`. */
+export type ServerName = 'countersign' | 'base';
 
 /** Lifetime of the tokens of both servers: none ends within a run. */
 export const TOKEN_TTL_SECONDS = 3_600;
@@ -41,8 +43,17 @@ export interface Target {
   readonly resourceServer: BasicCredentials;
   /** As many clients as the order asked for, registered while the server runs; each authenticates with `client_secret_basic`. */
   readonly crowd: readonly BasicCredentials[];
-  /** Agents that can be killed while others are at work, and who may; absent where the server knows no kill. */
-  readonly spares?: { readonly token: string; readonly killUrls: readonly string[] };
+  /** Absent where the server has no admin API. */
+  readonly admin?: Admin;
+}
+
+/** What is done over the admin API while others are at work, and by whom. */
+export interface Admin {
+  readonly client: BasicCredentials;
+  /** Behind new agents. */
+  readonly ownerId: string;
+  /** Agents that may be killed; whoever kills one takes it out. */
+  readonly spares: string[];
 }
 
 export interface BasicCredentials {
@@ -58,8 +69,6 @@ export interface StartOrder {
   readonly clientKey: JWK;
   /** How many clients `Target.crowd` is to have. */
   readonly crowd: number;
-  /** How many agents `Target.spares` is to have. */
-  readonly spares: number;
 }
 
 export type ServerOrder =
@@ -72,18 +81,22 @@ export type ServerReport =
   /** User and system time of the whole process, all its threads, since it began; and what it holds of the machine's memory. */
   | { readonly kind: 'use'; readonly cpuMicroseconds: number; readonly residentBytes: number };
 
+export type Use = Extract<ServerReport, { kind: 'use' }>;
+
 export interface ServerProcess {
-  readonly name: ServerName;
   readonly target: Target;
-  use(): Promise<Extract<ServerReport, { kind: 'use' }>>;
+  use(): Promise<Use>;
   stop(): Promise<void>;
 }
 
 export interface ServerProcessOptions {
+  /** What its directories are called. */
+  readonly name: string;
   /** Where the server's files go; they are deleted with it. */
   readonly parentDirectory: string;
   readonly clientKey: JWK;
   readonly crowd?: number;
+  /** How many agents can be killed, where the server knows a kill. */
   readonly spares?: number;
   /** More of the environment. */
   readonly env?: NodeJS.ProcessEnv;
@@ -91,46 +104,80 @@ export interface ServerProcessOptions {
   readonly profileDirectory?: string | undefined;
 }
 
-/** Starts a server, with the same Node and the same flags for either of the two. */
-export async function startServerProcess(
-  name: ServerName,
-  options: ServerProcessOptions,
-): Promise<ServerProcess> {
-  const directory = await mkdtemp(join(options.parentDirectory, `${name}-`));
-  // Logs go to a file: they are written as in real use, and nobody's terminal holds the server up.
-  const logFile = openSync(join(directory, 'server.log'), 'a');
-  const child = fork(new URL(`./${name}-server.js`, import.meta.url), {
-    stdio: ['ignore', logFile, 'inherit', 'ipc'],
-    execArgv: options.profileDirectory
-      ? ['--cpu-prof', `--cpu-prof-dir=${join(options.profileDirectory, name)}`]
-      : [],
-    env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...options.env },
-  });
-  closeSync(logFile);
-  const { clientKey, crowd = 0, spares = 0 } = options;
-  const order = { directory, clientKey, crowd, spares };
-  const started = await ask(child, name, { kind: 'start', order }, 'started');
-  return {
-    name,
-    target: started.target,
-    use: () => ask(child, name, { kind: 'report-use' }, 'use'),
-    stop: async () => {
-      if (child.exitCode === null && child.signalCode === null) {
-        const ended = once(child, 'exit');
-        child.send({ kind: 'stop' } satisfies ServerOrder);
-        await ended;
-      }
-      await rm(directory, { recursive: true, force: true });
-    },
+/** Starts bare oidc-provider. */
+export async function startBase(options: ServerProcessOptions): Promise<ServerProcess> {
+  const { clientKey, crowd = 0 } = options;
+  const started = await startChild(join(import.meta.dirname, 'base-server.js'), options);
+  const { child, directory, remove } = started;
+  const stop = async (): Promise<void> => {
+    await end(child, () => child.send({ kind: 'stop' } satisfies ServerOrder));
+    await remove();
   };
+  try {
+    const order = { directory, clientKey, crowd };
+    const { target } = await ask(started, { kind: 'start', order }, 'started');
+    return { target, use: () => ask(started, { kind: 'report-use' }, 'use'), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
-function ask<Kind extends ServerReport['kind']>(
-  child: ChildProcess,
-  name: ServerName,
+export interface Child {
+  readonly child: ChildProcess;
+  readonly name: string;
+  /** The server's own. */
+  readonly directory: string;
+  readonly logFile: string;
+  /** Deletes the directory. */
+  remove(): Promise<void>;
+}
+
+/** Starts a process of the same Node, with the same flags for every server, and with nothing of our environment but the path. */
+export async function startChild(
+  module: string,
+  { name, parentDirectory, profileDirectory, env }: ServerProcessOptions,
+  { preload, envIn }: { preload?: string; envIn?: (directory: string) => NodeJS.ProcessEnv } = {},
+): Promise<Child> {
+  const directory = await mkdtemp(join(parentDirectory, `${name}-`));
+  // Logs go to a file: they are written as in real use, and nobody's terminal holds the server up.
+  const logFile = join(directory, 'server.log');
+  const log = openSync(logFile, 'a');
+  const child = fork(module, {
+    // So that it finds no file of settings that lies about.
+    cwd: directory,
+    stdio: ['ignore', log, log, 'ipc'],
+    execArgv: [
+      ...(preload === undefined ? [] : ['--import', preload]),
+      ...(profileDirectory === undefined
+        ? []
+        : ['--cpu-prof', `--cpu-prof-dir=${join(profileDirectory, name)}`]),
+    ],
+    env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...envIn?.(directory), ...env },
+  });
+  closeSync(log);
+  return { child, name, directory, logFile, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+export async function end(child: ChildProcess, order: () => void): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  order();
+  await ended;
+}
+
+/** What a server said last. */
+export async function lastWords({ logFile }: Child): Promise<string> {
+  const lines = (await readFile(logFile, 'utf8')).trimEnd().split('\n');
+  return lines.slice(-LOG_LINES).join('\n') || '(it said nothing)';
+}
+
+export function ask<Kind extends ServerReport['kind']>(
+  asked: Child,
   order: ServerOrder,
   kind: Kind,
 ): Promise<Extract<ServerReport, { kind: Kind }>> {
+  const { child, name } = asked;
   return new Promise((resolve, reject) => {
     const patience = setTimeout(
       () => settle(() => reject(new Error(`${name} does not answer`))),
@@ -139,7 +186,10 @@ function ask<Kind extends ServerReport['kind']>(
     const onMessage = (report: ServerReport): void => {
       if (report.kind === kind) settle(() => resolve(report as Extract<ServerReport, { kind: Kind }>));
     };
-    const onExit = (): void => settle(() => reject(new Error(`${name} ended by itself`)));
+    const onExit = (): void =>
+      settle(() => {
+        lastWords(asked).then(said => reject(new Error(`${name} ended by itself: ${said}`)), reject);
+      });
     const settle = (finish: () => void): void => {
       clearTimeout(patience);
       child.off('message', onMessage);

@@ -7,10 +7,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { newClientKey } from './client-key.ts';
+import { MAIN, startCountersign } from './countersign.ts';
 import { drive } from './load-generator.ts';
 import { quantile } from './measure.ts';
 import { median } from './report.ts';
-import { type ServerProcess, startServerProcess } from './servers.ts';
+import type { ServerProcess } from './servers.ts';
 import { findWork, issueTokens, shuffle } from './works.ts';
 
 export interface SlowDisk {
@@ -63,7 +64,8 @@ async function compileShim(directory: string): Promise<string | undefined> {
 
 async function introspectionP99(parentDirectory: string, env: NodeJS.ProcessEnv): Promise<number> {
   const clientKey = newClientKey();
-  const server = await startServerProcess('countersign', {
+  const server = await startCountersign(MAIN, {
+    name: 'countersign',
     parentDirectory,
     clientKey: clientKey.publicJwk,
     env,

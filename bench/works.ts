@@ -1,5 +1,6 @@
 /** What the servers are made to do. The names are the same in every document that speaks of their speed. */
 import { randomBytes, randomInt } from 'node:crypto';
+import { adminToken, creatingAgents } from './admin-api.ts';
 import { type ClientKey, signAssertions } from './client-key.ts';
 import { drive, type Requests } from './load-generator.ts';
 import {
@@ -17,14 +18,20 @@ export interface Work {
   /** How many times the CPU time of a request the base must need at 64 connections, for the run to pass; none where absent. */
   readonly bar?: number;
   readonly requestsPerRound: number;
+  /** Where the usual number would take too long. */
+  readonly warmUpRequests?: number;
   /** How many tokens must be live before it begins: so many, or as many as the run is told. */
   readonly liveTokens?: number | 'as-told';
   /** How many clients must be registered. */
   readonly crowd?: number;
   /** How many agents are killed, one by one, while it is measured. */
   readonly kills?: number;
-  /** Whether it takes too long for a quick run. */
+  /** Whether it takes too long for a quick run, and for a comparison of checkouts. */
   readonly isLong?: boolean;
+  /** Whether only Countersign can do it, so that it is measured in a comparison of checkouts alone. */
+  readonly isOurs?: boolean;
+  /** Whether a comparison of checkouts measures it at one connection too. */
+  readonly isAloneToo?: boolean;
   /** Makes the requests of one round, and whatever must exist for them; none of that is measured. */
   requests(scene: Scene, count: number): Promise<Requests>;
 }
@@ -92,6 +99,7 @@ export const WORKS: readonly Work[] = [
     requestsPerRound: 25_000,
     liveTokens: 'as-told',
     kills: 20,
+    isAloneToo: true,
     requests: introspectingLive,
   },
   {
@@ -160,6 +168,19 @@ export const WORKS: readonly Work[] = [
       bodies: new Array<string>(count).fill(''),
       isExpected: body => body.includes('"keys":'),
     }),
+  },
+  {
+    name: 'create-agent',
+    title: 'agents registered over the admin API',
+    requestsPerRound: 4_000,
+    warmUpRequests: 4_000,
+    isOurs: true,
+    async requests({ server: { target } }, count) {
+      const { admin } = target;
+      if (!admin) throw new Error('it has no admin API');
+      const token = await adminToken({ ...target, admin });
+      return creatingAgents({ ...target, ...admin, token }, count, { method: 'client_secret' });
+    },
   },
 ];
 
