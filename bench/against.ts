@@ -38,8 +38,8 @@ export async function* compareCheckouts(
       measured = await measure(work, starts, { ...options, connections });
     } catch (error) {
       if (!(error instanceof CannotDo) || error.server !== 'there') throw error;
-      options.onProgress(`  skipped: there it cannot be done (${error.message})`);
-      yield { work: work.name, side: 'there', reason: error.message };
+      options.onProgress(`  skipped: there it cannot be done (${error.reason})`);
+      yield { work: work.name, side: 'there', reason: error.reason };
       continue;
     }
     for (const rounds of measured.rounds) yield compareRounds(work, rounds);

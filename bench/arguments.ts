@@ -43,7 +43,7 @@ Options
   --only NAMES         some of the works, separated by commas:
 ${WORKS.map(({ name, isOurs, title }) => `                         ${(isOurs ? `${name} *` : name).padEnd(20)}${title}`).join('\n')}
   --against DIR        another checkout of this project, installed; it is built, and each side runs its own server with its
-                       own dependencies. Works with a * are measured so alone, W3 at 1 connection too
+                       own dependencies. Works with a * are measured so alone, W1 and W3 at 1 connection too
   --connections COUNTS keep-alive connections, each with one request under way (64,16,1; --quick, --against: 64)
   --rounds COUNT       measured rounds of each server, in turn (4; --against: 8; --quick: 2)
   --tokens COUNT       live tokens that introspection chooses from (100000; --quick: 10000)

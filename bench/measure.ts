@@ -60,10 +60,13 @@ export interface MeasureOptions {
 /** A server cannot do a work at all. */
 export class CannotDo extends Error {
   readonly server: string;
+  readonly reason: string;
 
   constructor(server: string, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`${server} cannot do it: ${reason}`, { cause });
     this.server = server;
+    this.reason = reason;
   }
 }
 
@@ -71,7 +74,7 @@ export class CannotDo extends Error {
  * Measures a work: a fresh process of each server, so that no work pays for what another has left behind; tokens, where it needs
  * them; a warm-up; then rounds in turn, each begun by the other server than the one before, so that a noisy neighbour meets both.
  *
- * @throws {CannotDo} when the very first request of a server does not get the right answer
+ * @throws {CannotDo} when the very first request of a server does not get the right answer, and it runs on
  * @throws when any later answer is not the right one
  */
 export async function measure<Name extends string>(
@@ -128,6 +131,8 @@ async function tryOnce(work: Work, scene: NamedScene<string>): Promise<void> {
     await drive(await work.requests({ ...scene, liveTokens, connections: 1 }, 1), 1);
     if (work.kills && server.target.admin) await kill(server, await tokenFor(server));
   } catch (error) {
+    // One that has ended has failed.
+    await server.use();
     throw new CannotDo(name, error);
   }
 }

@@ -198,6 +198,9 @@ export function ask<Kind extends ServerReport['kind']>(
     };
     child.on('message', onMessage);
     child.on('exit', onExit);
-    child.send(order);
+    // One that has just ended is told of by its exit.
+    child.send(order, error => {
+      if (error && (child.exitCode !== null || child.signalCode !== null)) onExit();
+    });
   });
 }

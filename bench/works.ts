@@ -53,6 +53,7 @@ export const WORKS: readonly Work[] = [
     title: 'client credentials, opaque, client_secret_basic',
     bar: 1.8,
     requestsPerRound: 20_000,
+    isAloneToo: true,
     requests: async ({ server }, count) => issuing(server.target, OPAQUE_RESOURCE, count),
   },
   {
