@@ -44,7 +44,7 @@ export async function post(
   });
   const text = await answer.text();
   if (!answer.ok)
-    throw new Error(`POST ${BASE}/${path} was answered with ${answer.status} ${text.slice(0, 500)}`);
+    throw new Error(`POST ${BASE}/${path} was answered with ${answer.status} ${text.slice(0, 200)}`);
   return JSON.parse(text) as { readonly id: string; readonly secret?: string };
 }
 

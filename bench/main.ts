@@ -21,6 +21,11 @@ const FAILED = 2;
 /** Beside the sources: the directory for temporary files is in memory on some systems, where an fsync costs nothing. */
 const PARENT_DIRECTORY = join(import.meta.dirname, '../../node_modules/.cache/countersign');
 
+const STARTS: Starts<ServerName> = {
+  countersign: options => startCountersign(MAIN, options),
+  base: startBase,
+};
+
 const given = readGiven();
 if (given === undefined) process.stdout.write(HELP);
 else process.exitCode = await run(given);
@@ -64,11 +69,6 @@ async function run(given: Arguments): Promise<number> {
 }
 
 type Options = Omit<MeasureOptions, 'connections'>;
-
-const STARTS: Starts<ServerName> = {
-  countersign: options => startCountersign(MAIN, options),
-  base: startBase,
-};
 
 async function runWithBase(
   { tasks, isWhole, jsonFile }: Arguments,

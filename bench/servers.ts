@@ -12,7 +12,7 @@ import type { JWK } from 'jose';
 /** How long a server may take to start or to answer a question about itself. */
 export const PATIENCE_MS = 30_000;
 /** What of its log is shown when a server fails. */
-const LOG_LINES = 5;
+const LOG_LINES = 10;
 
 /** The two of a run without `--against`. */
 export type ServerName = 'countersign' | 'base';

@@ -11,10 +11,10 @@ const compare = (here: readonly Round[], there: readonly Round[]) =>
   compareRounds({ name: 'W1' }, { connections: 64, of: { here, there } });
 
 test('the ratio is that of the medians, and its scatter that of rounds that stood side by side', t => {
-  const { cpu, here, there } = compare(rounds([50, 60, 100, 40]), rounds([50, 50, 50, 40]));
-  t.is(here.cpuMicroseconds, 55);
-  t.is(there.cpuMicroseconds, 50);
-  t.deepEqual(cpu, { ofMedians: 1.1, min: 1, max: 2 });
+  const { cpu, here, there } = compare(rounds([30, 20, 10]), rounds([10, 40, 25]));
+  t.is(here.cpuMicroseconds, 20);
+  t.is(there.cpuMicroseconds, 25);
+  t.deepEqual(cpu, { ofMedians: 0.8, min: 0.4, max: 3 });
 });
 
 test('more than a tenth more CPU a request is marked, a tenth is not', t => {
