@@ -108,9 +108,13 @@ function readWorks(only: string | undefined, isAgainst: boolean, isQuick: boolea
   );
 }
 
-function defaultConnections({ isAloneToo }: Work, isAgainst: boolean, isQuick: boolean): readonly number[] {
+function defaultConnections(
+  { requestsAlone }: Work,
+  isAgainst: boolean,
+  isQuick: boolean,
+): readonly number[] {
   if (isQuick) return [AT_MOST];
-  if (isAgainst) return isAloneToo ? [AT_MOST, ALONE] : [AT_MOST];
+  if (isAgainst) return requestsAlone ? [AT_MOST, ALONE] : [AT_MOST];
   return [AT_MOST, 16, ALONE];
 }
 

@@ -144,7 +144,8 @@ async function measureAt<Name extends string>(
   options: MeasureOptions,
 ): Promise<Rounds<Name>> {
   const share = connections < FEW_CONNECTIONS ? SHARE_OF_FEW : 1;
-  const count = Math.ceil(work.requestsPerRound * options.share * share);
+  const alone = connections === 1 ? work.requestsAlone : undefined;
+  const count = Math.ceil((alone ?? work.requestsPerRound * share) * options.share);
   const warmUp = Math.min(
     work.warmUpRequests ?? Number.POSITIVE_INFINITY,
     options.isQuick ? QUICK_WARM_UP_REQUESTS : WARM_UP_REQUESTS,

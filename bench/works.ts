@@ -18,6 +18,11 @@ export interface Work {
   /** How many times the CPU time of a request the base must need at 64 connections, for the run to pass; none where absent. */
   readonly bar?: number;
   readonly requestsPerRound: number;
+  /**
+   * The same for one connection, where the usual share of it is too short to be sure; a comparison of checkouts measures those works
+   * at one connection too.
+   */
+  readonly requestsAlone?: number;
   /** Where the usual number would take too long. */
   readonly warmUpRequests?: number;
   /** How many tokens must be live before it begins: so many, or as many as the run is told. */
@@ -30,8 +35,6 @@ export interface Work {
   readonly isLong?: boolean;
   /** Whether only Countersign can do it, so that it is measured in a comparison of checkouts alone. */
   readonly isOurs?: boolean;
-  /** Whether a comparison of checkouts measures it at one connection too. */
-  readonly isAloneToo?: boolean;
   /** Makes the requests of one round, and whatever must exist for them; none of that is measured. */
   requests(scene: Scene, count: number): Promise<Requests>;
 }
@@ -53,7 +56,7 @@ export const WORKS: readonly Work[] = [
     title: 'client credentials, opaque, client_secret_basic',
     bar: 1.8,
     requestsPerRound: 20_000,
-    isAloneToo: true,
+    requestsAlone: 4_000,
     requests: async ({ server }, count) => issuing(server.target, OPAQUE_RESOURCE, count),
   },
   {
@@ -100,7 +103,7 @@ export const WORKS: readonly Work[] = [
     requestsPerRound: 25_000,
     liveTokens: 'as-told',
     kills: 20,
-    isAloneToo: true,
+    requestsAlone: 20_000,
     requests: introspectingLive,
   },
   {
