@@ -2,8 +2,6 @@
  * The composition root: the one file that knows every folder. It builds what each part needs and hands it over; nothing here
  * decides anything.
  */
-
-import { hkdfSync } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Logger } from 'pino';
 import { ADMIN_CALLS } from './admin-api/calls.ts';
@@ -71,7 +69,13 @@ import { type ConnectionFigures, RequestMeter } from './observability/index.ts';
 import { newOrigin } from './origin.ts';
 import { browserCookies, currentSession, pageRoutes } from './pages/index.ts';
 import { newSignInFigures, peopleRoutes, resealCredentials, type SignInDeps } from './people/index.ts';
-import { createEngine, ENGINE_GRANT_TYPES, newEngineKey, setProvenKey } from './provider/index.ts';
+import {
+  cookieKeysOf,
+  createEngine,
+  ENGINE_GRANT_TYPES,
+  newEngineKey,
+  setProvenKey,
+} from './provider/index.ts';
 import {
   forgetOlderKeyEncryptionKeys,
   highWaterMarkFile,
@@ -237,7 +241,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
   });
   const introspections = { active: 0, inactive: 0, foreign: 0 };
   const dpop = {
-    nonces: new DpopNonces(Buffer.from(hkdfSync('sha256', kek.export(), '', 'countersign dpop nonces', 32))),
+    nonces: DpopNonces.under(kek),
     nonceRequired: config.dpopNonces === 'required',
     refusals,
   };
@@ -323,9 +327,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     refusals,
     limits,
     endGrant: (grantId, reason, requestOrigin) => endGrant(store, grantId, reason, requestOrigin),
-    cookieKeys: [kek, ...config.olderKeyEncryptionKeys].map(key =>
-      Buffer.from(hkdfSync('sha256', key.export(), '', 'countersign cookies', 32)).toString('base64url'),
-    ),
+    cookieKeys: cookieKeysOf([kek, ...config.olderKeyEncryptionKeys]),
     signingKey: newEngineKey(),
   });
   const readiness = createReadiness(

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, hkdfSync, type KeyObject } from 'node:crypto';
 
 /** For how long a nonce is the newest, in milliseconds. It is taken for as long again. */
 const PERIOD_MS = 60_000;
@@ -15,6 +15,12 @@ export class DpopNonces {
   /** @param key the same in all processes; 32 random bytes */
   constructor(key: Buffer) {
     this.#key = key;
+  }
+
+  /** Nonces under a key that is made of the key-encryption key: the same in every process of a deployment. */
+  static under(keyEncryptionKey: KeyObject): DpopNonces {
+    const key = hkdfSync('sha256', keyEncryptionKey.export(), '', 'countersign dpop nonces', 32);
+    return new DpopNonces(Buffer.from(key));
   }
 
   newest(nowMs: number): string {

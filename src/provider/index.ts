@@ -17,7 +17,7 @@ export {
   type EngineDeps,
   type GrantableResource,
 } from './engine.ts';
-export { newEngineKey } from './engine-key.ts';
+export { cookieKeysOf, newEngineKey } from './engine-keys.ts';
 export type { EngineChange, EngineStore } from './engine-store.ts';
 export { setProvenKey } from './holder.ts';
 export type { GivenConsent, Interactions, PendingAuthorization } from './interactions.ts';
