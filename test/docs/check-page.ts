@@ -92,9 +92,10 @@ async function readerEnv(
   go: { readonly path: string; readonly env: Readonly<Record<string, string>> },
 ): Promise<Record<string, string>> {
   const port = await freePort();
+  const path = [dirname(process.execPath), go.path, process.env['PATH']].filter(each => each).join(delimiter);
   return {
     ...go.env,
-    PATH: [dirname(process.execPath), go.path, process.env['PATH']].filter(each => each).join(delimiter),
+    PATH: [await writeNpx(directory, path), path].join(delimiter),
     HOME: directory,
     NO_COLOR: '1',
     ...COMPILED,
@@ -102,6 +103,29 @@ async function readerEnv(
     ISSUER: `http://localhost:${port}`,
     MCP_URL: `http://localhost:${await freePort()}/mcp`,
   };
+}
+
+/**
+ * Pages call `npx countersign` again and again, and half of that is npx finding what it has just found. The first call of a page
+ * goes by npx, and those that follow to what that has found in a checkout.
+ *
+ * @returns the folder to look for commands in before any other
+ */
+async function writeNpx(directory: string, path: string): Promise<string> {
+  const folder = join(directory, '.reader');
+  const script = `#!/bin/sh
+if [ -e "${folder}/has-run" ]; then
+  case "$1 $2" in
+    "--no-install countersign") shift 2; exec node "${directory}/bin/countersign.js" "$@" ;;
+    countersign\\ *) shift; exec node "${directory}/bin/countersign.js" "$@" ;;
+  esac
+fi
+touch "${folder}/has-run"
+PATH='${path}' exec npx "$@"
+`;
+  await mkdir(folder);
+  await writeFile(join(folder, 'npx'), script, { mode: 0o755 });
+  return folder;
 }
 
 /** @throws when it has no mark, or is wrong in a way that shows without running it */
