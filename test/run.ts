@@ -29,6 +29,8 @@ const FIRST = [
   'test/packaging/',
   'test/pages/',
 ];
+/** One more than there are cores: a file waits for disks and for processes that it has started for a third of its time. */
+const FILES_AT_ONCE = availableParallelism() + 1;
 const STOP_PATIENCE_MS = 5_000;
 const WATCH_PARENT_MS = 1_000;
 const SLOWEST = 10;
@@ -76,7 +78,7 @@ try {
   const next = async (): Promise<void> => {
     for (let file = queue.shift(); file && !stoppedBy; file = queue.shift()) runs.push(await runFile(file));
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, next));
+  await Promise.all(Array.from({ length: FILES_AT_ONCE }, next));
   if (!stoppedBy && process.env['COUNTERSIGN_TEST_RETRIES'] !== '0') again = await runAgain(runs);
 } finally {
   await mongo?.stop();
