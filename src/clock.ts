@@ -49,6 +49,19 @@ const BELIEVED_AFTER_MS = 10_000;
 /** How far this clock may be ahead of the wall, catching up, while tokens are still issued. */
 const MAX_LEAD_MS = 30_000;
 
+/** How it stands with the server's time, for log and probes; small differences are `right`. */
+export type ClockState = 'right' | 'jump-in-doubt' | 'catching-up' | 'too-far-ahead';
+
+/** That it stands differently than at the reading before. */
+export interface ClockChange {
+  readonly from: ClockState;
+  readonly to: ClockState;
+  /** How far the machine's clock is from this one: positive where it is later. What was believed, where a jump was. */
+  readonly wallAheadMs: number;
+  /** A jump forward was believed: this clock goes by it from now on. */
+  readonly isBelieved: boolean;
+}
+
 /**
  * The time by which the server decides (I18). One reading of the machine's clock is never believed by itself, and time neither
  * runs back nor stands still:
@@ -58,20 +71,29 @@ const MAX_LEAD_MS = 30_000;
  *   later, `latest`, and what is issued or swept goes by the earlier, `now`.
  * - After a jump back it is ahead of the wall. Up to 30 s, it runs at half speed until the wall has caught up. Further ahead it
  *   runs on by the monotonic clock, and nothing may be issued (`isTooFarAhead`) until the wall comes within 30 s, or an operator accepts it.
+ *
+ * It reads both clocks when it is asked, however seldom that is: what is between two readings is measured by the monotonic clock alone.
  */
 export class ServerClock {
   readonly #source: SystemTime;
+  readonly #onChange: (change: ClockChange) => void;
   /** The last reading: our time, and the monotonic clock with it. */
   #time: number;
   #readAt: number;
-  /** What the present minute's moves are measured against. */
+  /**
+   * Wall and monotonic clock as they once went together: what the present minute's moves are measured against. It stays while the
+   * wall is not followed, so that to come back to where the monotonic clock has it is no jump.
+   */
   #since: { readonly time: number; readonly at: number };
-  /** A jump forward that is not believed yet: by how much, and since when on the monotonic clock. */
-  #doubt: { readonly offset: number; readonly since: number } | undefined;
+  /** A jump forward that is not believed yet: by how much, since when on the monotonic clock, and when it was last seen. */
+  #doubt: { readonly offset: number; readonly since: number; readonly seenAt: number } | undefined;
   #leadMs = 0;
+  #state: ClockState = 'right';
 
-  constructor(source: SystemTime = systemTime) {
+  /** @param onChange told once of each change of `state`, in the reading that finds it */
+  constructor(source: SystemTime = systemTime, onChange: (change: ClockChange) => void = () => undefined) {
     this.#source = source;
+    this.#onChange = onChange;
     this.#readAt = source.monotonic();
     this.#time = source.wall();
     this.#since = { time: this.#time, at: this.#readAt };
@@ -89,7 +111,12 @@ export class ServerClock {
   moment(): Moment {
     const wall = this.#read();
     const now = Math.floor(this.#time);
-    return { now, latest: this.#doubt ? Math.max(now, wall) : now, leadMs: Math.ceil(this.#leadMs) };
+    return { now, latest: this.#doubt ? Math.max(now, wall) : now, leadMs: this.#leadMs };
+  }
+
+  /** As of the last reading. */
+  get state(): ClockState {
+    return this.#state;
   }
 
   /** It was this time already, as something that is written down shows: it is not earlier now. */
@@ -103,6 +130,7 @@ export class ServerClock {
   acceptWall(): void {
     this.#set(this.#source.wall());
     this.#leadMs = 0;
+    this.#read();
   }
 
   #set(time: number): void {
@@ -120,29 +148,50 @@ export class ServerClock {
     this.#readAt = at;
     const runOn = this.#time + passed;
     const lead = runOn - wall;
+    let isBelieved = false;
     if (lead >= 0) {
       this.#doubt = undefined;
       this.#time = lead > MAX_LEAD_MS ? runOn : Math.max(wall, this.#time + passed / 2);
-      this.#leadMs = this.#time - wall;
+      // In whole milliseconds, as `now` is: parts of one are no lead.
+      this.#leadMs = Math.max(0, Math.floor(this.#time) - wall);
     } else {
       this.#leadMs = 0;
       const isStep = wall - (this.#since.time + at - this.#since.at) >= STEP_MS;
-      if (!isStep || this.#isBelieved(wall - at, at)) {
+      isBelieved = isStep && this.#isBelieved(wall - at, at);
+      if (isStep && !isBelieved) this.#time = runOn;
+      else {
         this.#doubt = undefined;
-        if (isStep) this.#since = { time: wall, at };
         this.#time = wall;
-      } else {
-        this.#time = runOn;
+        if (isBelieved || at - this.#since.at >= STEP_WINDOW_MS) this.#since = { time: wall, at };
       }
     }
-    if (at - this.#since.at >= STEP_WINDOW_MS) this.#since = { time: this.#time, at };
+    this.#note(isBelieved ? -lead : wall - this.#time, isBelieved);
     return wall;
   }
 
-  /** Whether readings have agreed on a jump for long enough; begins to doubt it where it is new. */
+  /**
+   * Whether readings have agreed on a jump for long enough; begins to doubt it where it is new. Readings that are more than a minute
+   * apart say nothing of what was between them.
+   */
   #isBelieved(offset: number, at: number): boolean {
-    if (!this.#doubt || Math.abs(offset - this.#doubt.offset) >= STEP_MS) this.#doubt = { offset, since: at };
+    const { offset: first, since, seenAt } = this.#doubt ?? { offset, since: at, seenAt: at };
+    const isSame = Math.abs(offset - first) < STEP_MS && at - seenAt <= STEP_WINDOW_MS;
+    this.#doubt = isSame ? { offset: first, since, seenAt: at } : { offset, since: at, seenAt: at };
     return at - this.#doubt.since >= BELIEVED_AFTER_MS;
+  }
+
+  #note(wallAheadMs: number, isBelieved: boolean): void {
+    const from = this.#state;
+    const to = this.#stateNow();
+    this.#state = to;
+    if (from !== to || isBelieved)
+      this.#onChange({ from, to, wallAheadMs: Math.round(wallAheadMs), isBelieved });
+  }
+
+  #stateNow(): ClockState {
+    if (this.#doubt) return 'jump-in-doubt';
+    if (isTooFarAhead({ leadMs: this.#leadMs })) return 'too-far-ahead';
+    return this.#leadMs >= STEP_MS ? 'catching-up' : 'right';
   }
 }
 

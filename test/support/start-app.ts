@@ -7,7 +7,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import { pino } from 'pino';
 import { createAgent } from '../../src/agents/index.ts';
 import type { AuditEvent, AuthorisedOrigin } from '../../src/audit/index.ts';
-import { type Clock, certainMoment, type Deadline, systemTime } from '../../src/clock.ts';
+import { type Clock, certainMoment, type Deadline, type SystemTime, systemTime } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import type { SlowestPeer } from '../../src/http/listen.ts';
 import { newId } from '../../src/ids.ts';
@@ -22,7 +22,10 @@ import { freePort } from './free-port.ts';
 export interface AppOptions {
   /** More of the environment, such as `COUNTERSIGN_ISSUER`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Both of the machine's clocks in one: they never disagree. */
   readonly clock?: Clock;
+  /** The machine's two clocks, where they disagree: in place of `clock`. */
+  readonly time?: SystemTime;
   /** Ends the waits for others. Where absent they last for as long as the others take: a busy machine is no reason to give up. */
   readonly deadline?: Deadline;
   /** What a slow peer may take. */
@@ -45,6 +48,30 @@ export function heldClock(start: number = Date.now()): HeldClock {
     now += ms;
   };
   return Object.assign(() => now, { pass });
+}
+
+/** The two clocks of a machine, which stand still until they are moved. */
+export interface MovableTime extends SystemTime {
+  /** So much time passes, and both clocks show it. */
+  pass(ms: number): void;
+  /** The wall is set, forward or back; the monotonic clock knows nothing of it. */
+  setBy(ms: number): void;
+}
+
+export function movableTime(start: number = Date.now()): MovableTime {
+  let wall = start;
+  let monotonic = 0;
+  return {
+    wall: () => wall,
+    monotonic: () => monotonic,
+    pass(ms) {
+      wall += ms;
+      monotonic += ms;
+    },
+    setBy(ms) {
+      wall += ms;
+    },
+  };
 }
 
 /** Ends nothing by itself: `end` ends whatever is waited for. */
@@ -133,7 +160,7 @@ export async function startAppIn(directory: string, options: AppOptions = {}): P
 }
 
 async function startOnce(directory: string, options: AppOptions): Promise<App> {
-  const clock = options.clock ?? Date.now;
+  const clock = options.clock ?? options.time?.wall ?? Date.now;
   const { logs } = options;
   const admin = { clientId: newId('agt', clock()), secret: 'A-secret-of-the-tests-that-is-long-enough-0123' };
   const config = loadConfig({
@@ -147,7 +174,7 @@ async function startOnce(directory: string, options: AppOptions): Promise<App> {
   const log = pino({ level: 'trace' }, { write: line => void logs?.push(line) });
   const { deadline = endless } = options;
   const running = await startServer(config, {
-    time: options.clock ? { wall: clock, monotonic: clock } : systemTime,
+    time: options.time ?? (options.clock ? { wall: clock, monotonic: clock } : systemTime),
     log,
     deadline,
     slowest: options.slowest,
