@@ -337,7 +337,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       keyring,
       checkpoints: checkpoints?.figures,
       delivery: delivery?.figures,
-      now: clock.now,
+      clock,
     }),
     options.deadline,
   );

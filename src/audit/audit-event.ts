@@ -19,7 +19,8 @@ export const AUDIT_EVENTS = {
   'request.limited':
     'A caller has to wait before it asks again. Alike ones are counted for a minute: the first is written at once, the rest as one.',
   'token.issued': 'A token was issued.',
-  'token.issue-refused': 'An authenticated client asked for a token and was refused.',
+  'token.issue-refused':
+    'An authenticated client asked for a token and was refused. While the clock is too far ahead no client is authenticated, and alike ones are counted for a minute: the first is written at once, the rest as one.',
   'token.revoked': 'A token was revoked by the client it was issued to, or by an administrator.',
   'token.revocation-refused': 'A client tried to revoke a token that was issued to another one.',
   'token.introspection-refused':

@@ -44,6 +44,7 @@ export {
   startCheckpoints,
   verifyCheckpoints,
 } from './checkpoint.ts';
+export { CLOCK_RETRY_SECONDS, type ClockRefusal, refuseWhileAhead } from './clock-refusal.ts';
 export { type Cuts, digestOfCuts, type LaneCut, type MoveCuts, readCutsLine } from './cut.ts';
 export {
   type CheckpointDelivery,

@@ -1,4 +1,5 @@
 import type { ApplicationRefusal } from '../agents/index.ts';
+import type { ClockRefusal } from '../audit/index.ts';
 import type {
   EnrolmentRefusal,
   FactorRefusal,
@@ -27,6 +28,7 @@ export type PageRefusal =
   | PasswordRefusal
   | PasskeyRefusal
   | ApplicationRefusal
+  | ClockRefusal
   | 'unavailable'
   | 'internal';
 
@@ -141,6 +143,12 @@ export const PAGE_REFUSALS: Readonly<Record<PageRefusal, PageProblem>> = {
     status: 403,
     meaning: 'The person, or an administrator, has stopped the application for this person',
     fix: 'An administrator can restore the agent through which the person uses it.',
+  },
+  'clock-ahead': {
+    status: 503,
+    meaning:
+      'The clock of the server was set back: nobody signs in, and nothing is approved, until it is right',
+    fix: 'An operator has to set the clock of the machine right; /readyz says by how much it is behind.',
   },
   unavailable: {
     status: 503,

@@ -1,6 +1,8 @@
 import type { CheckpointFigures, DeliveryFigures } from '../audit/index.ts';
+import type { ServerClock } from '../clock.ts';
 import type { SigningKeyring } from '../keys/index.ts';
 import type { Epochs } from '../liveness.ts';
+import { checkClock } from './clock-check.ts';
 import { assertOpen } from './quarantine-gate.ts';
 import type { ReadinessCheck } from './readiness.ts';
 
@@ -21,7 +23,7 @@ export interface ReadinessCheckDeps {
   readonly checkpoints: CheckpointFigures | undefined;
   /** Where they are delivered too. */
   readonly delivery: DeliveryFigures | undefined;
-  readonly now: () => number;
+  readonly clock: Pick<ServerClock, 'now' | 'moment' | 'state'>;
 }
 
 /** What must work before requests are taken, and what somebody should know of, by the names that `/readyz` tells. */
@@ -31,7 +33,7 @@ export function readinessChecks({
   keyring,
   checkpoints,
   delivery,
-  now,
+  clock,
 }: ReadinessCheckDeps): Readonly<Record<string, ReadinessCheck>> {
   return {
     process: { check: () => failWhen(isStopping(), 'stopping') },
@@ -39,6 +41,7 @@ export function readinessChecks({
     commits: {
       check: () => failWhen(store.figures.commits.oldestWaitMs() > SLOW_COMMIT_MS, 'a commit does not end'),
     },
+    clock: { check: () => checkClock(clock) },
     quarantine: { check: () => assertOpen(store.epochs) },
     // Opaque tokens need none.
     signingKeys: {
@@ -51,13 +54,13 @@ export function readinessChecks({
     ...(checkpoints && {
       // The trail itself is in the store: not to answer would not export it any sooner.
       auditCheckpoint: {
-        check: () => failWhen(now() - checkpoints.coveredUntil > UNEXPORTED_MS, 'not exported'),
+        check: () => failWhen(clock.now() - checkpoints.coveredUntil > UNEXPORTED_MS, 'not exported'),
         isAdvisory: true as const,
       },
     }),
     ...(delivery && {
       auditDelivery: {
-        check: () => failWhen(isLongAgo(delivery.waitingSince, now()), 'not delivered'),
+        check: () => failWhen(isLongAgo(delivery.waitingSince, clock.now()), 'not delivered'),
         isAdvisory: true as const,
       },
     }),

@@ -8,6 +8,11 @@ export interface ReadinessCheck {
   readonly isAdvisory?: true;
 }
 
+/** Thrown by a check in place of any other error: this once it is told, and requests are taken all the same. */
+export class Degraded extends Error {
+  override readonly name = 'Degraded';
+}
+
 export interface CheckResult {
   readonly state: 'ok' | 'degraded' | 'failed';
   /** Why it is not ok. */
@@ -54,7 +59,7 @@ async function resultOf({ check, isAdvisory }: ReadinessCheck, end: AbortSignal)
     return { state: 'ok' };
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'failed';
-    return { state: isAdvisory ? 'degraded' : 'failed', reason };
+    return { state: isAdvisory || error instanceof Degraded ? 'degraded' : 'failed', reason };
   } finally {
     end.removeEventListener('abort', onEnd);
   }

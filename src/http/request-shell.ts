@@ -1,6 +1,6 @@
 import type { Context, Middleware, Next } from 'koa';
 import type { Logger } from 'pino';
-import type { Origin } from '../audit/index.ts';
+import type { ClockRefusal, Origin } from '../audit/index.ts';
 import type { ServerClock } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import type { Limits } from '../limits/index.ts';
@@ -131,8 +131,9 @@ function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, err
   // It is in the trail, counted, and the log has said it once.
   const isQuarantine =
     error instanceof Refused && error.reason === ('deployment-quarantined' satisfies QuarantineRefusal);
+  const isClock = error instanceof Refused && error.reason === ('clock-ahead' satisfies ClockRefusal);
   if (status === 500) deps.log.error({ err: error, requestId: origin.requestId }, 'request failed');
-  else if (status === 503 && !isQuarantine)
+  else if (status === 503 && !isQuarantine && !isClock)
     deps.log.warn({ err: error, requestId: origin.requestId }, 'request refused: cannot answer safely');
 
   ctx.status = status;
@@ -140,8 +141,8 @@ function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, err
   const client = error instanceof Refused ? error.claimedClient : undefined;
   deps.meter.countRefusal(ctx.path, answer.reason);
   setReference(ctx, deps.references, answer.reason, client);
-  if (status === 503) ctx.set('Retry-After', isQuarantine ? '60' : '1');
   const retryAfter = error instanceof Refused ? error.detail.retryAfterSeconds : undefined;
+  if (status === 503) ctx.set('Retry-After', isQuarantine ? '60' : String(retryAfter ?? 1));
   if (status === 429 || (status === 409 && retryAfter !== undefined))
     ctx.set('Retry-After', String(retryAfter ?? 1));
   if (status === 413) ctx.set('Connection', 'close');

@@ -1,6 +1,6 @@
 import { scopesAt, useApplication } from '../agents/index.ts';
 import type { KnownApplication } from '../applications/index.ts';
-import { eventOrigin } from '../audit/index.ts';
+import { eventOrigin, refuseWhileAhead } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import type { PageRefusal } from '../http/index.ts';
 import type { PendingAuthorization } from '../provider/index.ts';
@@ -69,6 +69,11 @@ export function consentPages(deps: PageDeps, shell: PageShell): void {
       const description = `not to be had by this client: ${sent.join(' ')}`;
       return { redirect: await interactions.refuse(ctx, 'invalid_scope', description) };
     }
+    await refuseWhileAhead(
+      deps.signIn.refusals,
+      { type: 'grant.refused', client: application.clientId, subject: session.person.id },
+      visit.origin,
+    );
     const { person } = session;
     const agent = await useApplication(deps.agents, application, person, actingAs(visit));
     await deps.applications.remember(application, actingAs(visit));

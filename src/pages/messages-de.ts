@@ -203,6 +203,8 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'refused.form-foreign': 'Das kam nicht von einer Seite dieses Servers; es wurde nichts geändert.',
   'refused.form-stale': 'Diese Seite gilt nicht mehr; es wurde nichts geändert. Öffnen Sie sie noch einmal.',
   'refused.not-found': 'Hier ist nichts.',
+  'refused.clock-ahead':
+    'Die Uhr dieses Servers geht falsch. Bis sie stimmt, kann sich niemand anmelden und nichts genehmigt werden. Es wurde nichts geändert.',
   'refused.unavailable':
     'Der Server kann gerade nicht sicher antworten. Es wurde nichts geändert. Versuchen Sie es in einer Sekunde noch einmal.',
   'refused.internal': 'Bei uns ist etwas schiefgegangen. Es wurde nichts geändert.',

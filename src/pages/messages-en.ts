@@ -191,6 +191,8 @@ export const EN = {
   'refused.form-foreign': 'This was not sent from a page of this server, so nothing was changed.',
   'refused.form-stale': 'This page is no longer valid, so nothing was changed. Open it again.',
   'refused.not-found': 'There is nothing here.',
+  'refused.clock-ahead':
+    'The clock of this server is wrong. Nobody can sign in, and nothing can be approved, until it is right. Nothing was changed.',
   'refused.unavailable':
     'The server cannot answer safely at the moment. Nothing was changed. Try again in a second.',
   'refused.internal': 'Something went wrong on our side. Nothing was changed.',

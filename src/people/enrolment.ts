@@ -7,6 +7,7 @@ import {
   type CommitOutcome,
   eventOrigin,
   type Origin,
+  refuseWhileAhead,
 } from '../audit/index.ts';
 import { wallAt } from '../clock.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
@@ -190,7 +191,7 @@ export async function beginTotp(deps: SignInDeps, value: unknown, origin: Origin
  * The last step: a code of the app shows that it has the seed, and is used up by it. What was set takes effect, the link is used up, and
  * the person is signed in, all in one commit; sessions and factors that they had before are gone.
  *
- * @throws {Refused<EnrolmentRefusal>}
+ * @throws {Refused<EnrolmentRefusal | ClockRefusal>}
  */
 export async function finishEnrolment(
   deps: SignInDeps,
@@ -198,6 +199,8 @@ export async function finishEnrolment(
   { code }: { readonly code: unknown },
   origin: Origin,
 ): Promise<Enrolled> {
+  const { person: invited } = await getLiveEnrolment(deps, value, origin);
+  await refuseWhileAhead(deps.refusals, { type: 'person.enrolment-refused', target: invited.id }, origin);
   const made = await makeRecoveryCodes(origin.now);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const held = await getLiveEnrolment(deps, value, origin);

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { eventOrigin, type Origin } from '../audit/index.ts';
+import { eventOrigin, type Origin, refuseWhileAhead } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { limitedAddress } from '../limits/index.ts';
 import { findLivePass, passLineage } from './live-pass.ts';
@@ -40,7 +40,7 @@ const LONGEST_EMAIL = 254;
  * already goes on.
  *
  * @returns the value that holds it, for a cookie, once
- * @throws {Refused<SignInRefusal | SlowHashRefusal>}
+ * @throws {Refused<SignInRefusal | SlowHashRefusal | ClockRefusal>}
  */
 export async function startSignIn(
   deps: SignInDeps,
@@ -49,6 +49,7 @@ export async function startSignIn(
 ): Promise<{ readonly value: string; readonly pending: PendingSignIn }> {
   const email = typeof input.email === 'string' ? input.email.trim().slice(0, LONGEST_EMAIL + 1) : '';
   const password = typeof input.password === 'string' ? input.password : '';
+  await refuseWhileAhead(deps.refusals, { type: 'person.sign-in-refused' }, origin);
   await countTry(deps, email, origin);
   await deps.freshness.fresh();
   const person = email === '' ? undefined : await deps.people.findPersonByEmail(email);

@@ -1,5 +1,12 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
-import { type AuditEvent, COUNTED, type CommitOutcome, eventOrigin, type Origin } from '../audit/index.ts';
+import {
+  type AuditEvent,
+  COUNTED,
+  type CommitOutcome,
+  eventOrigin,
+  type Origin,
+  refuseWhileAhead,
+} from '../audit/index.ts';
 import { type Moment, wallAt } from '../clock.ts';
 import { DEPLOYMENT, isFromBeforeRestore } from '../deployment-epoch.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
@@ -65,7 +72,7 @@ type Verdict =
  *
  * @param holder reads the pass that the factor is proved for; undefined when it is no longer there
  * @param use what comes of it; may run more than once
- * @throws {Refused<FactorRefusal>}
+ * @throws {Refused<FactorRefusal | ClockRefusal>}
  */
 export async function useFactor<K extends PassKind, R>(
   deps: SignInDeps,
@@ -78,6 +85,11 @@ export async function useFactor<K extends PassKind, R>(
     const held = await holder();
     const credential = held?.credential;
     if (!credential) throw new Refused<FactorRefusal>('sign-in-expired');
+    await refuseWhileAhead(
+      deps.refusals,
+      { type: 'person.factor-refused', target: credential.personId },
+      origin,
+    );
     const { pass } = held;
     const challenge = 'challenge' in pass ? pass.challenge : undefined;
     const verdict = await judge(deps, credential, proof, challenge, origin);

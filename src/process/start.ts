@@ -9,6 +9,7 @@ import { ConnectionFigures, createLog, flushTraces, startTracing } from '../obse
 import type { Store } from '../store/store.ts';
 import { packageVersion } from './package-version.ts';
 import { keepTlsRenewed, type TlsRenewal } from './renew-tls.ts';
+import { tellClock } from './tell-clock.ts';
 
 /** A server that takes requests. */
 export interface Running {
@@ -50,8 +51,8 @@ const NO_TRACER =
  * issuer's name does it have to open first.
  */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<Running> {
-  const clock = new ServerClock(options.time);
   const log = options.log ?? createLog(config.logLevel);
+  const clock = new ServerClock(options.time, tellClock(log));
   const version = packageVersion();
   if (config.traces && !(await startTracing(version))) throw new ConfigError([NO_TRACER]);
   const connections = new ConnectionFigures();

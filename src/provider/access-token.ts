@@ -1,5 +1,5 @@
 import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { Origin } from '../audit/index.ts';
+import type { ClockRefusal, Origin } from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { cannotAnswer, recorded } from './errors.ts';
 import { provenKey } from './holder.ts';
@@ -80,6 +80,7 @@ function asEngineError(error: unknown, isScopeNamed: boolean): unknown {
   if (!(error instanceof Refused)) return error;
   if (error.reason.startsWith('scope-') && isScopeNamed)
     return new errors.InvalidScope('not granted', String(error.detail.sent ?? ''));
+  if (error.reason === ('clock-ahead' satisfies ClockRefusal)) return cannotAnswer(error);
   if (error.reason.startsWith('resource-')) return new errors.InvalidTarget();
   return new errors.InvalidGrant(error.reason);
 }

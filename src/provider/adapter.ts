@@ -1,8 +1,8 @@
 import { createSecretKey, hash, hkdfSync } from 'node:crypto';
 import { type Adapter, type AdapterPayload, errors, Provider } from 'oidc-provider';
-import type { CommitOutcome, Origin } from '../audit/index.ts';
+import { type AuditEvent, type CommitOutcome, type Origin, refuseWhileAhead } from '../audit/index.ts';
 import type { Moment } from '../clock.ts';
-import { StoreUnavailable } from '../errors.ts';
+import { Refused, StoreUnavailable } from '../errors.ts';
 import { type SealingKey, sealingKey } from '../keys/index.ts';
 import { newOrigin } from '../origin.ts';
 import { actingAuthority, refuseEnded } from './acting-authority.ts';
@@ -15,6 +15,8 @@ export interface AdapterDeps {
   readonly records: EngineStore;
   readonly clients: ClientSource;
   readonly moment: () => Moment;
+  /** Takes the record of a refusal; alike ones are counted. */
+  readonly refusals: { note(event: AuditEvent): Promise<void> };
   /** Ends everything that was issued under a grant. */
   endGrant(grantId: string, reason: GrantEnd, origin: Origin): Promise<void>;
 }
@@ -34,6 +36,9 @@ const STORED_MODELS = new Set([
 
 /** What a client presents and has to be the holder of. */
 const HELD_MODELS = new Set(['AuthorizationCode', 'RefreshToken']);
+
+/** What lets somebody act: none is made while nothing may be issued or approved. */
+const AUTHORITY_MODELS = new Set(['Grant', 'AuthorizationCode', 'RefreshToken']);
 
 /** Where browsers come, and come back to. */
 const AUTHORIZATION_PATH = /^\/authorize(?:\/|$)/;
@@ -172,6 +177,7 @@ class RecordAdapter extends UnusedAdapter {
   }
 
   override async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
+    if (AUTHORITY_MODELS.has(this.#model)) await this.#assertClockRight(payload);
     const { jti: _secret, consumed: _consumed, ...said } = payload;
     const text = JSON.stringify({ ...said, ...ENGINE_BINDINGS, ...bindingOf(this.#model, payload) });
     const { grantId, uid } = payload;
@@ -195,6 +201,18 @@ class RecordAdapter extends UnusedAdapter {
     return HELD_MODELS.has(this.#model)
       ? this.#present({ ...payload, jti: id }, record?.consumedAt)
       : { ...payload, jti: id };
+  }
+
+  async #assertClockRight({ clientId, accountId }: AdapterPayload): Promise<void> {
+    const about = {
+      type: 'grant.refused',
+      ...(clientId !== undefined && { client: clientId }),
+      ...(accountId !== undefined && { subject: accountId }),
+    } as const;
+    const refused = refuseWhileAhead(this.#deps.refusals, about, currentOrigin(this.#moment));
+    await refused?.catch(error => {
+      throw error instanceof Refused ? cannotAnswer(error) : error;
+    });
   }
 
   /** A code or refresh token as the engine has to take it, by who presents it and when. */

@@ -143,6 +143,7 @@ function configuration(deps: EngineDeps, issuer: string): Configuration {
         freshness: deps.freshness,
       }),
       moment: deps.moment,
+      refusals: deps.refusals,
       endGrant: deps.endGrant,
     }),
     jwks: { keys: [deps.signingKey as never] },

@@ -1,4 +1,5 @@
 import { type Agent, agentStatus, scopesAt } from '../agents/index.ts';
+import { CLOCK_RETRY_SECONDS, type ClockRefusal } from '../audit/index.ts';
 import { isTooFarAhead, type Moment, toSeconds } from '../clock.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
 import type { RefusalDetail } from '../errors.ts';
@@ -12,7 +13,7 @@ export const MAX_JWT_TTL_SECONDS = 300;
 
 export type IssueRefusal =
   | 'deployment-quarantined'
-  | 'clock-ahead'
+  | ClockRefusal
   | 'agent-suspended'
   | 'agent-retired'
   | 'agent-expired'
@@ -94,7 +95,7 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   const { agent, owner, resource, moment } = question;
 
   if (isQuarantineEpoch(question.deploymentEpoch)) return refuse('deployment-quarantined');
-  if (isTooFarAhead(moment)) return refuse('clock-ahead');
+  if (isTooFarAhead(moment)) return refuse('clock-ahead', { retryAfterSeconds: CLOCK_RETRY_SECONDS });
   const status = agentStatus(agent, moment.latest);
   if (status !== 'active') return refuse(`agent-${status}`);
   const isJwt = resource?.tokenFormat.kind === 'jwt';

@@ -1,6 +1,6 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import type { Origin } from '../audit/index.ts';
+import { type Origin, refuseWhileAhead } from '../audit/index.ts';
 import {
   type AuthenticateClientDeps,
   authenticateClient,
@@ -67,13 +67,17 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
   for (const path of ['/token', '/revoke']) router.options(path, answerPreflight);
 
   router.post('/token', async (ctx, next) => {
+    const { origin } = ctx.state;
+    // Before anything is used up: codes, refresh tokens and assertions work once the clock is right.
+    const refused = refuseWhileAhead(deps.refusals, { type: 'token.issue-refused' }, origin);
+    if (refused) await refused;
     const form = await readFromPages(ctx);
     const grantType = form.get('grant_type');
     if (grantType === undefined)
       throw new Refused<MachineEndpointRefusal>('grant-type-missing', { parameter: 'grant_type' });
     if (grantType !== GRANT_TYPES.clientCredentials) {
       if (deps.otherGrantTypes.includes(grantType)) {
-        const key = await spendProof(deps, ctx, tokenUrl, ctx.state.origin);
+        const key = await spendProof(deps, ctx, tokenUrl, origin);
         if (key !== undefined) deps.onKeyProved(ctx, key);
         return next();
       }
@@ -83,7 +87,6 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
         permitted: [GRANT_TYPES.clientCredentials, ...deps.otherGrantTypes],
       });
     }
-    const { origin } = ctx.state;
     // Before the client is authenticated: to be asked for a nonce uses up no assertion.
     const proof =
       ctx.headers['dpop'] === undefined

@@ -3,7 +3,15 @@ import type { ExecutionContext } from 'ava';
 import * as client from 'openid-client';
 import { createAgent } from '../../src/agents/index.ts';
 import { type HttpCaller, openCaller } from './server-process.ts';
-import { type App, addPerson, addResource, heldClock, startApp, startAppIn } from './start-app.ts';
+import {
+  type App,
+  addPerson,
+  addResource,
+  type MovableTime,
+  movableTime,
+  startApp,
+  startAppIn,
+} from './start-app.ts';
 import type { StoreEnv } from './stores.ts';
 import { type Enrolled, enrol, Visitor } from './visitor.ts';
 
@@ -38,9 +46,9 @@ export async function startWorld(
   t: ExecutionContext,
   application: object = { redirectUris: [REDIRECT] },
   store: StoreEnv = {},
+  time: MovableTime = movableTime(),
 ): Promise<World> {
-  const clock = heldClock();
-  const app = await startApp(t, { clock, env: store });
+  const app = await startApp(t, { time, env: store });
   const resource = await addResource(app);
   const owner = await addPerson(app, 'Olga');
   const addApplication = async (method: 'none' | 'client_secret' = 'none'): Promise<string> => {
@@ -86,10 +94,10 @@ export async function startWorld(
     config,
     visitor,
     ada,
-    pass: clock.pass,
+    pass: time.pass,
     startSecond: async () => {
       const second = await startAppIn(app.directory, {
-        clock,
+        time,
         env: { ...store, COUNTERSIGN_ISSUER: app.issuer },
       });
       const caller = openCaller(Number(new URL(second.base).port), app.issuer);
