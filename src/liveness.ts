@@ -4,6 +4,9 @@
  * Every token carries its lineage: a handle for each thing it descends from. A handle is an identity with the epoch it had when
  * the token was decided (`agt_7:3`). A cutoff raises the epoch of one identity: whatever carries an older one is dead. Clocks
  * are never compared, so a token decided before a kill and committed after it is dead, whichever process wrote it.
+ *
+ * Only its two ends go by a clock: it is over at the second one, and not yet good before the first, since whoever issued it had a
+ * wrong clock and may have had one for long.
  */
 
 /** What a token descends from: an agent, a person, a resource, a signing key, a token, the deployment. */
@@ -22,6 +25,8 @@ export interface Epochs {
 
 export interface Mortal {
   readonly lineage: Lineage;
+  /** Seconds since the epoch. */
+  readonly issuedAt: number;
   /** Seconds since the epoch; dead from this second on. */
   readonly expiresAt: number;
 }
@@ -54,15 +59,28 @@ export function findDeadHandle(lineage: Lineage, epochs: Epochs): Handle | undef
   return undefined;
 }
 
+/** How far apart the clocks of processes that issue tokens may be. */
+const CLOCK_SKEW_MS = 5_000;
+
 /**
- * Whether a token still lives: every handle current, and not expired.
+ * Whether a token still lives: every handle current, not expired, and not from the future.
  *
  * @param nowMs milliseconds since the epoch
  */
 export function isLive(token: Mortal, epochs: Epochs, nowMs: number): boolean {
+  return !hasEnded(token, epochs, nowMs) && !isFromTheFuture(token, nowMs);
+}
+
+/** Whether a token is dead for good: expired, or with a handle that was cut off. One from the future is not. */
+export function hasEnded(token: Mortal, epochs: Epochs, nowMs: number): boolean {
   return (
-    nowMs < token.expiresAt * 1000 &&
-    token.lineage !== '' &&
-    findDeadHandle(token.lineage, epochs) === undefined
+    nowMs >= token.expiresAt * 1000 ||
+    token.lineage === '' ||
+    findDeadHandle(token.lineage, epochs) !== undefined
   );
+}
+
+/** Whether a token was issued by a clock that was wrong: it is not live, and would be later. */
+export function isFromTheFuture({ issuedAt }: Pick<Mortal, 'issuedAt'>, nowMs: number): boolean {
+  return issuedAt * 1000 > nowMs + CLOCK_SKEW_MS;
 }

@@ -24,7 +24,7 @@ export const AUDIT_EVENTS = {
   'token.revoked': 'A token was revoked by the client it was issued to, or by an administrator.',
   'token.revocation-refused': 'A client tried to revoke a token that was issued to another one.',
   'token.introspection-refused':
-    'A client asked about a token whose audience it is not. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+    'A client asked about a token whose audience it is not, or about one from the future, which a wrong clock has issued. Alike ones are counted for a minute: the first is written at once, the rest as one.',
   'grant.given': 'A person let an application act for them.',
   'grant.refused': 'A person did not let an application act for them.',
   'grant.ended': 'What a person had let an application do ended, with every token under it.',

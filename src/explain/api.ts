@@ -64,7 +64,7 @@ const shownAgentExplanation = closedObject({
 
 const shownTokenExplanation = closedObject({
   jti: z.string(),
-  state: z.enum(['live', 'expired', 'dead']),
+  state: z.enum(['live', 'expired', 'dead', 'from-the-future']),
   why,
   clientId: z.string(),
   resource: z.string(),

@@ -1,7 +1,7 @@
 import { type AuditEvent, type FoundRow, listEvents, REMOVALS } from '../audit/index.ts';
 import { DEPLOYMENT } from '../deployment-epoch.ts';
 import { Refused } from '../errors.ts';
-import { findDeadHandle, isLive } from '../liveness.ts';
+import { findDeadHandle, isFromTheFuture, isLive } from '../liveness.ts';
 import { isTokenId, locateToken, type TokenRecord, type TokenRefusal } from '../tokens/index.ts';
 import type { ExplainDeps } from './explain-request.ts';
 
@@ -28,7 +28,7 @@ export interface ExplainedCutoff {
 /** What a token lives by, or died of. Times are in milliseconds since the epoch. */
 export interface TokenExplanation {
   readonly jti: string;
-  readonly state: 'live' | 'expired' | 'dead';
+  readonly state: 'live' | 'expired' | 'dead' | 'from-the-future';
   readonly why: string;
   readonly clientId: string;
   readonly resource: string;
@@ -57,6 +57,7 @@ export async function explainToken(deps: ExplainDeps, token: string, now: number
   const { aud, scope } = JSON.parse(record.answer) as Record<'aud' | 'scope', string>;
   const ancestors = await Promise.all(record.lineage.split(' ').map(each => explainAncestor(deps, each)));
   const isAlive = isLive(record, epochs, now);
+  const isFuture = isFromTheFuture(record, now);
   const dead = findDeadHandle(record.lineage, epochs);
   const killer =
     dead === undefined ? undefined : ancestors.find(each => `${each.id}:${each.carries}` === dead);
@@ -64,12 +65,14 @@ export async function explainToken(deps: ExplainDeps, token: string, now: number
   const expiresAt = record.expiresAt * 1_000;
   return {
     jti: record.jti,
-    state: isAlive ? 'live' : killer ? 'dead' : 'expired',
+    state: isAlive ? 'live' : killer ? 'dead' : isFuture ? 'from-the-future' : 'expired',
     why: killer
       ? deathOf(killer, cutOffBy)
       : isAlive
         ? `it lives for ${Math.ceil((expiresAt - now) / 1_000)} s more: nothing that it descends from has been cut off`
-        : `its time was over ${new Date(expiresAt).toISOString()}`,
+        : isFuture
+          ? `it was issued ${new Date(record.issuedAt * 1_000).toISOString()}, which is still to come: a clock was wrong, and nobody accepts it`
+          : `its time was over ${new Date(expiresAt).toISOString()}`,
     clientId: record.clientId,
     resource: aud,
     scope,

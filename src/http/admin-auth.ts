@@ -4,13 +4,15 @@ import type { HeldAuthority, Origin } from '../audit/index.ts';
 import { type DpopDeps, type DpopProofRefusal, receiveDpopProof } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import { shown } from '../input/index.ts';
+import { isFromTheFuture } from '../liveness.ts';
 import { ADMIN_API_RESOURCE_ID } from '../resources/index.ts';
-import { findLiveToken, type TokenLookupDeps } from '../tokens/index.ts';
+import { findUnendedToken, type TokenLookupDeps } from '../tokens/index.ts';
 
 export type AdminAuthRefusal =
   | 'no-token'
   | 'token-in-url'
   | 'token-not-live'
+  | 'token-from-the-future'
   | 'token-for-another-resource'
   | 'token-is-bound'
   | 'token-is-not-bound'
@@ -71,8 +73,9 @@ export async function authenticateAdmin(
       permitted: ['Bearer and an access token for this API', 'DPoP and one that is bound to a key'],
     });
   }
-  const token = await findLiveToken(deps, value, origin.latest);
+  const token = await findUnendedToken(deps, value, origin.latest);
   if (!token) throw new Refused<AdminAuthRefusal>('token-not-live');
+  if (isFromTheFuture(token, origin.latest)) throw new Refused<AdminAuthRefusal>('token-from-the-future');
   if (token.resourceId !== ADMIN_API_RESOURCE_ID) {
     throw new Refused<AdminAuthRefusal>('token-for-another-resource');
   }

@@ -88,6 +88,7 @@ export const ERROR_FIXES = {
   'no-token': 'Get an access token with this API as its resource, and send it as Authorization: Bearer ….',
   'token-in-url': 'Revoke that token, get another one, and send it in the Authorization header.',
   'token-not-live': TOKEN,
+  'token-from-the-future': TOKEN,
   'authority-ended': TOKEN,
   'token-for-another-resource': TOKEN,
   'token-is-bound': 'Send the token with the DPoP scheme, and a proof by the key that it is bound to.',
@@ -238,6 +239,8 @@ export const EXACT_REASONS: Readonly<Partial<Record<AnyRefusal, string>>> = {
   'address-failures-exceeded': 'Too many authentications from this address have failed in ten minutes.',
   'client-failures-exceeded': 'Too many authentications as this client have failed in ten minutes.',
   'token-not-live': 'The token is unknown, expired, revoked or cut off.',
+  'token-from-the-future':
+    'The token was issued more than 5 s after the present, by a process whose clock is wrong, or was.',
   'authority-ended':
     'The token lived when the request came, and expired or was cut off before it was done. Nothing was changed.',
   'token-for-another-resource': 'The token lives, but its audience is another resource server.',

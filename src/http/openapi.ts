@@ -24,6 +24,7 @@ const ANY_CALL = [
   'no-token',
   'token-in-url',
   'token-not-live',
+  'token-from-the-future',
   'token-for-another-resource',
   'token-is-bound',
   'token-is-not-bound',

@@ -95,6 +95,7 @@ const PROBLEMS = {
     bearerError: 'invalid_request',
   },
   'token-not-live': TOKEN_NOT_ACCEPTED,
+  'token-from-the-future': TOKEN_NOT_ACCEPTED,
   'authority-ended': TOKEN_NOT_ACCEPTED,
   'token-for-another-resource': TOKEN_NOT_ACCEPTED,
   'token-is-bound': {

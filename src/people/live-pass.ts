@@ -69,5 +69,6 @@ export function authorityOf(pass: Pass, end = pass.expiresAt): HeldAuthority {
 /** Whether a pass holds, as far as this process has heard. */
 export function isLivePass(deps: Pick<SignInDeps, 'epochs'>, pass: Pass, now: number): boolean {
   if (isQuarantineEpoch(deps.epochs.raisedTo(DEPLOYMENT)) || now >= pass.expiresAt) return false;
-  return isLive({ lineage: pass.lineage, expiresAt: pass.expiresAt / 1_000 }, deps.epochs, now);
+  const { lineage, createdAt, expiresAt } = pass;
+  return isLive({ lineage, issuedAt: createdAt / 1_000, expiresAt: expiresAt / 1_000 }, deps.epochs, now);
 }

@@ -4,7 +4,7 @@ import type { AgentStore } from '../agents/index.ts';
 import { getAgent } from '../agents/index.ts';
 import type { Origin } from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
-import { type Epochs, findDeadHandle, isLive } from '../liveness.ts';
+import { type Epochs, findDeadHandle, hasEnded, isFromTheFuture } from '../liveness.ts';
 import { isTokenId } from './access-token-value.ts';
 import { type shownToken, tokenCalls } from './api.ts';
 import { cutOffToken } from './revoke-token.ts';
@@ -51,13 +51,13 @@ export function tokenRoutes(deps: TokenAdminDeps, shell: AdminShell): void {
 }
 
 /**
- * Ends one token, whoever holds it. One that is not live stays as it is.
+ * Ends one token, whoever holds it. One that has ended stays as it is.
  *
  * @throws {Refused<TokenRefusal>}
  */
 async function endToken(tokens: TokenStore, jti: string, origin: Origin): Promise<TokenRecord> {
   const token = await getToken(tokens, jti);
-  if (!isLive(token, tokens.epochs, origin.latest)) return token;
+  if (hasEnded(token, tokens.epochs, origin.latest)) return token;
   const { change, event } = cutOffToken(token, origin);
   const outcome = await tokens.commit({ changes: [change], events: [event] });
   if (!outcome.committed) throw new StoreUnavailable('a cutoff cannot conflict with anything');
@@ -92,7 +92,14 @@ function viewToken(token: TokenRecord, epochs: Epochs, nowMs: number): TokenView
     issuedAt: new Date(token.issuedAt * 1000).toISOString(),
     expiresAt: new Date(token.expiresAt * 1000).toISOString(),
     isBound: cnf !== undefined,
-    status: dead === undefined ? (isExpired ? 'expired' : 'live') : 'dead',
+    status:
+      dead !== undefined
+        ? 'dead'
+        : isExpired
+          ? 'expired'
+          : isFromTheFuture(token, nowMs)
+            ? 'from-the-future'
+            : 'live',
     ...(dead !== undefined && { endedBy: dead.slice(0, dead.lastIndexOf(':')) }),
   };
 }

@@ -21,7 +21,9 @@ export const shownToken = closedObject({
   issuedAt: shownInstant,
   expiresAt: shownInstant,
   isBound: z.boolean().describe('Whether it is bound to a key (RFC 9449).'),
-  status: z.enum(['live', 'expired', 'dead']),
+  status: z
+    .enum(['live', 'expired', 'dead', 'from-the-future'])
+    .describe('From the future is one that a wrong clock has issued: it is not accepted.'),
   endedBy: z
     .string()
     .optional()
@@ -79,7 +81,7 @@ export const tokenCalls = {
     tag,
     scope: 'kill',
     summary: 'End one token',
-    description: 'Dead everywhere within a second. A token that is not live stays as it is.',
+    description: 'Dead everywhere within a second. A token that has ended stays as it is.',
     params,
     answer: shownToken,
     refusals: ['token-unknown'],

@@ -21,7 +21,7 @@ export {
   grantsOfPeople,
 } from './grants-of-people.ts';
 export {
-  findLiveToken,
+  findUnendedToken,
   INACTIVE,
   type IntrospectionFigures,
   locateToken,

@@ -1,6 +1,6 @@
 import { eventOrigin, type Origin } from '../audit/index.ts';
 import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
-import { isLive } from '../liveness.ts';
+import { hasEnded, isFromTheFuture } from '../liveness.ts';
 import { opaqueTokenId } from './access-token-value.ts';
 import type { AccessTokenSigner } from './sign-access-token.ts';
 import type { TokenId, TokenRecord } from './token.ts';
@@ -39,19 +39,20 @@ export async function locateToken(signer: AccessTokenSigner, value: string): Pro
   return opaqueTokenId(value) ?? (value.includes('.') ? await signer.verify(value) : undefined);
 }
 
-/** The live token behind a value; undefined when it is unknown, expired, revoked or cut off. */
-export async function findLiveToken(
+/** The token behind a value; undefined when it is unknown, expired, revoked or cut off. It lives unless `isFromTheFuture`. */
+export async function findUnendedToken(
   deps: TokenLookupDeps,
   value: string,
   now: number,
 ): Promise<TokenRecord | undefined> {
   const jti = await locateToken(deps.signer, value);
   const token = jti && (await deps.tokens.findToken(jti));
-  return token && isLive(token, deps.tokens.epochs, now) ? token : undefined;
+  return token && !hasEnded(token, deps.tokens.epochs, now) ? token : undefined;
 }
 
 /**
- * Introspects a token (RFC 7662). Only its own audience learns anything about it; asks by others are recorded, counted.
+ * Introspects a token (RFC 7662). Only its own audience learns anything about it; asks by others are recorded, counted, and so are
+ * those about a token from the future.
  *
  * @returns the JSON text of the response
  */
@@ -66,9 +67,19 @@ export async function introspectToken(
     const outcome = await deps.tokens.commit({ changes: spent, events: [] });
     if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   }
-  const token = await findLiveToken(deps, value, origin.latest);
+  const token = await findUnendedToken(deps, value, origin.latest);
   if (!token) {
     deps.introspections.inactive += 1;
+    return INACTIVE;
+  }
+  const refused = {
+    type: 'token.introspection-refused',
+    outcome: 'refused',
+    client: client.clientId,
+  } as const;
+  if (isFromTheFuture(token, origin.latest)) {
+    deps.introspections.inactive += 1;
+    await deps.refusals.note({ ...refused, reason: 'token-from-the-future', ...eventOrigin(origin) });
     return INACTIVE;
   }
   if (client.kind === 'resource' && token.resourceId === client.principalId) {
@@ -76,13 +87,6 @@ export async function introspectToken(
     return token.answer;
   }
   deps.introspections.foreign += 1;
-
-  await deps.refusals.note({
-    type: 'token.introspection-refused',
-    outcome: 'refused',
-    reason: 'foreign-audience',
-    ...eventOrigin(origin),
-    client: client.clientId,
-  });
+  await deps.refusals.note({ ...refused, reason: 'foreign-audience', ...eventOrigin(origin) });
   return INACTIVE;
 }

@@ -1,6 +1,6 @@
 import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
 import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
-import { findLiveToken, type TokenLookupDeps } from './introspect-token.ts';
+import { findUnendedToken, type TokenLookupDeps } from './introspect-token.ts';
 import type { TokenRecord } from './token.ts';
 import type { TokenChange } from './token-store.ts';
 
@@ -52,7 +52,7 @@ export async function revokeToken(
   origin: Origin,
 ): Promise<void> {
   const { client, spent } = authenticated;
-  const token = await findLiveToken(deps, value, origin.latest);
+  const token = await findUnendedToken(deps, value, origin.latest);
   const held = token ? undefined : await deps.findHeldGrant(value);
   const changes: TokenChange[] = [...spent];
   const events: AuditEvent[] = [];

@@ -9,9 +9,6 @@ export interface TokenRecord extends Mortal {
   readonly clientId: string;
   /** The id of the resource server that is its audience. */
   readonly resourceId: string;
-  /** Seconds since the epoch. */
-  readonly issuedAt: number;
-  readonly expiresAt: number;
   /** The introspection response while it lives (RFC 7662 section 2.2), as the JSON text that is sent. */
   readonly answer: string;
 }
