@@ -26,6 +26,11 @@ export function wallAt({ latest, leadMs }: Moment): number {
   return latest - leadMs;
 }
 
+/** What is written on what others verify by their own clock, such as a JWT: to them it would be from the future by our lead, and last longer. */
+export function issuedForOthers({ now, leadMs }: Moment): number {
+  return now - leadMs;
+}
+
 /** Whether the machine's clock is so far behind that nothing may be issued, signed in to or approved. */
 export function isTooFarAhead({ leadMs }: Pick<Moment, 'leadMs'>): boolean {
   return leadMs > MAX_LEAD_MS;

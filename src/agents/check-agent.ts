@@ -46,12 +46,12 @@ export async function checkAgent(
   if (
     after.expiresAt !== undefined &&
     after.expiresAt !== before?.expiresAt &&
-    after.expiresAt <= origin.now
+    after.expiresAt <= origin.latest
   ) {
     throw new Refused<AgentRefusal>('expiry-in-the-past', {
       parameter: 'expiresAt',
       sent: new Date(after.expiresAt).toISOString(),
-      permitted: [`later than ${new Date(origin.now).toISOString()}`],
+      permitted: [`later than ${new Date(origin.latest).toISOString()}`],
     });
   }
   assertApplication(before, after);

@@ -51,8 +51,8 @@ export class Applications {
 
   /** An application that may act now; undefined for any other: the trail has the reason where a document was at fault. */
   async find(clientId: string, lookup: Lookup): Promise<KnownApplication | undefined> {
-    const { now } = lookup.origin;
-    const record = await this.governing(clientId, now);
+    const { latest } = lookup.origin;
+    const record = await this.governing(clientId, latest);
     if (!record?.application) return undefined;
     if (record.id === clientId) {
       const { name, credential, application } = record;
@@ -63,7 +63,7 @@ export class Applications {
     const description =
       isPublished && lookup.mayFetch
         ? await this.#fetch(clientId, lookup.origin)
-        : await findDescription(this.#deps.descriptions, clientId, now);
+        : await findDescription(this.#deps.descriptions, clientId, latest);
     return description && { ...description, record, identity: isPublished ? 'published' : 'self-registered' };
   }
 

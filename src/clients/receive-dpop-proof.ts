@@ -25,11 +25,12 @@ export async function receiveDpopProof(
   expected: Pick<DpopRules, 'url' | 'accessToken'>,
   origin: Origin,
 ): Promise<VerifiedDpopProof> {
-  const { now } = origin;
+  const { now, latest } = origin;
   try {
-    const rules = { ...expected, method: ctx.method, nonces, nonceRequired, now };
+    const rules = { ...expected, method: ctx.method, nonces, nonceRequired, now: latest };
     const proof = verifyDpopProof(String(ctx.headers['dpop'] ?? ''), rules);
-    if (proof.nextNonce !== undefined) ctx.set('DPoP-Nonce', proof.nextNonce);
+    // Never one of a time that may not be yet.
+    if (proof.nextNonce !== undefined) ctx.set('DPoP-Nonce', nonces.newest(now));
     return proof;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

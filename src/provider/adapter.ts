@@ -8,6 +8,7 @@ import { newOrigin } from '../origin.ts';
 import { actingAuthority, refuseEnded } from './acting-authority.ts';
 import type { ClientLookup, ClientSource } from './client-metadata.ts';
 import type { EngineChange, EngineStore, StoredEngineRecord } from './engine-store.ts';
+import { datedForEngine } from './engine-time.ts';
 import { cannotAnswer } from './errors.ts';
 import { type Bound, bindingOf, ENGINE_BINDINGS, judgePresented, mayComeBack } from './holder.ts';
 
@@ -220,7 +221,12 @@ class RecordAdapter extends UnusedAdapter {
     payload: AdapterPayload & Bound,
     consumedAt: number | undefined,
   ): Promise<AdapterPayload | undefined> {
-    switch (judgePresented(this.#model, payload, consumedAt, this.#moment().latest)) {
+    const { now, latest } = this.#moment();
+    const presented = judgePresented(this.#model, payload, consumedAt, latest);
+    // No grant ends for a clock that may be wrong: it is told when there is no doubt.
+    if (presented === 'used' && judgePresented(this.#model, payload, consumedAt, now) === 'usable')
+      throw cannotAnswer(new Error('whether it was used too long ago is in doubt'));
+    switch (presented) {
       case 'usable':
         return { ...payload, consumed: undefined };
       case 'used':
@@ -268,8 +274,10 @@ class RecordAdapter extends UnusedAdapter {
     record: StoredEngineRecord | undefined,
     open: (text: string) => string = text => text,
   ): AdapterPayload | undefined {
-    if (!record || record.expiresAt <= this.#moment().latest) return undefined;
-    const payload = JSON.parse(this.#isSealed ? open(record.payload) : record.payload) as AdapterPayload;
+    const leftMs = record ? record.expiresAt - this.#moment().latest : 0;
+    if (!record || leftMs <= 0) return undefined;
+    const said = JSON.parse(this.#isSealed ? open(record.payload) : record.payload) as AdapterPayload;
+    const payload = datedForEngine(said, leftMs);
     return record.consumedAt === undefined
       ? payload
       : { ...payload, consumed: Math.floor(record.consumedAt / 1000) };

@@ -122,7 +122,7 @@ export function createEngine(deps: EngineDeps): Engine {
   return {
     root: provider,
     entry: engineEntry(deps.issuer, ctx => noteRefusal(deps, ctx)),
-    interactions: engineInteractions(provider),
+    interactions: engineInteractions(provider, deps.moment),
     heldGrants: {
       find: value => findRefreshToken(deps, value),
       end: (grantId, reason, origin) => endHeldGrant(deps, grantId, reason, origin),

@@ -1,8 +1,10 @@
 import type { Context } from 'koa';
 import { errors, type Provider } from 'oidc-provider';
 import type { HeldAuthority } from '../audit/index.ts';
+import type { Moment } from '../clock.ts';
 import { onAuthorityOf } from './acting-authority.ts';
 import { ANEW_REASONS } from './authentication-needs.ts';
+import { engineNow } from './engine-time.ts';
 
 /** An authorization request that waits for a person. */
 export interface PendingAuthorization {
@@ -56,10 +58,10 @@ export interface Interactions {
 async function nameScopes(provider: Provider, ctx: Context, scopes: readonly string[]): Promise<void> {
   const interaction = await provider.interactionDetails(ctx.req, ctx.res);
   interaction.params['scope'] = scopes.join(' ');
-  await interaction.save(interaction.exp - Math.floor(Date.now() / 1_000));
+  await interaction.save(interaction.exp - Math.floor(engineNow() / 1_000));
 }
 
-export function engineInteractions(provider: Provider): Interactions {
+export function engineInteractions(provider: Provider, moment: () => Moment): Interactions {
   return {
     async find(ctx) {
       try {
@@ -74,7 +76,8 @@ export function engineInteractions(provider: Provider): Interactions {
           redirectUri: text('redirect_uri') ?? '',
           scopes: (text('scope') ?? '').split(' ').filter(scope => scope !== ''),
           resource: typeof resource === 'string' ? resource : undefined,
-          signedInSince: isFresh ? iat * 1_000 : undefined,
+          // By our time, as sessions are; the engine counts whole seconds, and one that began in the same may have come before.
+          signedInSince: isFresh ? moment().now - engineNow() + (iat + 1) * 1_000 : undefined,
           loginHint: text('login_hint'),
         };
       } catch (error) {

@@ -1,6 +1,6 @@
 import { type Agent, agentStatus, scopesAt } from '../agents/index.ts';
 import { CLOCK_RETRY_SECONDS, type ClockRefusal } from '../audit/index.ts';
-import { isTooFarAhead, type Moment, toSeconds } from '../clock.ts';
+import { issuedForOthers, isTooFarAhead, type Moment, toSeconds } from '../clock.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
 import type { RefusalDetail } from '../errors.ts';
 import { type Handle, handle } from '../liveness.ts';
@@ -99,8 +99,7 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   const status = agentStatus(agent, moment.latest);
   if (status !== 'active') return refuse(`agent-${status}`);
   const isJwt = resource?.tokenFormat.kind === 'jwt';
-  // Who verifies a JWT without asking goes by the wall: to them it would live longer by the lead of our clock.
-  const issuedAt = toSeconds(isJwt ? moment.now - moment.leadMs : moment.now);
+  const issuedAt = toSeconds(isJwt ? issuedForOthers(moment) : moment.now);
   const agentEnd = agent.expiresAt === undefined ? Number.POSITIVE_INFINITY : toSeconds(agent.expiresAt);
   // Tokens live for whole seconds. Nobody is asked to countersign for one that could not live at all.
   if (agentEnd <= issuedAt) return refuse('agent-expired');

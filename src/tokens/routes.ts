@@ -120,7 +120,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const { clientId } = authenticated.client;
     ctx.set('Cache-Control', 'no-store');
     ctx.type = SIGNED_INTROSPECTION;
-    ctx.body = await signIntrospection(deps.signer, deps.issuer, clientId, answer, origin.now);
+    ctx.body = await signIntrospection(deps.signer, deps.issuer, clientId, answer, origin);
   });
 
   router.post('/revoke', async ctx => {

@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import { toSeconds } from '../clock.ts';
+import { issuedForOthers, type Moment, toSeconds } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import type { SigningAlg } from '../oauth.ts';
 import type { IssueRefusal } from './decide-issue.ts';
@@ -32,14 +32,14 @@ export async function signIntrospection(
   issuer: string,
   audience: string,
   answer: string,
-  now: number,
+  moment: Moment,
 ): Promise<string> {
   const key = await signer.activeKey(INTROSPECTION_SIGNING_ALG);
   if (!key) throw new Refused<IssueRefusal>('no-signing-key');
   const claims = {
     iss: issuer,
     aud: audience,
-    iat: toSeconds(now),
+    iat: toSeconds(issuedForOthers(moment)),
     token_introspection: JSON.parse(answer) as unknown,
   };
   return signer.signAs('token-introspection+jwt', key.id, claims);
