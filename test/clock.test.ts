@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { type ClockChange, isTooFarAhead, ServerClock, wallAt } from '../src/clock.ts';
-import { type MovableTime, movableTime } from './support/start-app.ts';
+import { type MovableTime, movableTime } from './support/movable-time.ts';
 
 const START = Date.parse('2026-03-01T12:00:00Z');
 const SECOND = 1_000;

@@ -1,6 +1,7 @@
 /** What a machine's clock that steps, for one reading or for good, does to tokens and to what is used once: nothing lasts longer by it (I18). */
 import test, { type ExecutionContext } from 'ava';
 import { decodeJwt } from 'jose';
+import { type MovableTime, movableTime } from '../support/movable-time.ts';
 import { type HttpCaller, openCaller } from '../support/server-process.ts';
 import {
   type Answer,
@@ -11,8 +12,6 @@ import {
   addResource,
   getToken,
   introspect,
-  type MovableTime,
-  movableTime,
   presenting,
   signAssertion,
   startApp,
@@ -43,7 +42,7 @@ interface World {
 
 async function startWorld(t: ExecutionContext, env: StoreEnv, issuerAt?: { path: string }): Promise<World> {
   const time = movableTime();
-  const app = await startApp(t, { env, time, ...(issuerAt && { issuerAt }) });
+  const app = await startApp(t, { env, time, databaseTime: time.actual, ...(issuerAt && { issuerAt }) });
   const owner = await addPerson(app);
   const life = { accessTokenTtlSeconds: TTL_SECONDS };
   const opaque = await addResource(app, life);
@@ -131,13 +130,13 @@ onEachStore(
     const world = await startWorld(t, env);
     const { time, opaque } = world;
     const old = await world.token(opaque);
-    time.setBy(8 * HOUR);
+    time.sleep(8 * HOUR);
     t.false(await world.isLive(opaque, old));
     time.pass(10 * SECOND);
     const token = await world.token(opaque);
     t.true(await world.isLive(opaque, token));
     t.is(decodeJwt(await world.token(world.jwt)).iat, Math.floor(time.wall() / 1_000));
-    // It was no sleep: the clock was wrong, and is put right.
+    // And is set wrong when it has woken.
     time.setBy(-8 * HOUR);
     t.false(await world.isLive(opaque, old), 'an end was taken back');
     time.pass(TTL_SECONDS * SECOND);
@@ -191,6 +190,7 @@ async function startTwo(t: ExecutionContext, env: StoreEnv): Promise<TwoProcesse
   const otherTime = movableTime(world.time.wall());
   const second = await startAppIn(world.app.directory, {
     time: otherTime,
+    databaseTime: world.time.actual,
     env: {
       ...env,
       COUNTERSIGN_ISSUER: world.app.issuer,

@@ -3,7 +3,7 @@ import test from 'ava';
 import * as client from 'openid-client';
 import { datedForEngine } from '../../src/provider/engine-time.ts';
 import { introspect, REDIRECT, startWorld } from '../support/application-world.ts';
-import { movableTime } from '../support/start-app.ts';
+import { movableTime } from '../support/movable-time.ts';
 import { onEachStore } from '../support/stores.ts';
 
 const HOUR = 3_600_000;
@@ -30,7 +30,7 @@ onEachStore(
     const { refresh_token: first = '' } = await client.authorizationCodeGrant(config, callback, checks);
 
     // The engine's own clock knows nothing of these hours: the record of ours decides.
-    time.setBy(8 * HOUR);
+    time.sleep(8 * HOUR);
     await visitor.get('/readyz');
     time.pass(10_000);
     const renewed = await client.refreshTokenGrant(config, first);

@@ -2,16 +2,9 @@
 import type { ExecutionContext } from 'ava';
 import * as client from 'openid-client';
 import { createAgent } from '../../src/agents/index.ts';
+import { type MovableTime, movableTime } from './movable-time.ts';
 import { type HttpCaller, openCaller } from './server-process.ts';
-import {
-  type App,
-  addPerson,
-  addResource,
-  type MovableTime,
-  movableTime,
-  startApp,
-  startAppIn,
-} from './start-app.ts';
+import { type App, addPerson, addResource, startApp, startAppIn } from './start-app.ts';
 import type { StoreEnv } from './stores.ts';
 import { type Enrolled, enrol, Visitor } from './visitor.ts';
 
@@ -48,7 +41,7 @@ export async function startWorld(
   store: StoreEnv = {},
   time: MovableTime = movableTime(),
 ): Promise<World> {
-  const app = await startApp(t, { time, env: store });
+  const app = await startApp(t, { time, databaseTime: time.actual, env: store });
   const resource = await addResource(app);
   const owner = await addPerson(app, 'Olga');
   const addApplication = async (method: 'none' | 'client_secret' = 'none'): Promise<string> => {
@@ -98,6 +91,7 @@ export async function startWorld(
     startSecond: async () => {
       const second = await startAppIn(app.directory, {
         time,
+        databaseTime: time.actual,
         env: { ...store, COUNTERSIGN_ISSUER: app.issuer },
       });
       const caller = openCaller(Number(new URL(second.base).port), app.issuer);

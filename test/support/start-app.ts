@@ -22,10 +22,11 @@ import { freePort } from './free-port.ts';
 export interface AppOptions {
   /** More of the environment, such as `COUNTERSIGN_ISSUER`. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Both of the machine's clocks in one: they never disagree. */
   readonly clock?: Clock;
-  /** The machine's two clocks, where they disagree: in place of `clock`. */
+  /** Its two clocks, each moved by itself: instead of `clock`. */
   readonly time?: SystemTime;
+  /** What time the database has; as the wall where absent. */
+  readonly databaseTime?: Clock;
   /** Ends the waits for others. Where absent they last for as long as the others take: a busy machine is no reason to give up. */
   readonly deadline?: Deadline;
   /** What a slow peer may take. */
@@ -48,30 +49,6 @@ export function heldClock(start: number = Date.now()): HeldClock {
     now += ms;
   };
   return Object.assign(() => now, { pass });
-}
-
-/** The two clocks of a machine, which stand still until they are moved. */
-export interface MovableTime extends SystemTime {
-  /** So much time passes, and both clocks show it. */
-  pass(ms: number): void;
-  /** The wall is set, forward or back; the monotonic clock knows nothing of it. */
-  setBy(ms: number): void;
-}
-
-export function movableTime(start: number = Date.now()): MovableTime {
-  let wall = start;
-  let monotonic = 0;
-  return {
-    wall: () => wall,
-    monotonic: () => monotonic,
-    pass(ms) {
-      wall += ms;
-      monotonic += ms;
-    },
-    setBy(ms) {
-      wall += ms;
-    },
-  };
 }
 
 /** Ends nothing by itself: `end` ends whatever is waited for. */
@@ -160,7 +137,8 @@ export async function startAppIn(directory: string, options: AppOptions = {}): P
 }
 
 async function startOnce(directory: string, options: AppOptions): Promise<App> {
-  const clock = options.clock ?? options.time?.wall ?? Date.now;
+  const clock = options.time?.wall ?? options.clock ?? Date.now;
+  const { time = options.clock && { wall: clock, monotonic: clock } } = options;
   const { logs } = options;
   const admin = { clientId: newId('agt', clock()), secret: 'A-secret-of-the-tests-that-is-long-enough-0123' };
   const config = loadConfig({
@@ -174,7 +152,7 @@ async function startOnce(directory: string, options: AppOptions): Promise<App> {
   const log = pino({ level: 'trace' }, { write: line => void logs?.push(line) });
   const { deadline = endless } = options;
   const running = await startServer(config, {
-    time: options.time ?? (options.clock ? { wall: clock, monotonic: clock } : systemTime),
+    time: time ?? systemTime,
     log,
     deadline,
     slowest: options.slowest,
