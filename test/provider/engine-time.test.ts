@@ -64,3 +64,36 @@ onEachStore(
     t.false((await introspect(world, next.access_token)).active);
   },
 );
+
+// Serial: what the engine reads is read by everybody in this process.
+test.serial('a wrong reading of the engine itself neither ends a code nor lengthens it', async t => {
+  const time = movableTime();
+  const world = await startWorld(t, { redirectUris: [REDIRECT] }, {}, time);
+  const { config, visitor } = world;
+  const read = Date.now;
+  const whileOff = async <T>(ms: number, work: () => Promise<T>): Promise<T> => {
+    Date.now = () => read() + ms;
+    try {
+      return await work();
+    } finally {
+      Date.now = read;
+    }
+  };
+  for (const [made, used] of [
+    [HOUR, 0],
+    [-HOUR, 0],
+    [0, HOUR],
+    [0, -HOUR],
+  ] as const) {
+    const { callback, checks } = await whileOff(made, () => world.walk(visitor));
+    const { access_token } = await whileOff(used, () =>
+      client.authorizationCodeGrant(config, callback, checks),
+    );
+    t.true((await introspect(world, access_token)).active);
+  }
+  const { callback, checks } = await whileOff(HOUR, () => world.walk(visitor));
+  time.pass(60_000);
+  await t.throwsAsync(client.authorizationCodeGrant(config, callback, checks), {
+    instanceOf: client.ResponseBodyError,
+  });
+});
