@@ -68,10 +68,10 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
 
   router.post('/token', async (ctx, next) => {
     const { origin } = ctx.state;
+    const form = await readFromPages(ctx);
     // Before anything is used up: codes, refresh tokens and assertions work once the clock is right.
     const refused = refuseWhileAhead(deps.refusals, { type: 'token.issue-refused' }, origin);
     if (refused) await refused;
-    const form = await readFromPages(ctx);
     const grantType = form.get('grant_type');
     if (grantType === undefined)
       throw new Refused<MachineEndpointRefusal>('grant-type-missing', { parameter: 'grant_type' });
