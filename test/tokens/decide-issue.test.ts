@@ -136,3 +136,35 @@ test('what is beyond the baseline and within the envelope is told apart: a human
     reason: 'scope-unknown',
   });
 });
+
+test('I18: ahead of the machine’s clock a JWT ends by that clock, and too far ahead nothing is issued', t => {
+  let issued = 0;
+  fc.assert(
+    fc.property(anyQuestion.filter(mayIssue), fc.integer({ min: 1, max: 60_000 }), (question, leadMs) => {
+      const decision = decideIssue({ ...question, moment: { ...question.moment, leadMs } });
+      if (leadMs > 30_000) {
+        t.like(decision, { outcome: 'refuse', reason: 'clock-ahead', detail: { retryAfterSeconds: 30 } });
+        return;
+      }
+      if (decision.outcome !== 'issue') return t.fail(JSON.stringify(decision));
+      issued += 1;
+      const isJwt = question.resource?.tokenFormat.kind === 'jwt';
+      t.is(decision.issuedAt, Math.floor((NOW - (isJwt ? leadMs : 0)) / 1_000));
+    }),
+    { numRuns: 200 },
+  );
+  t.true(issued > 20, `only ${issued}`);
+});
+
+test('I18: in doubt an agent has ended by the later time, and a token is dated by the earlier', t => {
+  fc.assert(
+    fc.property(anyQuestion.filter(mayIssue), fc.nat({ max: 7_200_000 }), (question, doubtMs) => {
+      const latest = NOW + doubtMs;
+      const decision = decideIssue({ ...question, moment: { ...question.moment, latest } });
+      const hasEnded = (question.agent.expiresAt ?? Number.POSITIVE_INFINITY) <= latest;
+      if (decision.outcome === 'issue') t.is(decision.issuedAt, NOW / 1_000);
+      t.is(decision.outcome === 'refuse' && decision.reason === 'agent-expired', hasEnded);
+    }),
+    { numRuns: 500 },
+  );
+});
