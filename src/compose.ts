@@ -27,7 +27,7 @@ import {
 } from './audit/index.ts';
 import { type Background, recur } from './background.ts';
 import { DpopNonces, PublishedKeys } from './clients/index.ts';
-import type { Deadline, ServerClock } from './clock.ts';
+import type { Clock, Deadline, ServerClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
@@ -77,6 +77,7 @@ import {
   setProvenKey,
 } from './provider/index.ts';
 import {
+  agreeOnTime,
   forgetOlderKeyEncryptionKeys,
   highWaterMarkFile,
   keepHighWaterMark,
@@ -120,6 +121,10 @@ export interface ComposeOptions {
   readonly issuer: string;
   readonly version: string;
   readonly clock: ServerClock;
+  /** The machine's clock that never steps. */
+  readonly monotonic: Clock;
+  /** What time the database has; it is asked where absent. */
+  readonly databaseTime: Clock | undefined;
   readonly log: Logger;
   /** Of the port that requests come in by. */
   readonly connections: ConnectionFigures;
@@ -134,6 +139,14 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   const { config, clock } = options;
   const store = await openStore(config.store, {
     now: clock.now,
+    latest: () => clock.moment().latest,
+    agreeOnTime: kept => {
+      const onWait = (why: string) =>
+        options.log.warn({ why }, 'the clock is wrong; the start waits for it to be set');
+      return agreeOnTime({ clock, monotonic: options.monotonic, onWait }, kept);
+    },
+    onClockAccepted: () => clock.acceptWall(),
+    databaseTime: options.databaseTime,
     lane: newId('lane', clock.now()),
     patience: options.patience,
   });

@@ -2,6 +2,7 @@
 import './process/heap-settings.ts';
 import { ConfigError, loadConfig } from './config/index.ts';
 import { type Running, startServer } from './process/start.ts';
+import { ClockRefused } from './recovery/index.ts';
 
 try {
   let running: Running | undefined;
@@ -27,6 +28,7 @@ try {
   // Without TLS of its own there is nothing to renew, and the signal ends the process as it does by default.
   if (running.renewTls) process.on('SIGHUP', running.renewTls);
 } catch (error) {
-  console.error(error instanceof ConfigError ? error.message : error);
+  const isPlain = error instanceof ConfigError || error instanceof ClockRefused;
+  console.error(isPlain ? error.message : error);
   process.exit(1);
 }

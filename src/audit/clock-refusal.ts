@@ -1,6 +1,7 @@
 import { isTooFarAhead } from '../clock.ts';
 import { Refused } from '../errors.ts';
-import { type AuditEvent, eventOrigin, type Origin } from './audit-event.ts';
+import type { Origin } from '../origin.ts';
+import { type AuditEvent, eventOrigin } from './audit-event.ts';
 
 /** The machine's clock was set back too far: nothing is issued, signed in to or approved until it is right (I18). */
 export type ClockRefusal = 'clock-ahead';

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type Deadline, ServerClock, type SystemTime } from '../clock.ts';
+import { type Clock, type Deadline, ServerClock, type SystemTime, systemTime } from '../clock.ts';
 import { type Composition, compose } from '../compose.ts';
 import { type Config, ConfigError, certificateEndsAt, localIssuer, type TlsPair } from '../config/index.ts';
 import { type Listening, listen, type SlowestPeer } from '../http/index.ts';
@@ -29,7 +29,9 @@ export interface Running {
 
 export interface StartOptions {
   /** The machine's clocks; the system's where absent. However they step, the server's own time never runs backwards. */
-  readonly time?: SystemTime;
+  readonly time?: SystemTime | undefined;
+  /** What time the database has; it is asked where absent. */
+  readonly databaseTime?: Clock | undefined;
   readonly log?: Logger;
   /** Ends the waits for others; the system's where absent. */
   readonly deadline?: Deadline | undefined;
@@ -51,8 +53,9 @@ const NO_TRACER =
  * issuer's name does it have to open first.
  */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<Running> {
+  const { time = systemTime } = options;
   const log = options.log ?? createLog(config.logLevel);
-  const clock = new ServerClock(options.time, tellClock(log));
+  const clock = new ServerClock(time, tellClock(log));
   const version = packageVersion();
   if (config.traces && !(await startTracing(version))) throw new ConfigError([NO_TRACER]);
   const connections = new ConnectionFigures();
@@ -78,6 +81,8 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       issuer,
       version,
       clock,
+      monotonic: time.monotonic,
+      databaseTime: options.databaseTime,
       log,
       connections,
       deadline: options.deadline,

@@ -1,3 +1,4 @@
+import { DEPLOYMENT, eraOf } from '../deployment-epoch.ts';
 import type { Epochs, HandleId } from '../liveness.ts';
 
 /**
@@ -6,6 +7,17 @@ import type { Epochs, HandleId } from '../liveness.ts';
  */
 export class EpochRegistry implements Epochs {
   readonly #raised = new Map<HandleId, { epoch: number; forgetAt: number }>();
+  readonly #onClockAccepted: () => void;
+
+  /** @param onClockAccepted called when it is heard that times committed before count no longer */
+  constructor(onClockAccepted: () => void = () => undefined) {
+    this.#onClockAccepted = onClockAccepted;
+  }
+
+  /** How often a clock was accepted, see `deployment-epoch.ts`. */
+  get era(): number {
+    return eraOf(this.raisedTo(DEPLOYMENT));
+  }
 
   raisedTo(id: HandleId): number {
     return this.#raised.get(id)?.epoch ?? 0;
@@ -17,6 +29,12 @@ export class EpochRegistry implements Epochs {
    * @param forgetAt milliseconds since the epoch
    */
   raise(id: HandleId, epoch: number, forgetAt: number): void {
+    const isNewEra = id === DEPLOYMENT && eraOf(epoch) > this.era;
+    this.#raise(id, epoch, forgetAt);
+    if (isNewEra) this.#onClockAccepted();
+  }
+
+  #raise(id: HandleId, epoch: number, forgetAt: number): void {
     const known = this.#raised.get(id);
     if (known) {
       known.epoch = Math.max(known.epoch, epoch);

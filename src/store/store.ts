@@ -1,5 +1,6 @@
 import type { AgentChange, AgentStore } from '../agents/index.ts';
 import type { AuditStore, CommitPort, MoveCuts, RetentionStore } from '../audit/index.ts';
+import type { Clock } from '../clock.ts';
 import type { KeepAnswer, KeptAnswerStore } from '../idempotency/index.ts';
 import type { SigningKeyChange, SigningKeyStore } from '../keys/index.ts';
 import type { AttemptStore } from '../limits/index.ts';
@@ -57,6 +58,12 @@ export interface Store
   /** In words for a log: which database, where, which version. Never with credentials. */
   readonly description: string;
 
+  /**
+   * Why this process commits only what takes authority away: its clock is wrong by that of the database, which all processes share.
+   * Undefined where it is right, or the database has no clock of its own.
+   */
+  clockProblem(): string | undefined;
+
   /** Of its own work, for metrics and probes. */
   readonly figures: StoreFigures;
 
@@ -67,11 +74,26 @@ export interface Store
   close(): Promise<void>;
 }
 
+/** What a store can tell of the time. */
+export interface KeptTimes extends Pick<Store, 'clockProblem'> {
+  /** The highest time at which anything was committed, in milliseconds since the epoch; undefined where none was kept yet. */
+  readonly lastCommittedAt: number | undefined;
+}
+
 /** How a store is opened. */
 export interface StoreOptions {
-  readonly now: () => number;
+  /** The present: what is written and swept goes by it. */
+  readonly now: Clock;
+  /** The latest that it may be: what has ended by then has ended (`Moment`). `now` where absent: there is no doubt. */
+  readonly latest?: Clock | undefined;
+  /** Called before anything is committed: where it rejects, the store is not opened. */
+  readonly agreeOnTime?: ((kept: KeptTimes) => Promise<void>) | undefined;
+  /** Called when it is heard that the machine's clock was accepted, though later times had been committed. */
+  readonly onClockAccepted?: (() => void) | undefined;
   /** The name of this process's lane of the audit trail. */
   readonly lane: string;
+  /** What time the database has; it is asked where absent. */
+  readonly databaseTime?: Clock | undefined;
   /**
    * How many times longer than usual MongoDB may take with an answer, and another process with its transaction; 1 where absent.
    * More is for tests on a busy machine.

@@ -60,7 +60,13 @@ export async function openStore(
   options: Partial<StoreOptions> = {},
 ): Promise<Store> {
   const store = patientStore(
-    await database.open({ now: Date.now, lane: newId('lane', Date.now()), ...options }),
+    await database.open({
+      now: Date.now,
+      lane: newId('lane', Date.now()),
+      // A test's own time is the database's too.
+      databaseTime: options.now,
+      ...options,
+    }),
   );
   t.teardown(() => store.close());
   return store;

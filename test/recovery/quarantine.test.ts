@@ -56,6 +56,7 @@ async function opener(t: ExecutionContext, env: StoreEnv): Promise<(aheadMs?: nu
   return async (aheadMs = 0) => {
     const opened = await openStore(store, {
       now: () => Date.now() + aheadMs,
+      databaseTime: () => Date.now() + aheadMs,
       lane: newId('lane', Date.now()),
       patience: PATIENCE,
     });

@@ -152,7 +152,8 @@ async function startOnce(directory: string, options: AppOptions): Promise<App> {
   const log = pino({ level: 'trace' }, { write: line => void logs?.push(line) });
   const { deadline = endless } = options;
   const running = await startServer(config, {
-    time: time ?? systemTime,
+    time,
+    databaseTime: options.databaseTime ?? (time && clock),
     log,
     deadline,
     slowest: options.slowest,

@@ -16,14 +16,16 @@ import {
   type Uncommitted,
   type Unit,
 } from '../../audit/index.ts';
+import type { Clock } from '../../clock.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { KeepAnswer } from '../../idempotency/index.ts';
-import type { Epochs } from '../../liveness.ts';
 import type { PassChange } from '../../people/index.ts';
 import type { EngineChange } from '../../provider/engine-store.ts';
 import { withoutTrailingSlash } from '../../resources/index.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
 import { announcedUntil } from '../announced-until.ts';
+import type { EpochRegistry } from '../epoch-registry.ts';
+import { eraBegunBy } from '../era-begun-by.ts';
 import { fileRecord, isFiled } from '../record-facets.ts';
 import type { Change } from '../store.ts';
 import { findEnded, raiseHandles, touchOwn } from './check-authority.ts';
@@ -52,6 +54,15 @@ const { MongoError, MongoErrorLabel } = mongoose.mongo;
 
 type RecoveryChange = Extract<Change, { kind: 'decide' | 'void-pending' | 'adopt-audit' | 'move-cuts' }>;
 type RecordChange = Extract<Change, { kind: 'insert' | 'replace' }>;
+
+/** By which times a batch goes. */
+export interface CommitTimes {
+  readonly now: Clock;
+  /** Ends are judged by it. */
+  readonly latest: Clock;
+  /** When it is committed: `now`, unless this process's clock is wrong. */
+  readonly commitTime: Clock;
+}
 
 /** Where a lane stands: in its chain, and in its announcements. */
 interface Position {
@@ -107,8 +118,8 @@ export class BatchApplier {
   readonly #database: Database;
   readonly #session: ClientSession;
   readonly #lane: string;
-  readonly #epochs: Epochs;
-  readonly #now: () => number;
+  readonly #epochs: EpochRegistry;
+  readonly #times: CommitTimes;
   readonly #onCommitted: (announcement: FeedDocument) => void;
   readonly #patience: number;
   #position: Position;
@@ -124,8 +135,8 @@ export class BatchApplier {
     database: Database,
     session: ClientSession,
     lane: string,
-    epochs: Epochs,
-    now: () => number,
+    epochs: EpochRegistry,
+    times: CommitTimes,
     onCommitted: (announcement: FeedDocument) => void,
     patience = 1,
   ) {
@@ -133,7 +144,7 @@ export class BatchApplier {
     this.#session = session;
     this.#lane = lane;
     this.#epochs = epochs;
-    this.#now = now;
+    this.#times = times;
     this.#onCommitted = onCommitted;
     this.#patience = patience;
     this.#position = { head: emptyLane(lane), feedSeq: 0 };
@@ -245,7 +256,13 @@ export class BatchApplier {
 
   /** @throws {UnitConflict} `authority-ended` */
   async #assertHeld(authority: HeldAuthority): Promise<void> {
-    const ended = await findEnded(this.#database, this.#session, authority, this.#epochs, this.#now());
+    const ended = await findEnded(
+      this.#database,
+      this.#session,
+      authority,
+      this.#epochs,
+      this.#times.latest(),
+    );
     if (ended !== undefined) {
       throw new UnitConflict({ committed: false, conflict: 'authority-ended', ended });
     }
@@ -253,7 +270,7 @@ export class BatchApplier {
 
   async #touch(authority: HeldAuthority): Promise<void> {
     try {
-      await touchOwn(this.#database, this.#session, authority, this.#now());
+      await touchOwn(this.#database, this.#session, authority, this.#times.now());
     } catch (error) {
       // Somebody else has made the same document at the same moment.
       throw (error as { code?: unknown }).code === DUPLICATE_KEY ? new GaveWay() : error;
@@ -279,7 +296,9 @@ export class BatchApplier {
   }
 
   #gather(run: readonly Unit<Change>[]): Writes {
-    const now = this.#now();
+    const committedAt = this.#times.commitTime();
+    const behindMs = Math.max(0, committedAt - this.#times.now());
+    const era = Math.max(this.#epochs.era, ...run.map(eraBegunBy));
     const usedOnce: UsedOnceDocument[] = [];
     const tokens: TokenDocument[] = [];
     const records: RecordChange[] = [];
@@ -311,12 +330,12 @@ export class BatchApplier {
             tokens.push(toTokenDocument(change.token));
             break;
           case 'cut-off':
-            announce(change.id, change.epoch, change.forgetAt);
+            announce(change.id, change.epoch, change.forgetAt + behindMs);
             break;
           case 'insert':
           case 'replace':
             records.push(change);
-            announce(change.record.id, change.record.epoch, announcedUntil(change.collection, now));
+            announce(change.record.id, change.record.epoch, announcedUntil(change.collection, committedAt));
             break;
           case 'keep-answer':
             keptAnswers.push(change);
@@ -345,7 +364,8 @@ export class BatchApplier {
         audit.push({
           _id: laneKey(row.lane, row.seq),
           ...row,
-          committedAt: now,
+          committedAt,
+          ...(era > 0 && { clockEra: era }),
           ...searchedFields(event),
         });
         head = { lane: row.lane, seq: row.seq, hash: row.hash };

@@ -100,6 +100,8 @@ export interface AuditDocument {
   readonly refusedRequest?: string;
   /** By what it is found, see event-facets.ts; absent for tokens. */
   readonly facets?: readonly string[];
+  /** By a clock that was accepted how often; absent where none was. */
+  readonly clockEra?: number;
 }
 
 /** Up to where rows of a lane may be removed. The one without a lane counts how often cuts were moved. */
@@ -282,6 +284,7 @@ export async function openDatabase(uri: string) {
       committedAt: Number,
       refusedRequest: String,
       facets: { type: [String], default: undefined },
+      clockEra: Number,
     }),
   };
 }

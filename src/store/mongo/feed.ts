@@ -13,6 +13,8 @@ import {
 import { read, trustedFilter } from './read.ts';
 
 const BEAT_EVERY_MS = 200;
+/** With so many heartbeats the primary is asked what else it tells. */
+const BEATS_AN_ASK = 5;
 /** A heartbeat seen may be this old for an answer at once … */
 const FRESH_FOR_MS = 700;
 /** … and an answer waits this long for a newer one, and for announcements under way: a second in all, then it is a refusal (I7). */
@@ -42,6 +44,7 @@ export class Feed {
   readonly #now: () => number;
   readonly #onChange: (id: string) => void;
   readonly #onGap: () => void;
+  readonly #askPrimary: () => Promise<void>;
   readonly #patience: number;
   readonly #closing = new AbortController();
   readonly #loops: Promise<unknown>[] = [];
@@ -62,6 +65,7 @@ export class Feed {
   /**
    * @param onChange called with the identifier of each changed record or raised handle
    * @param onGap called when announcements may have been missed
+   * @param askPrimary called now and then, while the primary is being talked to
    * @param patience how many times longer than usual everything may take
    */
   constructor(
@@ -71,6 +75,7 @@ export class Feed {
     now: () => number,
     onChange: (id: string) => void,
     onGap: () => void,
+    askPrimary: () => Promise<void>,
     patience = 1,
   ) {
     this.#database = database;
@@ -79,6 +84,7 @@ export class Feed {
     this.#now = now;
     this.#onChange = onChange;
     this.#onGap = onGap;
+    this.#askPrimary = askPrimary;
     this.#patience = patience;
   }
 
@@ -246,6 +252,8 @@ export class Feed {
     for (let beat = 1; !this.#closing.signal.aborted; beat += 1) {
       this.#beatWrittenAt.set(beat, performance.now());
       try {
+        // What it does not answer, it does not: the heartbeat says so.
+        if (beat % BEATS_AN_ASK === 0) await this.#askPrimary().catch(() => undefined);
         await this.#database.heartbeat.replaceOne(
           { _id: this.#lane },
           { beat, writtenAt: new Date() },

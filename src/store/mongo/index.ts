@@ -9,6 +9,7 @@ import { AGENT_FACETS } from '../../agents/agent-facets.ts';
 import type { Agent } from '../../agents/index.ts';
 import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from '../../audit/index.ts';
 import { DEPLOYMENT } from '../../deployment-epoch.ts';
+import { StoreUnavailable } from '../../errors.ts';
 import type { KeptAnswer } from '../../idempotency/index.ts';
 import type { Page, PageRequest } from '../../input/index.ts';
 import type { SigningKey } from '../../keys/index.ts';
@@ -29,6 +30,7 @@ import { CommitQueue } from '../commit-queue.ts';
 import { EpochRegistry } from '../epoch-registry.ts';
 import type { Change, Store, StoreOptions } from '../store.ts';
 import type { StoreFigures } from '../store-figures.ts';
+import { takesAwayOnly } from '../takes-away.ts';
 import { UseNotes } from '../use-notes.ts';
 import { BatchApplier } from './apply-batch.ts';
 import {
@@ -49,6 +51,7 @@ import { EngineRecords } from './engine-records.ts';
 import { Feed } from './feed.ts';
 import { assertSchemaVersion } from './migrations.ts';
 import { Passes } from './passes.ts';
+import { askPrimary, KnownPrimaryClock, PrimaryClock } from './primary-clock.ts';
 import { read, readFigures, readPatience, readTrail, trustedFilter } from './read.ts';
 import { Records } from './records.ts';
 
@@ -79,7 +82,7 @@ export async function openMongoStore(uri: string, options: StoreOptions): Promis
 
 class MongoStore implements Store {
   readonly description: string;
-  readonly epochs = new EpochRegistry();
+  readonly epochs: EpochRegistry;
   readonly figures: StoreFigures;
   readonly #options: StoreOptions;
   readonly #database: Database;
@@ -96,10 +99,15 @@ class MongoStore implements Store {
   readonly #engineRecords: EngineRecords;
   readonly #passes: Passes;
   readonly #uses: UseNotes;
+  readonly #primaryClock: PrimaryClock;
 
   constructor(database: Database, session: ClientSession, description: string, options: StoreOptions) {
     this.description = description;
     this.#options = options;
+    this.epochs = new EpochRegistry(options.onClockAccepted);
+    this.#primaryClock = options.databaseTime
+      ? new KnownPrimaryClock(options.now, options.databaseTime)
+      : new PrimaryClock(options.now, askPrimary(nativeDatabase(database.connection)));
     this.#database = database;
     this.#session = session;
     this.#agents = new Records(database.agent, { uses: database.agentUse });
@@ -123,6 +131,7 @@ class MongoStore implements Store {
       options.now,
       id => this.#recordsByPrefix.get(id.slice(0, 4))?.invalidate(id),
       () => this.#forgetRecords(),
+      () => this.#primaryClock.ask(),
       options.patience,
     );
     const applier = new BatchApplier(
@@ -130,7 +139,11 @@ class MongoStore implements Store {
       session,
       options.lane,
       this.epochs,
-      options.now,
+      {
+        now: options.now,
+        latest: options.latest ?? options.now,
+        commitTime: () => this.#primaryClock.commitTime(),
+      },
       announcement => this.#feed.hear(announcement),
       options.patience,
     );
@@ -148,7 +161,11 @@ class MongoStore implements Store {
 
   async open(): Promise<void> {
     try {
-      await this.#feed.open();
+      await Promise.all([this.#feed.open(), this.#primaryClock.ask()]);
+      await this.#options.agreeOnTime?.({
+        lastCommittedAt: await this.#lastCommittedAt(),
+        clockProblem: () => this.clockProblem(),
+      });
       await this.commit({
         changes: [],
         events: [
@@ -171,7 +188,13 @@ class MongoStore implements Store {
     if (mayHaveBeenUsed(unit.changes, this.epochs)) {
       return Promise.resolve({ committed: false, conflict: 'already-used' });
     }
+    const problem = this.clockProblem();
+    if (problem !== undefined && !takesAwayOnly(unit)) return Promise.reject(new StoreUnavailable(problem));
     return this.#queue.commit(unit);
+  }
+
+  clockProblem(): string | undefined {
+    return this.#primaryClock.problem();
   }
 
   fresh(): Promise<void> {
@@ -188,7 +211,7 @@ class MongoStore implements Store {
   }
 
   async listTokens(clientId: string, limit: number, after?: TokenId): Promise<readonly TokenRecord[]> {
-    const live = { clientId: String(clientId), expiresAt: { $gt: new Date(this.#options.now()) } };
+    const live = { clientId: String(clientId), expiresAt: { $gt: new Date(this.#latest()) } };
     const documents = await read(() =>
       this.#database.token
         .find(trustedFilter({ ...live, ...(after !== undefined && issuedBefore(after)) }))
@@ -362,16 +385,34 @@ class MongoStore implements Store {
   }
 
   async readNewest(limit: number): Promise<readonly AuditRow[]> {
-    const documents = await read(() =>
+    const documents = await this.#newestOf(this.epochs.era, limit);
+    const left = limit - documents.length;
+    return [...documents, ...(left > 0 ? await this.#newestOf('before', left) : [])].map(toRow);
+  }
+
+  /** Newest first. By a clock that was accepted, what was committed before it may be of a time that is still to come. */
+  #newestOf(era: number | 'before', limit: number): Promise<readonly AuditDocument[]> {
+    const present = this.epochs.era;
+    if (era === 'before' && present === 0) return Promise.resolve([]);
+    const filter = era === 'before' ? { clockEra: { $ne: present } } : era > 0 ? { clockEra: era } : {};
+    return read(() =>
       this.#database.audit
-        .find()
+        .find(trustedFilter(filter))
         // What a failover could take back must not be shown, nor marked as reached.
         .readConcern('majority')
         .sort({ committedAt: -1, _id: -1 })
         .limit(Number(limit))
         .lean<AuditDocument[]>(),
     );
-    return documents.map(toRow);
+  }
+
+  /** The greatest time of a row of the trail, but for those that were committed before the machine's clock was accepted. */
+  async #lastCommittedAt(): Promise<number | undefined> {
+    return (await this.#newestOf(this.epochs.era, 1))[0]?.committedAt;
+  }
+
+  #latest(): number {
+    return (this.#options.latest ?? this.#options.now)();
   }
 
   async listRows(request: RowsRequest): Promise<readonly AuditRow[] | undefined> {
@@ -448,6 +489,7 @@ class MongoStore implements Store {
   }
 
   async #writeUses(uses: ReadonlyMap<string, number>): Promise<void> {
+    if (this.clockProblem() !== undefined) return;
     await this.#database.agentUse.bulkWrite(
       [...uses].map(([id, usedAt]) => ({
         updateOne: {

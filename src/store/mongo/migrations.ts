@@ -115,6 +115,14 @@ const STEPS: readonly ((db: Db) => Promise<void>)[] = [
       await handles.updateOne({ _id: id }, { $max: { epoch, forgetAt } }, { upsert: true });
     }
   },
+  async db => {
+    await db
+      .collection('audit')
+      .createIndex(
+        { clockEra: 1, committedAt: -1, _id: -1 },
+        { partialFilterExpression: { clockEra: { $exists: true } }, name: 'clock_eras' },
+      );
+  },
 ];
 
 interface StoredHandle {

@@ -48,13 +48,19 @@ export class UnitApplier {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #now: () => number;
+  readonly #latest: () => number;
   readonly #filer = new RecordFiler((sql, ...values) => this.#run(sql, ...values));
   #epochs = new EpochRegistry();
   #feed: Feed;
 
-  constructor(database: DatabaseSync, now: () => number) {
+  /**
+   * @param now what is written goes by it
+   * @param latest ends are judged by it
+   */
+  constructor(database: DatabaseSync, now: () => number, latest: () => number) {
     this.#database = database;
     this.#now = now;
+    this.#latest = latest;
     this.#feed = this.#newFeed();
   }
 
@@ -118,9 +124,8 @@ export class UnitApplier {
   }
 
   #findEnded(authority: HeldAuthority): Handle | undefined {
-    const now = this.#now();
-    this.#feed.hear(now);
-    const ended = findEndedHandle(authority, this.#epochs, now);
+    this.#feed.hear(this.#now());
+    const ended = findEndedHandle(authority, this.#epochs, this.#latest());
     if (ended !== undefined || !authority.pass) return ended;
     const { kind, key, handle } = authority.pass;
     return this.#get('SELECT 1 FROM pass WHERE kind = ? AND key = ?', kind, key) ? undefined : handle;

@@ -41,6 +41,7 @@ import { TurnReader } from './reader.ts';
 import { Records } from './records.ts';
 import { prepareTrailReads } from './trail-reads.ts';
 import { Writer } from './writer.ts';
+import type { CommitTime } from './writer-thread.ts';
 
 /**
  * Opens the database file, creating it and bringing its schema up to date.
@@ -62,13 +63,18 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
     await store.close();
     throw new Error(`${file} was replaced while it was being opened: start again`);
   }
-  await store.open();
+  try {
+    await store.open();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
   return store;
 }
 
 class SqliteStore implements Store {
   readonly description: string;
-  readonly epochs = new EpochRegistry();
+  readonly epochs: EpochRegistry;
   readonly figures: StoreFigures;
   readonly #options: StoreOptions;
   readonly #writer: Writer;
@@ -89,6 +95,7 @@ class SqliteStore implements Store {
   constructor(file: string, database: DatabaseSync, writer: Writer, options: StoreOptions) {
     this.description = `SQLite ${file}`;
     this.#options = options;
+    this.epochs = new EpochRegistry(options.onClockAccepted);
     this.#writer = writer;
     const feed = new Feed(
       database,
@@ -97,7 +104,7 @@ class SqliteStore implements Store {
       () => this.#forgetRecords(),
     );
     this.#reader = new TurnReader(database, () => feed.hear(options.now()));
-    this.#queue = new CommitQueue(units => writer.commit(units, options.now()));
+    this.#queue = new CommitQueue(units => writer.commit(units, this.#time(), this.#latest()));
     this.figures = {
       commits: this.#queue.figures,
       reads: this.#reader.figures,
@@ -127,6 +134,8 @@ class SqliteStore implements Store {
 
   async open(): Promise<void> {
     await this.fresh();
+    const lastCommittedAt = await this.#writer.lastCommittedAt();
+    await this.#options.agreeOnTime?.({ lastCommittedAt, clockProblem: () => this.clockProblem() });
     const now = this.#options.now();
     await this.commit({
       changes: [],
@@ -149,6 +158,11 @@ class SqliteStore implements Store {
     return outcome;
   }
 
+  /** The file has no clock of its own. */
+  clockProblem(): undefined {
+    return undefined;
+  }
+
   fresh(): Promise<void> {
     return this.#reader.read(() => undefined);
   }
@@ -159,7 +173,7 @@ class SqliteStore implements Store {
 
   listTokens(clientId: string, limit: number, after?: TokenId): Promise<readonly TokenRecord[]> {
     return this.#reader.read(() =>
-      this.#read.tokensOf(clientId, Math.floor(this.#options.now() / 1000), limit, after),
+      this.#read.tokensOf(clientId, Math.floor(this.#latest() / 1000), limit, after),
     );
   }
 
@@ -280,7 +294,7 @@ class SqliteStore implements Store {
   }
 
   sweep(): Promise<number> {
-    return this.#writer.sweep(this.#options.now());
+    return this.#writer.sweep(this.#time());
   }
 
   async close(): Promise<void> {
@@ -289,6 +303,14 @@ class SqliteStore implements Store {
     this.#reader.close();
     // The last to close folds everything into one file, which only a writing connection can.
     await this.#writer.close();
+  }
+
+  #time(): CommitTime {
+    return { now: this.#options.now(), era: this.epochs.era };
+  }
+
+  #latest(): number {
+    return (this.#options.latest ?? this.#options.now)();
   }
 
   /** What this process has committed it knows at once; what others have, it hears of in the feed. */

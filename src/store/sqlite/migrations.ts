@@ -115,6 +115,10 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
   CREATE INDEX pass_person ON pass(person_id, kind);
   CREATE INDEX pass_expiry ON pass(expires_at);
   `,
+  `
+  -- The highest time at which anything was committed: see kept-time.ts.
+  CREATE TABLE kept_time(id INTEGER PRIMARY KEY CHECK (id = 1), era INTEGER NOT NULL, committed_at INTEGER NOT NULL) STRICT;
+  `,
 ];
 
 export const SCHEMA_VERSION = STEPS.length;

@@ -4,6 +4,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 const BATCH = 500;
 /** What has expired is kept a little: a poll or a replay a moment too late is then still told apart from one never seen. */
 const GRACE_MS = 60_000;
+/** Values for one use go later: another process, whose clock is behind, would take a proof for alive that has ended here. */
+const USED_GRACE_MS = 3_600_000;
 
 /** Deletes what can no longer matter, a small batch at a time: expired tokens, passes and engine records, single-use values, old
  * announcements, counters of attempts, kept answers. */
@@ -50,7 +52,7 @@ export class Sweeper {
    */
   sweep(nowMs: number): number {
     const before = nowMs - GRACE_MS;
-    const used = Number(this.#deleteUsed.run(before, BATCH).changes);
+    const used = Number(this.#deleteUsed.run(nowMs - USED_GRACE_MS, BATCH).changes);
     const announced = Number(this.#deleteFeed.run(before, BATCH).changes);
     const attempts = Number(this.#deleteAttempts.run(before, BATCH).changes);
     const engine = Number(this.#deleteEngineRecords.run(before, BATCH).changes);

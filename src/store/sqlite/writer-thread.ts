@@ -7,9 +7,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { emptyLane } from '../../audit/chain.ts';
 import type { LaneHead, Uncommitted } from '../../audit/index.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
+import { eraBegunBy } from '../era-begun-by.ts';
 import { SavepointNeeded, UnitApplier, type UnitToWrite } from './apply-unit.ts';
 import { openForWriting } from './database.ts';
 import { type FlatBatch, unflatten } from './flat-batch.ts';
+import { KeptTime } from './kept-time.ts';
 import { migrate } from './migrations.ts';
 import { removeCutRows } from './remove-cut-rows.ts';
 import { Sweeper } from './sweep.ts';
@@ -21,11 +23,19 @@ export interface WriterData {
   readonly patience?: number | undefined;
 }
 
+/** When something is written, and by a clock that was accepted how often. */
+export interface CommitTime {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly era: number;
+}
+
 export type WriterRequest =
-  | { readonly kind: 'commit'; readonly batch: FlatBatch; readonly now: number }
+  | ({ readonly kind: 'commit'; readonly batch: FlatBatch; readonly latest: number } & CommitTime)
   | { readonly kind: 'note-uses'; readonly uses: ReadonlyMap<string, number> }
   | { readonly kind: 'add-attempts'; readonly additions: readonly AttemptAddition[] }
-  | { readonly kind: 'sweep'; readonly now: number }
+  | ({ readonly kind: 'sweep' } & CommitTime)
+  | { readonly kind: 'last-committed' }
   | { readonly kind: 'remove-cut-rows'; readonly lane: string; readonly limit: number }
   | { readonly kind: 'close' };
 
@@ -35,16 +45,22 @@ export type WriterResponse =
   | { readonly kind: 'committed'; readonly conflicts: ReadonlyMap<number, Uncommitted> }
   | { readonly kind: 'counted'; readonly totals: readonly number[] }
   | { readonly kind: 'done'; readonly rows: number }
+  | { readonly kind: 'last-committed'; readonly at: number | undefined }
   | { readonly kind: 'failed'; readonly message: string };
 
 if (!parentPort) throw new Error('this module runs as a worker thread');
 const port = parentPort;
 const { path, lane, patience } = workerData as WriterData;
 
-let now = 0;
+let [now, latest] = [0, 0];
 const database = openForWriting(path, patience);
 migrate(database);
-const applier = new UnitApplier(database, () => now);
+const applier = new UnitApplier(
+  database,
+  () => now,
+  () => latest,
+);
+const keptTime = new KeptTime(database);
 const sweeper = new Sweeper(database);
 let head: LaneHead = emptyLane(lane);
 
@@ -55,14 +71,16 @@ function answer(request: WriterRequest): WriterResponse {
   try {
     switch (request.kind) {
       case 'commit':
-        now = request.now;
-        return { kind: 'committed', conflicts: commitUnits(unflatten(request.batch)) };
+        ({ now, latest } = request);
+        return { kind: 'committed', conflicts: commitUnits(unflatten(request.batch), request) };
       case 'note-uses':
         return { kind: 'done', rows: inTransaction(() => noteUses(request.uses)) };
       case 'add-attempts':
         return { kind: 'counted', totals: inTransaction(() => addAttempts(request.additions)) };
       case 'sweep':
-        return { kind: 'done', rows: inTransaction(() => sweeper.sweep(request.now)) };
+        return { kind: 'done', rows: inTransaction(() => sweep(request)) };
+      case 'last-committed':
+        return { kind: 'last-committed', at: keptTime.read() };
       case 'remove-cut-rows':
         return {
           kind: 'done',
@@ -81,23 +99,36 @@ function answer(request: WriterRequest): WriterResponse {
  * Commits a batch. A savepoint for each unit costs as much as a row, and hardly any unit meets a conflict beyond its first
  * change: so the batch is tried without them, and again with them when one was missed.
  */
-function commitUnits(units: readonly UnitToWrite[]): ReadonlyMap<number, Uncommitted> {
+function commitUnits(units: readonly UnitToWrite[], time: CommitTime): ReadonlyMap<number, Uncommitted> {
   try {
-    return inTransaction(() => applyUnits(units, false));
+    return inTransaction(() => applyUnits(units, time, false));
   } catch (error) {
     if (!(error instanceof SavepointNeeded)) throw error;
-    return inTransaction(() => applyUnits(units, true));
+    return inTransaction(() => applyUnits(units, time, true));
   }
 }
 
-function applyUnits(units: readonly UnitToWrite[], areMarked: boolean): ReadonlyMap<number, Uncommitted> {
+function applyUnits(
+  units: readonly UnitToWrite[],
+  time: CommitTime,
+  areMarked: boolean,
+): ReadonlyMap<number, Uncommitted> {
   const conflicts = new Map<number, Uncommitted>();
   for (const [index, unit] of units.entries()) {
     const applied = applier.apply(unit, head, areMarked);
     head = applied.head;
     if (!applied.outcome.committed) conflicts.set(index, applied.outcome);
   }
+  const committed = units.filter((_unit, index) => !conflicts.has(index));
+  if (committed.length > 0) keptTime.note(time.now, Math.max(time.era, ...committed.map(eraBegunBy)));
   return conflicts;
+}
+
+/** What is swept at a time is forgotten: for a process whose clock is behind that, it was never there. */
+function sweep({ now: sweptAt, era }: CommitTime): number {
+  const rows = sweeper.sweep(sweptAt);
+  if (rows > 0) keptTime.note(sweptAt, era);
+  return rows;
 }
 
 function addAttempts(additions: readonly AttemptAddition[]): readonly number[] {

@@ -5,7 +5,7 @@ import { StoreUnavailable } from '../../errors.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
 import type { Change } from '../store.ts';
 import { flatten } from './flat-batch.ts';
-import type { WriterData, WriterRequest, WriterResponse } from './writer-thread.ts';
+import type { CommitTime, WriterData, WriterRequest, WriterResponse } from './writer-thread.ts';
 
 type Settle = {
   readonly resolve: (response: WriterResponse) => void;
@@ -39,8 +39,13 @@ export class Writer {
     return new Writer(worker);
   }
 
-  async commit(units: readonly Unit<Change>[], now: number): Promise<readonly CommitOutcome[]> {
-    const response = await this.#request({ kind: 'commit', batch: flatten(units), now });
+  /** @param latest by which the ends of authorities are judged */
+  async commit(
+    units: readonly Unit<Change>[],
+    time: CommitTime,
+    latest: number,
+  ): Promise<readonly CommitOutcome[]> {
+    const response = await this.#request({ kind: 'commit', batch: flatten(units), ...time, latest });
     if (response.kind !== 'committed') throw new StoreUnavailable('unexpected answer to a commit');
     const { conflicts } = response;
     return units.map((_unit, index) => conflicts.get(index) ?? { committed: true });
@@ -57,9 +62,15 @@ export class Writer {
   }
 
   /** @returns rows deleted */
-  async sweep(now: number): Promise<number> {
-    const response = await this.#request({ kind: 'sweep', now });
+  async sweep(time: CommitTime): Promise<number> {
+    const response = await this.#request({ kind: 'sweep', ...time });
     return response.kind === 'done' ? response.rows : 0;
+  }
+
+  /** The highest time at which anything was committed, in milliseconds since the epoch. */
+  async lastCommittedAt(): Promise<number | undefined> {
+    const response = await this.#request({ kind: 'last-committed' });
+    return response.kind === 'last-committed' ? response.at : undefined;
   }
 
   /** @returns how many rows were removed */
