@@ -139,11 +139,19 @@ export async function strongerAgentsOf(
 }
 
 /** Every agent of a person, however many there are. */
-export async function* eachAgentOf(
+export function eachAgentOf(agents: Pick<AgentStore, 'listAgents'>, ownerId: string): AsyncGenerator<Agent> {
+  return eachAgent(agents, [AGENT_FACETS.owner(ownerId)]);
+}
+
+/** Every agent that has an end, come or still to come. */
+export function eachAgentWithEnd(agents: Pick<AgentStore, 'listAgents'>): AsyncGenerator<Agent> {
+  return eachAgent(agents, [AGENT_FACETS.expires]);
+}
+
+async function* eachAgent(
   agents: Pick<AgentStore, 'listAgents'>,
-  ownerId: string,
+  facets: readonly string[],
 ): AsyncGenerator<Agent> {
-  const facets = [AGENT_FACETS.owner(ownerId)];
   let after: string | undefined;
   do {
     const page = await agents.listAgents({ limit: 100, facets, ...(after !== undefined && { after }) });

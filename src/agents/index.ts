@@ -17,7 +17,13 @@ export {
   ensureAdminApi,
   retireBootstrapClients,
 } from './bootstrap-admin.ts';
-export { type AgentDeps, type AgentRefusal, getAgent, strongerAgentsOf } from './check-agent.ts';
+export {
+  type AgentDeps,
+  type AgentRefusal,
+  eachAgentWithEnd,
+  getAgent,
+  strongerAgentsOf,
+} from './check-agent.ts';
 export { createAgent } from './create-agent.ts';
 export { issueAgentSecret } from './issue-agent-secret.ts';
 export { killAgent, restoreAgent, retireAgent, revokeAgentTokens } from './kill-agent.ts';

@@ -87,6 +87,8 @@ export const AUDIT_EVENTS = {
   'deployment.backed-up': 'A backup of the store was made.',
   'deployment.quarantined':
     'The store came out of a backup, or may have: every token died, and nothing is granted until an operator opens it.',
+  'deployment.clock-accepted':
+    "Whoever runs the host has the server go by the machine's clock, though later times were committed: every token, session and code died, and agents whose end had come were suspended.",
   'deployment.record-confirmed': 'An operator found a record of a quarantined store to be as it should be.',
   'deployment.record-kept-closed': 'An operator closed a record of a quarantined store.',
   'deployment.opened': 'A quarantined store was opened.',

@@ -93,6 +93,7 @@ export const REMOVALS = {
   'deployment.key-forgotten': 'none',
   'deployment.backed-up': 'none',
   'deployment.quarantined': 'by-restore',
+  'deployment.clock-accepted': 'by-restore',
   'deployment.record-confirmed': 'none',
   'deployment.record-kept-closed': 'none',
   'deployment.opened': 'none',

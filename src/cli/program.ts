@@ -6,6 +6,7 @@ import { applyCommand, exportCommand, planCommand, schemaCommand } from './as-co
 import { auditCommand } from './audit.ts';
 import { backupCommand, restoreCommand } from './backup.ts';
 import { addCalls } from './calls/add-calls.ts';
+import { clockCommand } from './clock.ts';
 import { commandsOf } from './command-tree.ts';
 import { addCompletion } from './completion.ts';
 import { configCommand, withConfigOption } from './config.ts';
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     .addCommand(withConfigOption(backupCommand()))
     .addCommand(withConfigOption(restoreCommand()))
     .addCommand(withConfigOption(quarantineCommand()))
+    .addCommand(clockCommand())
     .addCommand(adminCommand())
     .commandsGroup('Who you are to it:')
     .addCommand(loginCommand())

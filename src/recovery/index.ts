@@ -9,6 +9,7 @@
  * Not here: how a backup is made and put in place (`store/sqlite/`), and what is refused meanwhile (`http/quarantine-gate.ts`,
  * `tokens/decide-issue.ts`, `store/before-restore.ts`).
  */
+export { acceptClock } from './accept-clock.ts';
 export { agreeOnTime, ClockRefused, showSpan, whyBehind } from './agree-on-time.ts';
 export {
   confirmRecord,

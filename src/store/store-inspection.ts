@@ -12,6 +12,8 @@ export interface StoreInspection {
   readonly deployment: Deployment | undefined;
   /** When the newest event of the trail happened, in milliseconds since the epoch, as its process had the time. */
   readonly newestEventAt: number | undefined;
+  /** The highest time at which anything was committed, in milliseconds since the epoch; undefined where none was kept yet. */
+  readonly lastCommittedAt: number | undefined;
   /** What time the store itself has, where it has a clock of its own. */
   readonly clockAt: number | undefined;
 }

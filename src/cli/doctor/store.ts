@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Config, parseKeyEncryptionKey } from '../../config/index.ts';
 import { type SigningKey, sealingKey, signingKeyStatus } from '../../keys/index.ts';
-import { isNewStore, missingKeyEncryptionKeys } from '../../recovery/index.ts';
+import { isNewStore, missingKeyEncryptionKeys, whyBehind } from '../../recovery/index.ts';
 import { inspectStore, type StoreInspection } from '../../store/inspect-store.ts';
 import { bad, type Finding, ok, warning } from './finding.ts';
 
@@ -67,8 +67,14 @@ function checkQuarantine({ deployment }: StoreInspection): readonly Finding[] {
   ];
 }
 
-function checkStoreClock({ newestEventAt, clockAt }: StoreInspection, now: number): readonly Finding[] {
+function checkStoreClock(
+  { newestEventAt, lastCommittedAt, clockAt }: StoreInspection,
+  now: number,
+): readonly Finding[] {
   const check = 'clock';
+  const behind = whyBehind(now, lastCommittedAt);
+  if (behind !== undefined)
+    return [bad(check, `no server starts: ${behind}`, 'set the clock right, or countersign clock accept')];
   if (newestEventAt !== undefined && newestEventAt > now + CLOCKS_APART_MS) {
     return [
       bad(

@@ -1,7 +1,9 @@
+import { eraOf } from '../../deployment-epoch.ts';
 import { eventAt } from '../sqlite/inspect.ts';
 import type { StoreInspection } from '../store-inspection.ts';
 import { nativeDatabase, openDatabase, type RecordDocument } from './database.ts';
 import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+import { askPrimary } from './primary-clock.ts';
 
 export async function inspectMongo(uri: string): Promise<StoreInspection | undefined> {
   const { connection } = await openDatabase(uri);
@@ -20,7 +22,14 @@ export async function inspectMongo(uri: string): Promise<StoreInspection | undef
       .sort({ committedAt: -1, _id: -1 })
       .limit(1)
       .toArray();
-    const { localTime } = await db.admin().command({ hello: 1 });
+    const clockAt = await askPrimary(db)();
+    const era = eraOf(deployment?.epoch ?? 0);
+    const [last] = await db
+      .collection('audit')
+      .find(era > 0 ? { clockEra: era } : {})
+      .sort({ committedAt: -1, _id: -1 })
+      .limit(1)
+      .toArray();
     return {
       description: `MongoDB ${db.databaseName}`,
       schemaVersion: version,
@@ -28,7 +37,8 @@ export async function inspectMongo(uri: string): Promise<StoreInspection | undef
       signingKeys: await payloads('signing_key'),
       deployment,
       newestEventAt: newest && eventAt(String(newest['body'])),
-      clockAt: localTime instanceof Date ? localTime.getTime() : undefined,
+      lastCommittedAt: last && Number(last['committedAt']),
+      clockAt,
     };
   } finally {
     await connection.close();

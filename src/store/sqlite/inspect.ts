@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StoreInspection } from '../store-inspection.ts';
+import { KeptTime } from './kept-time.ts';
 import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 
 /** Tables that came later are missing in a store that waits to be migrated. */
@@ -33,6 +34,7 @@ export function inspectSqlite(path: string): StoreInspection | undefined {
       signingKeys: payloads('signing_key'),
       deployment: payloads<NonNullable<StoreInspection['deployment']>>('deployment')[0],
       newestEventAt: newest && eventAt(String(newest['body'])),
+      lastCommittedAt: tables.has('kept_time') ? new KeptTime(database).read() : undefined,
       clockAt: undefined,
     };
   } finally {

@@ -55,6 +55,9 @@ const { path, lane, patience } = workerData as WriterData;
 let [now, latest] = [0, 0];
 const database = openForWriting(path, patience);
 migrate(database);
+/** How far the kept time may fall behind. */
+const KEEP_EVERY_MS = 60_000;
+
 const applier = new UnitApplier(
   database,
   () => now,
@@ -124,10 +127,13 @@ function applyUnits(
   return conflicts;
 }
 
-/** What is swept at a time is forgotten: for a process whose clock is behind that, it was never there. */
+/**
+ * What is swept at a time is forgotten: for a process whose clock is behind that, it was never there. Where nothing is swept nor
+ * committed, the time is kept once a minute, since ends are judged by it all the same.
+ */
 function sweep({ now: sweptAt, era }: CommitTime): number {
   const rows = sweeper.sweep(sweptAt);
-  if (rows > 0) keptTime.note(sweptAt, era);
+  if (rows > 0 || sweptAt - (keptTime.read() ?? 0) >= KEEP_EVERY_MS) keptTime.note(sweptAt, era);
   return rows;
 }
 
