@@ -16,6 +16,8 @@ export interface ReadinessCheckDeps {
   readonly store: {
     readonly epochs: Epochs;
     fresh(): Promise<void>;
+    /** What is wrong with our time by the database's; undefined where nothing is. */
+    clockProblem(): string | undefined;
     readonly figures: { readonly commits: { oldestWaitMs(): number } };
   };
   readonly keyring: Pick<SigningKeyring, 'refresh' | 'publicKeys'>;
@@ -41,7 +43,13 @@ export function readinessChecks({
     commits: {
       check: () => failWhen(store.figures.commits.oldestWaitMs() > SLOW_COMMIT_MS, 'a commit does not end'),
     },
-    clock: { check: () => checkClock(clock) },
+    clock: {
+      check: () => {
+        const problem = store.clockProblem();
+        failWhen(problem !== undefined, problem ?? '');
+        checkClock(clock);
+      },
+    },
     quarantine: { check: () => assertOpen(store.epochs) },
     // Opaque tokens need none.
     signingKeys: {
