@@ -1,6 +1,6 @@
 /**
  * The deployment's own epoch says four things in one number, which every process hears of in one announcement, in memory and
- * in commit order (`docs/decisions/0003-the-deployment-epoch.md`, `0008-which-time-is-kept.md`):
+ * in commit order (`docs/decisions/0008-which-time-is-kept.md`):
  *
  * - every token carries it, so raising it ends every token there is (`liveness.ts`);
  * - it is odd while the deployment is quarantined, and even while it is open;

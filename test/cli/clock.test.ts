@@ -141,6 +141,8 @@ onEachStore('what a server writes by the time before counts no longer', async (t
   await app.stop();
   const next = await start({ time: heldTime() });
   t.is(eraOf(next.store.epochs.raisedTo(DEPLOYMENT)), 1);
+  const { json } = await clock('status', '-o', 'json');
+  t.true(Math.abs(Date.now() - Date.parse(json.lastCommitted)) < HOUR_MS, 'what is written since does count');
 });
 
 test('a clock that is right can be accepted too, and a quarantine goes on', async t => {

@@ -78,8 +78,15 @@ function beginStart(start: (options: AppOptions) => Promise<App>) {
     () => 'started' as const,
     (error: Error) => error,
   );
+  let isEnded = false;
+  void ended.then(() => {
+    isEnded = true;
+  });
   const waits = async (): Promise<void> => {
-    while (!logs.some(line => line.includes('the start waits'))) await delay(20);
+    while (!logs.some(line => line.includes('the start waits'))) {
+      if (isEnded) throw new Error('the start did not wait');
+      await delay(20);
+    }
   };
   return { started, ended, waits };
 }
@@ -190,6 +197,7 @@ test('a used assertion is refused by a process whose clock is nearly an hour beh
     (await two.trail()).some(event => event.reason === 'assertion-replayed'),
     'not for another reason',
   );
+  t.is(await lastCommitted(two, {}), ahead.wall(), 'who is behind puts nothing back');
 });
 
 mongoTest('a process whose clock is wrong commits only what takes authority away', async (t, env) => {

@@ -19,23 +19,30 @@ const APART_MS = 5_000;
 export class PrimaryClock {
   readonly #now: Clock;
   readonly #ask: () => Promise<number | undefined>;
+  readonly #monotonic: Clock;
   /** What the primary had, and the monotonic clock with it. */
   #asked: (Reading & { readonly at: number }) | undefined;
 
   /**
    * @param now our time, which is judged
    * @param ask what time the primary has; undefined where it does not say
+   * @param monotonic what has passed since some moment
    */
-  constructor(now: Clock, ask: () => Promise<number | undefined>) {
+  constructor(
+    now: Clock,
+    ask: () => Promise<number | undefined>,
+    monotonic: Clock = () => performance.now(),
+  ) {
     this.#now = now;
     this.#ask = ask;
+    this.#monotonic = monotonic;
   }
 
   /** Asks the primary. @throws when it does not answer: what was known stays known */
   async ask(): Promise<void> {
-    const before = performance.now();
+    const before = this.#monotonic();
     const time = await this.#ask();
-    const uncertaintyMs = (performance.now() - before) / 2;
+    const uncertaintyMs = (this.#monotonic() - before) / 2;
     if (time !== undefined) this.#asked = { time, uncertaintyMs, at: before + uncertaintyMs };
   }
 
@@ -57,7 +64,7 @@ export class PrimaryClock {
 
   protected read(): Reading | undefined {
     const asked = this.#asked;
-    return asked && { ...asked, time: asked.time + performance.now() - asked.at };
+    return asked && { ...asked, time: asked.time + this.#monotonic() - asked.at };
   }
 }
 
