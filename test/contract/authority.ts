@@ -91,6 +91,28 @@ export function testAuthority(subject: ContractSubject): void {
     },
   );
 
+  serial(
+    'an authority has run out by the latest that it may be, whatever is taken for the present',
+    async t => {
+      const now = Date.now();
+      let doubtMs = 0;
+      const database = await subject.newDatabase(t);
+      const store = await openStore(t, database, { now: () => now, latest: () => now + doubtMs });
+      const authority: HeldAuthority = { lineage: 'tok_1:0', expiresAt: now + 1_000, own: ['tok_1'] };
+      const act = () =>
+        store.commit({
+          changes: [{ kind: 'insert', collection: 'agent', record: agentRecord({ id: newId('agt', now) }) }],
+          events: [event()],
+          authority,
+        });
+      t.deepEqual(await act(), { committed: true });
+      doubtMs = 1_000;
+      t.deepEqual(await act(), { committed: false, conflict: 'authority-ended', ended: 'tok_1:0' });
+      doubtMs = 0;
+      t.deepEqual(await act(), { committed: true }, 'the doubt was not kept');
+    },
+  );
+
   serial('a unit whose authority has run out is refused, by the clock of the store', async t => {
     let now = Date.now();
     const store = await openStore(t, await subject.newDatabase(t), { now: () => now });

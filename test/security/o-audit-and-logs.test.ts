@@ -66,6 +66,7 @@ const ELSEWHERE: Partial<Record<AuditEventType, string>> = {
   'admin.recovered': 'by whoever runs the host: test/cli/recover.test.ts',
   'deployment.created': 'by the first start of a store: test/recovery',
   'deployment.backed-up': RECOVERY,
+  'deployment.clock-accepted': 'by whoever runs the host: test/cli/clock.test.ts',
   'deployment.quarantined': RECOVERY,
   'deployment.record-confirmed': RECOVERY,
   'deployment.record-kept-closed': RECOVERY,
