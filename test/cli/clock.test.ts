@@ -156,6 +156,20 @@ test('a clock that is right can be accepted too, and a quarantine goes on', asyn
   t.true(status.json.quarantined);
 });
 
+test('the doctor says that no server would start, and how to mend it', async t => {
+  const { app, time } = await makeHost(t, {});
+  time.pass(2 * HOUR_MS);
+  await addPerson(app);
+  const folder = await makeFolder(t);
+  const env = {
+    COUNTERSIGN_STORE: `sqlite:${join(app.directory, 'countersign.sqlite')}`,
+    COUNTERSIGN_DATA_DIR: app.directory,
+  };
+  const ran = await folder.cliHere(['doctor'], { env });
+  t.regex(ran.stdout, /no server starts: the clock of this machine says .* behind/s);
+  t.regex(ran.stdout, /countersign clock accept/);
+});
+
 test('where there is no store no clock is accepted', async t => {
   const folder = await makeFolder(t);
   for (const args of [['status'], ['accept', '--yes']]) {

@@ -7,7 +7,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import { pino } from 'pino';
 import { createAgent } from '../../src/agents/index.ts';
 import type { AuditEvent, AuthorisedOrigin } from '../../src/audit/index.ts';
-import { type Clock, certainMoment, type Deadline, type SystemTime, systemTime } from '../../src/clock.ts';
+import { type Clock, certainMoment, type Deadline, type SystemTime } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import type { SlowestPeer } from '../../src/http/listen.ts';
 import { newId } from '../../src/ids.ts';

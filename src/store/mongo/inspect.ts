@@ -16,15 +16,9 @@ export async function inspectMongo(uri: string): Promise<StoreInspection | undef
       return documents.map(({ payload }) => JSON.parse(payload) as T);
     };
     const [deployment] = await payloads<NonNullable<StoreInspection['deployment']>>('deployment');
-    const [newest] = await db
-      .collection('audit')
-      .find()
-      .sort({ committedAt: -1, _id: -1 })
-      .limit(1)
-      .toArray();
     const clockAt = await askPrimary(db)();
     const era = eraOf(deployment?.epoch ?? 0);
-    const [last] = await db
+    const [newest] = await db
       .collection('audit')
       .find(era > 0 ? { clockEra: era } : {})
       .sort({ committedAt: -1, _id: -1 })
@@ -37,7 +31,7 @@ export async function inspectMongo(uri: string): Promise<StoreInspection | undef
       signingKeys: await payloads('signing_key'),
       deployment,
       newestEventAt: newest && eventAt(String(newest['body'])),
-      lastCommittedAt: last && Number(last['committedAt']),
+      lastCommittedAt: newest && Number(newest['committedAt']),
       clockAt,
     };
   } finally {
