@@ -162,7 +162,9 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
   const { config, issuer, clock, log } = options;
   log.info({ store: store.description }, 'store open');
   const origin = newOrigin(clock.moment());
-  const kek = await onceItCanTell(log, () => openKeyEncryptionKey(store, config, clock.now()));
+  const tellWaiting = (err: Error) =>
+    log.warn({ err }, 'the store cannot tell yet; the start goes on when it can');
+  const kek = await onceItCanTell(tellWaiting, () => openKeyEncryptionKey(store, config, clock.now()));
   const sealing = sealingKey(kek, config.olderKeyEncryptionKeys);
   const signingKeys = {
     keys: store,
@@ -177,10 +179,10 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     },
   };
   const markFile = highWaterMarkFile(config.dataDirectory);
-  const deployment = await onceItCanTell(log, () =>
+  const deployment = await onceItCanTell(tellWaiting, () =>
     openDeployment({ deployment: store, freshness: store, trail: store, markFile }, origin),
   );
-  await onceItCanTell(log, () =>
+  await onceItCanTell(tellWaiting, () =>
     noteKeyEncryptionKey({ deployment: store, freshness: store }, sealing, origin),
   );
   if (deployment.quarantine) log.error({ quarantine: deployment.quarantine }, QUARANTINE_NOTICE);
@@ -206,7 +208,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     onAdministratorEnrolled: endFirstStart(managed, config, log),
   };
   const firstStart = { admin: { ...managed, store }, signingKeys, signIn, issuer, config, log };
-  await onceItCanTell(log, () => prepareFirstStart(firstStart, origin));
+  await onceItCanTell(tellWaiting, () => prepareFirstStart(firstStart, origin));
 
   let delivery: CheckpointDelivery | undefined;
   const isQuarantined = () => isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT));

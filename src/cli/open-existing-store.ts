@@ -1,4 +1,5 @@
 import type { StoreLocation } from '../config/index.ts';
+import { onceItCanTell } from '../first-start/index.ts';
 import { newId } from '../ids.ts';
 import { inspectStore } from '../store/inspect-store.ts';
 import { openStore } from '../store/open-store.ts';
@@ -15,5 +16,13 @@ export async function openExistingStore(location: StoreLocation): Promise<Store>
     throw new Failure(EXIT.usage, 'There is no store where the settings say: the first start makes it.', {
       mend: 'run this where the server runs, or name its settings (--config)',
     });
-  return openStore(location, { now: Date.now, lane: newId('lane', Date.now()) });
+  const store = await openStore(location, { now: Date.now, lane: newId('lane', Date.now()) });
+  const fresh = store.fresh.bind(store);
+  let told = '';
+  const tell = ({ message }: Error): void => {
+    if (message !== told) process.stderr.write(`waiting: ${message}\n`);
+    told = message;
+  };
+  // Nobody waits for an answer of a server here: whoever stands at a terminal would rather wait than try again.
+  return Object.assign(store, { fresh: () => onceItCanTell(tell, fresh) });
 }

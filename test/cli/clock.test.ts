@@ -1,7 +1,9 @@
 /** The way on, for whoever runs the host, after a clock that was ahead: nothing lives again by it. */
+
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { DEPLOYMENT, eraOf } from '../../src/deployment-epoch.ts';
+import { type MovableTime, movableTime } from '../support/movable-time.ts';
 import {
   type App,
   type AppOptions,
@@ -10,8 +12,6 @@ import {
   addPerson,
   addResource,
   getToken,
-  type HeldTime,
-  heldTime,
   introspect,
   presenting,
   signAssertion,
@@ -27,7 +27,7 @@ const HOUR_MS = 3_600_000;
 
 interface Host {
   readonly app: App;
-  readonly time: HeldTime;
+  readonly time: MovableTime;
   /** Runs a verb of `countersign clock` by the real clock of the machine that the tests run on. */
   clock(...args: readonly string[]): Promise<Ran>;
   /** Starts one more process on the same store. */
@@ -36,7 +36,7 @@ interface Host {
 
 /** A server whose clock can be set, and the command line on its machine. */
 async function makeHost(t: ExecutionContext, store: StoreEnv): Promise<Host> {
-  const time = heldTime();
+  const time = movableTime();
   const app = await startApp(t, { env: store, time });
   const folder = await makeFolder(t);
   const env = {
@@ -119,7 +119,7 @@ onEachStore(
     t.like(rows[0]?.detail, { agentsSuspended: 1 });
 
     await app.stop();
-    const next = await start({ time: heldTime(time.wall()) });
+    const next = await start({ time: movableTime(time.wall()) });
     await assertDead(next);
     t.is((await askFor(next, agent, resource)).status, 200);
   },
@@ -139,7 +139,7 @@ onEachStore('what a server writes by the time before counts no longer', async (t
   });
   t.is((await clock('status')).code, 0);
   await app.stop();
-  const next = await start({ time: heldTime() });
+  const next = await start({ time: movableTime() });
   t.is(eraOf(next.store.epochs.raisedTo(DEPLOYMENT)), 1);
   const { json } = await clock('status', '-o', 'json');
   t.true(Math.abs(Date.now() - Date.parse(json.lastCommitted)) < HOUR_MS, 'what is written since does count');

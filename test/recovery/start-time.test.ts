@@ -1,4 +1,5 @@
 /** What a process does where its clock is behind what was committed, or apart from the database's: nothing lives again by that. */
+
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -16,6 +17,7 @@ import { ClockRefused } from '../../src/recovery/index.ts';
 import { inspectStore } from '../../src/store/inspect-store.ts';
 import { deploy, sharedMongo, sharedSqlite } from '../support/deployment.ts';
 import { type MongoServer, startMongoServer } from '../support/mongo-server.ts';
+import { type MovableTime, movableTime } from '../support/movable-time.ts';
 import {
   type App,
   type AppOptions,
@@ -24,8 +26,6 @@ import {
   addPerson,
   addResource,
   getToken,
-  type HeldTime,
-  heldTime,
   introspect,
   presenting,
   signAssertion,
@@ -60,7 +60,7 @@ function mongoTest(title: string, body: (t: ExecutionContext, env: StoreEnv) => 
 async function machine(
   t: ExecutionContext,
   env: StoreEnv,
-): Promise<(time: HeldTime, options?: AppOptions) => Promise<App>> {
+): Promise<(time: MovableTime, options?: AppOptions) => Promise<App>> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-start-time-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   return async (time, options = {}) => {
@@ -112,7 +112,7 @@ async function lastCommitted(app: App, env: StoreEnv): Promise<number | undefine
 onEachStore('a start with a clock behind revives no token and no agent', async (t, env) => {
   const start = await machine(t, env);
   const began = Date.now();
-  const time = heldTime(began);
+  const time = movableTime(began);
   const first = await start(time);
   const owner = await addPerson(first);
   const resource = await addResource(first);
@@ -125,7 +125,7 @@ onEachStore('a start with a clock behind revives no token and no agent', async (
   await getToken(first, agent, resource);
   await first.stop();
 
-  const behind = heldTime(began);
+  const behind = movableTime(began);
   const one = beginStart(options => start(behind, options));
   await one.waits();
   behind.pass(30_000);
@@ -139,7 +139,7 @@ onEachStore('a start with a clock behind revives no token and no agent', async (
   t.regex(message, /countersign clock accept/);
 
   // Another one waits too, and meanwhile its clock is set right.
-  const mended = heldTime(began);
+  const mended = movableTime(began);
   const two = beginStart(options => start(mended, options));
   await two.waits();
   mended.wallAt(time.wall());
@@ -156,7 +156,7 @@ onEachStore('a start with a clock behind revives no token and no agent', async (
 
 onEachStore('a start a few seconds behind takes what was committed last for the present', async (t, env) => {
   const start = await machine(t, env);
-  const time = heldTime();
+  const time = movableTime();
   const first = await start(time);
   const resource = await addResource(first, { accessTokenTtlSeconds: 60 });
   const agent = await addAgent(first, await addPerson(first), resource);
@@ -164,7 +164,7 @@ onEachStore('a start a few seconds behind takes what was committed last for the 
   time.pass(62_000);
   await getToken(first, agent, resource);
   await first.stop();
-  const second = await start(heldTime(time.wall() - 4_000));
+  const second = await start(movableTime(time.wall() - 4_000));
   t.false((await introspect(second, resource, token)).json.active);
   const opened = (await second.trail()).filter(event => event.type === 'lane.opened');
   t.true((opened.at(-1)?.at ?? 0) >= time.wall());
@@ -173,7 +173,7 @@ onEachStore('a start a few seconds behind takes what was committed last for the 
 
 test('a used assertion is refused by a process whose clock is nearly an hour behind, though another has swept', async t => {
   const start = await machine(t, {});
-  const [ahead, behind] = [heldTime(), heldTime()];
+  const [ahead, behind] = [movableTime(), movableTime()];
   const env = { COUNTERSIGN_ISSUER: 'http://localhost:8' };
   const [one, two] = [await start(ahead, { env }), await start(behind, { env })];
   const resource = await addResource(one);
@@ -202,7 +202,7 @@ test('a used assertion is refused by a process whose clock is nearly an hour beh
 
 mongoTest('a process whose clock is wrong commits only what takes authority away', async (t, env) => {
   const start = await machine(t, env);
-  const [right, wrong] = [heldTime(), heldTime()];
+  const [right, wrong] = [movableTime(), movableTime()];
   const databaseTime = right.wall;
   const [one, two] = [await start(right, { databaseTime }), await start(wrong, { databaseTime })];
   const owner = await addPerson(one);
@@ -239,7 +239,7 @@ mongoTest('a process whose clock is wrong commits only what takes authority away
 
 mongoTest('a kill by a process whose clock is behind is remembered as long as any', async (t, env) => {
   const start = await machine(t, env);
-  const [right, wrong] = [heldTime(), heldTime()];
+  const [right, wrong] = [movableTime(), movableTime()];
   const databaseTime = right.wall;
   const [one, two] = [await start(right, { databaseTime }), await start(wrong, { databaseTime })];
   const resource = await addResource(one);
@@ -248,7 +248,7 @@ mongoTest('a kill by a process whose clock is behind is remembered as long as an
   const token = await getToken(one, agent, resource);
   await killAgent({ agents: two.store, freshness: two.store }, agent.id, two.origin());
   // Somebody who has not heard of it yet, and reads what is still announced.
-  const three = await start(heldTime(right.wall()), { databaseTime });
+  const three = await start(movableTime(right.wall()), { databaseTime });
   for (const app of [one, three]) {
     t.false((await introspect(app, resource, token)).json.active);
     t.true(app.store.epochs.raisedTo(agent.id) > 0);
@@ -271,13 +271,13 @@ test('the time that was committed last survives a crash', async t => {
 
 test('a store from before, which has kept no time, starts as it did', async t => {
   const start = await machine(t, {});
-  const time = heldTime();
+  const time = movableTime();
   const first = await start(time);
   const file = join(first.directory, 'countersign.sqlite');
   await first.stop();
   const database = new DatabaseSync(file);
   database.exec('DELETE FROM kept_time');
   database.close();
-  const second = await start(heldTime(time.wall() - 60 * MINUTE_MS));
+  const second = await start(movableTime(time.wall() - 60 * MINUTE_MS));
   t.is(await lastCommitted(second, {}), time.wall() - 60 * MINUTE_MS);
 });

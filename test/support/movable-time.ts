@@ -10,6 +10,8 @@ export interface MovableTime extends SystemTime {
   sleep(ms: number): void;
   /** The wall is set, forward or back; no other clock knows of it. */
   setBy(ms: number): void;
+  /** The wall is set to an instant. */
+  wallAt(ms: number): void;
 }
 
 export function movableTime(start: number = Date.now()): MovableTime {
@@ -31,6 +33,9 @@ export function movableTime(start: number = Date.now()): MovableTime {
     },
     setBy(ms) {
       wall += ms;
+    },
+    wallAt(ms) {
+      wall = ms;
     },
   };
 }

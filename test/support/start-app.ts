@@ -51,27 +51,6 @@ export function heldClock(start: number = Date.now()): HeldClock {
   return Object.assign(() => now, { pass });
 }
 
-/** A machine's two clocks, held still: `pass` lets time pass, and `wallAt` sets one of them, as somebody sets a wrong clock. */
-export interface HeldTime extends SystemTime {
-  pass(ms: number): void;
-  wallAt(ms: number): void;
-}
-
-export function heldTime(start: number = Date.now()): HeldTime {
-  let [wall, monotonic] = [start, 0];
-  return {
-    wall: () => wall,
-    monotonic: () => monotonic,
-    pass: ms => {
-      wall += ms;
-      monotonic += ms;
-    },
-    wallAt: ms => {
-      wall = ms;
-    },
-  };
-}
-
 /** Ends nothing by itself: `end` ends whatever is waited for. */
 export interface HeldDeadline {
   (ms: number): AbortSignal;
