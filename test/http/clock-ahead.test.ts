@@ -251,7 +251,13 @@ onEachStore('/readyz and the log say how it stands with the clock, and when it i
   time.setBy(20_000);
   t.is(await ready(), '200 ok: ok');
   time.sleep(HOUR);
-  t.is(await ready(), "200 degraded: the machine's clock has jumped 3600 s ahead");
+  t.is(
+    await ready(),
+    // The database did not sleep: by its clock, this process is behind until it believes its own.
+    env['COUNTERSIGN_STORE']
+      ? '503 unavailable: this process is 3600 s behind the clock of the database'
+      : "200 degraded: the machine's clock has jumped 3600 s ahead",
+  );
   time.pass(10_000);
   t.is(await ready(), '200 ok: ok');
   const told = logs.map(line => JSON.parse(line)).filter(({ msg }) => /machine's clock/.test(msg));

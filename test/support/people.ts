@@ -58,6 +58,7 @@ export async function startSignInWorld(t: ExecutionContext, env: StoreEnv): Prom
   const start = async (): Promise<SignInProcess> => {
     const store = await openStore(location, {
       now: () => world.now,
+      databaseTime: () => world.now,
       lane: newId('lane', Date.now()),
       patience: PATIENCE,
     });
