@@ -188,3 +188,43 @@ run('MongoDB: I2: what has ended has ended for a process that has heard nothing 
     );
   }
 });
+
+/** Makes an agent and keeps the answer that tells of it, under one and the same key. */
+function keeping(name: string) {
+  const unit = making(name, (PRINCIPALS['a token'] as { readonly authority: HeldAuthority }).authority);
+  const kept = { id: 'key-of-two', requestDigest: 'alike', expiresAt: FOREVER, answer: name };
+  return { ...unit, changes: [{ kind: 'keep-answer', kept, now: Date.now() }, ...unit.changes] } as const;
+}
+
+run(
+  'MongoDB: of two transactions under one Idempotency-Key, the one that is being committed wins',
+  async t => {
+    const { acting, ending: other, actingBy, endingBy } = await twoProcesses(t);
+    const held = actingBy.hold('commitTransaction');
+    const first = acting.commit(keeping('first'));
+    await held.held;
+    const gaveWay = endingBy.passing('abortTransaction');
+    const second = other.commit(keeping('second'));
+    await Promise.race([gaveWay, second]);
+    held.release();
+    t.deepEqual(await first, { committed: true });
+    t.deepEqual(await second, { committed: false, conflict: 'already-used' });
+    await other.fresh();
+    t.is((await other.findKeptAnswer('key-of-two'))?.answer, 'first');
+    t.is(await other.findAgent('agt_second'), undefined);
+  },
+);
+
+run('MongoDB: of two transactions under one Idempotency-Key, the one that writes later loses', async t => {
+  const { acting, ending: other, actingBy } = await twoProcesses(t);
+  // Its transaction has begun: it has read what its authority is.
+  const held = actingBy.hold('key-of-two');
+  const late = acting.commit(keeping('late'));
+  await held.held;
+  t.deepEqual(await other.commit(keeping('early')), { committed: true });
+  held.release();
+  t.deepEqual(await late, { committed: false, conflict: 'already-used' });
+  await acting.fresh();
+  t.is((await acting.findKeptAnswer('key-of-two'))?.answer, 'early');
+  t.is(await acting.findAgent('agt_late'), undefined);
+});
