@@ -2,10 +2,10 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { loadConfig } from '../config/index.ts';
 import { acceptClock, showSpan, whyBehind } from '../recovery/index.ts';
-import { inspectStore, type StoreInspection } from '../store/inspect-store.ts';
 import { withConfigOption } from './config.ts';
 import { CLOCKS_APART_MS } from './doctor/store.ts';
 import { EXIT, Failure } from './failure.ts';
+import { inspectExistingStore } from './open-existing-store.ts';
 import { withRecovery } from './open-recovery.ts';
 import { listMembers, type OutputFormat, outputFormat, outputOption, print } from './output.ts';
 import { askWhether, isTerminal } from './prompt.ts';
@@ -47,7 +47,7 @@ Examples:
 }
 
 async function status({ output }: { readonly output?: OutputFormat }): Promise<void> {
-  const inspection = await lookIntoStore();
+  const inspection = await inspectExistingStore(loadConfig(process.env).store);
   const wall = Date.now();
   const { lastCommittedAt, clockAt } = inspection;
   const why = whyBehind(wall, lastCommittedAt) ?? whyApart(wall, clockAt);
@@ -83,7 +83,7 @@ function whyApart(wallMs: number, clockAt: number | undefined): string | undefin
 }
 
 async function accept({ yes }: { readonly yes?: true }): Promise<void> {
-  const inspection = await lookIntoStore();
+  const inspection = await inspectExistingStore(loadConfig(process.env).store);
   if (!yes) await confirm(inspection.lastCommittedAt);
   await withRecovery(async ({ deps, store, origin }) => {
     const problem = store.clockProblem();
@@ -104,15 +104,6 @@ async function confirm(lastCommittedAt: number | undefined): Promise<void> {
   const said = `this clock says ${showTime(Date.now())}${behind > 0 ? `, ${showSpan(behind)} behind what was committed last` : ''}; every token dies, and everybody has to sign in again`;
   if (!isTerminal()) throw new Error(`${said}: say --yes`);
   if (!(await askWhether(`Go by it? ${said}.`))) throw new Failure(EXIT.failed, 'Nothing was done.');
-}
-
-async function lookIntoStore(): Promise<StoreInspection> {
-  const inspection = await inspectStore(loadConfig(process.env).store);
-  if (!inspection)
-    throw new Failure(EXIT.usage, 'There is no store where the settings say: the first start makes it.', {
-      mend: 'run this where the server runs, or name its settings (--config)',
-    });
-  return inspection;
 }
 
 function showTime(ms: number): string {
