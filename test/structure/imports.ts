@@ -47,6 +47,7 @@ export const LAYERS: readonly { readonly name: string; readonly parts: readonly 
       'applications',
       'audit',
       'clients',
+      'delegation',
       'egress',
       'explain',
       'idempotency',
