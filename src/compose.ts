@@ -29,6 +29,7 @@ import { type Background, recur } from './background.ts';
 import { DpopNonces, PublishedKeys } from './clients/index.ts';
 import type { Clock, Deadline, ServerClock } from './clock.ts';
 import type { Config } from './config/index.ts';
+import { delegationRoutes } from './delegation/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
 import { explainRoutes } from './explain/index.ts';
@@ -293,6 +294,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     admin,
   );
   resourceRoutes(managed, admin);
+  delegationRoutes({ ...managed, delegations: store }, admin);
   signingKeyRoutes(signingKeys, admin);
   tokenRoutes({ tokens: store, agents: store }, admin);
   explainRoutes(

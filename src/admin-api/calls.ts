@@ -1,5 +1,6 @@
 import { agentCalls } from '../agents/api.ts';
 import { auditCalls } from '../audit/api.ts';
+import { delegationCalls } from '../delegation/api.ts';
 import { explainCalls } from '../explain/api.ts';
 import { signingKeyCalls } from '../keys/api.ts';
 import { peopleCalls } from '../people/api.ts';
@@ -16,6 +17,7 @@ export const ADMIN_CALLS = {
   ...peopleCalls,
   ...resourceCalls,
   ...agentCalls,
+  ...delegationCalls,
   ...tokenCalls,
   ...explainCalls,
   ...signingKeyCalls,

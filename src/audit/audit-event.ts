@@ -28,6 +28,13 @@ export const AUDIT_EVENTS = {
   'grant.given': 'A person let an application act for them.',
   'grant.refused': 'A person did not let an application act for them.',
   'grant.ended': 'What a person had let an application do ended, with every token under it.',
+  'delegation.given': 'A person let an agent act for them at a resource server, until an end.',
+  'delegation.replaced':
+    'A person gave again what an agent may do for them; where that is less than before, every token under it died.',
+  'delegation.give-refused':
+    'A person wanted to let an agent act for them and could not. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'delegation.ended':
+    'A delegation ended for good, by its person or an administrator, and every token under it died.',
   'agent.created': 'An agent was registered.',
   'agent.updated': 'An agent was changed.',
   'agent.secret-issued': 'A client secret was made for an agent.',

@@ -5,13 +5,15 @@ import type { AuditEventType } from './audit-event.ts';
  *
  * - `none`: nobody may do less because of it
  * - `by-restore`: every restore takes it away by itself, as it ends every token and voids whatever is pending
- * - `agent-narrowed`, `resource-narrowed`: less is permitted, where the event says that it cut something off
+ * - `agent-narrowed`, `resource-narrowed`, `delegation-narrowed`: less is permitted, where the event says that it cut something off
  * - `…-credential`: a secret or key was replaced or withdrawn: those of the backup may be the ones that went
  * - the others: the record itself was closed
  */
 export type Removal =
   | 'none'
   | 'by-restore'
+  | 'delegation-ended'
+  | 'delegation-narrowed'
   | 'agent-killed'
   | 'agent-retired'
   | 'agent-narrowed'
@@ -45,6 +47,10 @@ export const REMOVALS = {
   'grant.ended': 'by-restore',
   'token.revocation-refused': 'none',
   'token.introspection-refused': 'none',
+  'delegation.given': 'none',
+  'delegation.replaced': 'delegation-narrowed',
+  'delegation.give-refused': 'none',
+  'delegation.ended': 'delegation-ended',
   'agent.created': 'none',
   'agent.updated': 'agent-narrowed',
   'agent.secret-issued': 'agent-credential',

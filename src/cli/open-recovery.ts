@@ -43,6 +43,7 @@ export function recoveryDeps(store: Store, config: Config): RecoveryDeps {
     people: store,
     credentials: store,
     resources: store,
+    delegations: store,
     trail: store,
     signingKeys: {
       keys: store,

@@ -1,3 +1,4 @@
+import { withoutTrailingSlash } from '../resources/resource.ts';
 import type { Delegation, RecordedDelegationStatus } from './delegation.ts';
 import type { DelegationTriple } from './delegation-store.ts';
 
@@ -6,16 +7,16 @@ export const DELEGATION_FACETS = {
   status: (status: RecordedDelegationStatus): string => `status ${status}`,
   person: (id: string): string => `person ${id}`,
   agent: (id: string): string => `agent ${id}`,
-  resource: (id: string): string => `resource ${id}`,
+  resource: (identifier: string): string => `resource ${withoutTrailingSlash(identifier)}`,
 };
 
 /** Everything by which a delegation is found. */
-export function delegationFacets(delegation: Delegation): readonly string[] {
+export function delegationFacets({ status, personId, agentId, resource }: Delegation): readonly string[] {
   return [
-    DELEGATION_FACETS.status(delegation.status),
-    DELEGATION_FACETS.person(delegation.personId),
-    DELEGATION_FACETS.agent(delegation.agentId),
-    DELEGATION_FACETS.resource(delegation.resourceId),
+    DELEGATION_FACETS.status(status),
+    DELEGATION_FACETS.person(personId),
+    DELEGATION_FACETS.agent(agentId),
+    DELEGATION_FACETS.resource(resource),
   ];
 }
 

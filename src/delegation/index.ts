@@ -8,14 +8,27 @@
  * Not here: what an application is let do in a browser flow (`tokens/grants-of-people.ts`; the decision 0008 says how the two relate).
  */
 export {
-  DELEGATION_STATUSES,
-  type Delegation,
+  type DelegationDeps,
+  type DelegationRefusal,
+  MAX_DELEGATION_DAYS,
+} from './check-delegation.ts';
+export { type Delegation, type DelegationStatus, mayActUnder } from './delegation.ts';
+export type { DelegationInput } from './delegation-input.ts';
+export type { DelegationChange, DelegationStore, DelegationTriple } from './delegation-store.ts';
+export { endDelegation, endOwnDelegation, getDelegation } from './end-delegation.ts';
+export { type GivenDelegation, giveDelegation } from './give-delegation.ts';
+export {
   type DelegationParties,
-  type DelegationStatus,
   delegatedScopes,
   delegationHandle,
   delegationStatus,
-  mayActUnder,
   standingScopes,
-} from './delegation.ts';
-export type { DelegationChange, DelegationStore, DelegationTriple } from './delegation-store.ts';
+} from './judge-delegation.ts';
+export {
+  type DelegationFilter,
+  eachDelegation,
+  type JudgedDelegation,
+  judgeDelegation,
+  listDelegations,
+} from './list-delegations.ts';
+export { delegationRoutes } from './routes.ts';

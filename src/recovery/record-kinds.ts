@@ -7,6 +7,7 @@ import {
   reviseRecord,
 } from '../audit/index.ts';
 import { type ClientCredential, makeCredential } from '../clients/index.ts';
+import { type Delegation, type DelegationStore, endDelegation } from '../delegation/index.ts';
 import type { Page, PageRequest } from '../input/index.ts';
 import { mapPage } from '../input/index.ts';
 import { killSigningKey, type SigningKey, type SigningKeyDeps } from '../keys/index.ts';
@@ -25,11 +26,12 @@ export interface RecoveryDeps extends QuarantineDeps {
   readonly people: PersonStore;
   readonly credentials: CredentialStore;
   readonly resources: ResourceStore;
+  readonly delegations: DelegationStore;
   readonly signingKeys: Pick<SigningKeyDeps, 'keys' | 'sealing' | 'freshness'>;
   readonly trail: Pick<AuditStore, 'listLanes' | 'readLane'>;
 }
 
-export type RecordKindName = 'agent' | 'person' | 'resource' | 'key';
+export type RecordKindName = 'agent' | 'person' | 'resource' | 'key' | 'delegation';
 
 /** What an operator sees of a record that came out of a backup, to decide whether it is as it should be. */
 export interface BackedUpRecord {
@@ -84,6 +86,13 @@ export const RECORD_KINDS: Readonly<Record<RecordKindName, RecordKind>> = {
     find: async (deps, id) => describe(await deps.agents.findAgent(id), describeAgent),
     close: (deps, id, origin) => killAgent(deps, id, origin),
     renewSecret: renewAgentSecret,
+  },
+  delegation: {
+    prefix: 'dlg_',
+    list: async (deps, page) => mapPage(await deps.delegations.listDelegations(page), describeDelegation),
+    find: async (deps, id) => describe(await deps.delegations.findDelegation(id), describeDelegation),
+    // For good: the person gives another one.
+    close: (deps, id, origin) => endDelegation(deps, id, origin),
   },
 };
 
@@ -215,6 +224,18 @@ function describeResource(resource: Resource): BackedUpRecord {
     // Nobody has the secret of our own API.
     hasSecret: resource.credential.method === 'client_secret' && resource.id !== ADMIN_API_RESOURCE_ID,
     isEnded: false,
+  };
+}
+
+function describeDelegation(delegation: Delegation): BackedUpRecord {
+  const { personId, agentId, resource, scopes, expiresAt, status } = delegation;
+  return {
+    ...describeRecord(delegation, 'delegation'),
+    name: `${agentId} for ${personId}`,
+    status,
+    about: `${resource}: ${scopes.join(' ')}; until ${new Date(expiresAt).toISOString()}`,
+    hasSecret: false,
+    isEnded: status === 'ended',
   };
 }
 

@@ -51,7 +51,7 @@ interface Step {
 }
 
 const cutsOff = ({ detail }: AuditEvent): boolean => detail?.['cutsOff'] === true;
-const { agent, person, resource, key } = RECORD_KINDS;
+const { agent, person, resource, key, delegation } = RECORD_KINDS;
 
 /**
  * How each removal is made once more. Where the trail does not say what was left, more is taken away than had been: an
@@ -88,6 +88,12 @@ const STEPS: Readonly<Record<Exclude<Removal, 'none' | 'by-restore'>, Step>> = {
   'resource-credential': {
     done: 'its secrets no longer work, as they had been replaced: issue a new one',
     apply: (deps, id, origin) => resource.renewSecret?.(deps, id, origin) ?? Promise.resolve(),
+  },
+  'delegation-ended': { done: 'ended', apply: delegation.close },
+  'delegation-narrowed': {
+    done: 'ended, as less was permitted: its person gives it anew',
+    applies: cutsOff,
+    apply: delegation.close,
   },
   'key-killed': { done: 'withdrawn', apply: key.close },
   // All that it signed is dead anyway, so ending it at once takes nothing from anybody.

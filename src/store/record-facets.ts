@@ -2,6 +2,8 @@
 import type { Agent } from '../agents/agent.ts';
 import { agentFacets } from '../agents/agent-facets.ts';
 import type { ManagedRecord } from '../audit/index.ts';
+import type { Delegation } from '../delegation/delegation.ts';
+import { delegationFacets } from '../delegation/delegation-facets.ts';
 import type { Person } from '../people/person.ts';
 import { personFacets } from '../people/person-facets.ts';
 import type { Resource } from '../resources/resource.ts';
@@ -14,11 +16,12 @@ export interface FiledUnder {
   readonly nameKey: string;
 }
 
-/** What every record of a collection has, so that all of them can be listed by name as some of them are. */
+/** What every record of a collection has, so that all of them can be listed by name, where they have names, as some of them are. */
 export const ANY_RECORD = 'any';
 
 const FACETS = {
   agent: record => agentFacets(record as Agent),
+  delegation: record => delegationFacets(record as Delegation),
   person: record => personFacets(record as Person),
   resource: record => resourceFacets(record as Resource),
 } as const satisfies Record<string, (record: ManagedRecord) => readonly string[]>;
@@ -33,6 +36,6 @@ export function isFiled(collection: string): collection is FiledCollection {
 
 /** Under what a record is filed. */
 export function fileRecord(collection: FiledCollection, record: ManagedRecord): FiledUnder {
-  const { name } = record as Agent | Person | Resource;
+  const { name = '' } = record as Partial<Agent | Person | Resource>;
   return { facets: [ANY_RECORD, ...FACETS[collection](record)], nameKey: nameKeyOf(name) };
 }

@@ -1,6 +1,7 @@
 import type { AgentChange, AgentStore } from '../agents/index.ts';
 import type { AuditStore, CommitPort, MoveCuts, RetentionStore } from '../audit/index.ts';
 import type { Clock } from '../clock.ts';
+import type { DelegationChange, DelegationStore } from '../delegation/index.ts';
 import type { KeepAnswer, KeptAnswerStore } from '../idempotency/index.ts';
 import type { SigningKeyChange, SigningKeyStore } from '../keys/index.ts';
 import type { AttemptStore } from '../limits/index.ts';
@@ -24,6 +25,7 @@ export type { StoreFigures };
 export type Change =
   | AgentChange
   | CredentialChange
+  | DelegationChange
   | DeploymentChange
   | EngineChange
   | KeepAnswer
@@ -42,6 +44,7 @@ export interface Store
   extends AgentStore,
     AttemptStore,
     CredentialStore,
+    DelegationStore,
     DeploymentStore,
     EngineStore,
     KeptAnswerStore,

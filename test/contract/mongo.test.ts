@@ -4,6 +4,7 @@ import mongoose from 'mongoose';
 import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { type MongoServer, startMongoServer } from '../support/mongo-server.ts';
 import { testAuthority } from './authority.ts';
+import { testDelegations } from './delegations.ts';
 import { testEngineRecords } from './engine-records.ts';
 import { testPasses } from './passes.ts';
 import { type ContractSubject, testStoreContract } from './store-contract.ts';
@@ -60,4 +61,5 @@ if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') {
   testEngineRecords(subject);
   testPasses(subject);
   testAuthority(subject);
+  testDelegations(subject);
 }

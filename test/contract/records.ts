@@ -1,6 +1,7 @@
 /** Records, tokens and events as the contract's tests need them: valid, and different from one another. */
 import type { Agent } from '../../src/agents/index.ts';
 import type { AuditEvent } from '../../src/audit/index.ts';
+import type { Delegation } from '../../src/delegation/index.ts';
 import { newId } from '../../src/ids.ts';
 import type { SigningKey } from '../../src/keys/index.ts';
 import { handle, lineageOf } from '../../src/liveness.ts';
@@ -57,6 +58,23 @@ export function resourceRecord(overrides: Partial<Resource> = {}): Resource {
     accessTokenTtlSeconds: 300,
     status: 'active',
     credential,
+    ...overrides,
+  };
+}
+
+/** Of nobody in particular: two of them are of different people. */
+export function delegationRecord(overrides: Partial<Delegation> = {}): Delegation {
+  return {
+    id: newId('dlg', Date.now()),
+    ...managed(),
+    personId: newId('usr', Date.now()),
+    agentId: 'agt_1',
+    resourceId: 'res_1',
+    resource: 'https://a.example/mcp',
+    scopes: ['read'],
+    expiresAt: Date.now() + 3_600_000,
+    mayActNext: [],
+    status: 'active',
     ...overrides,
   };
 }

@@ -6,6 +6,7 @@ import test from 'ava';
 import { StoreUnavailable } from '../../src/errors.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import { testAuthority } from './authority.ts';
+import { testDelegations } from './delegations.ts';
 import { testEngineRecords } from './engine-records.ts';
 import { testPasses } from './passes.ts';
 import { agentRecord, cutOff, event, tokenRecord } from './records.ts';
@@ -34,6 +35,7 @@ testStoreContract(subject);
 testEngineRecords(subject);
 testPasses(subject);
 testAuthority(subject);
+testDelegations(subject);
 
 test.serial('SQLite: what was heard in a transaction that came to nothing has not happened', async t => {
   const store = await openStore(t, await subject.newDatabase(t));

@@ -352,6 +352,11 @@ async function atTheAdminApi(world: World): Promise<readonly Provoked[]> {
       permitted: '16 levels',
     },
     { reason: 'api/json-key-not-permitted', send: () => admin('POST', 'agents', '{"__proto__":{}}') },
+    {
+      reason: 'api/delegation-unknown',
+      send: () => admin('GET', `delegations/dlg_${'0'.repeat(32)}`),
+      sent: `dlg_${'0'.repeat(32)}`,
+    },
     { reason: 'api/agent-unknown', send: () => admin('GET', `agents/${nobody}`), sent: nobody },
     { reason: 'api/agent-exists', send: () => create({ id: agent.id }), sent: agent.id },
     { reason: 'api/agent-is-retired', send: () => admin('POST', `agents/${retired}/restore`) },

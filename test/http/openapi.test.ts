@@ -2,9 +2,11 @@
 import test from 'ava';
 import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
 import type { AdminCallDescription } from '../../src/admin-api/index.ts';
+import type { DelegationChange } from '../../src/delegation/index.ts';
 import { createAdminRouter } from '../../src/http/admin-router.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { listProblems } from '../../src/http/problem.ts';
+import { delegationRecord } from '../contract/records.ts';
 import { type App, startApp } from '../support/start-app.ts';
 
 const SOURCE = {
@@ -196,6 +198,14 @@ async function idsFor(app: App, token: string, operationId: string): Promise<Rec
     return ((await (await fetch(`${app.base}/api/v1${path}`, { headers })).json()) as Document).items;
   };
   switch (operationId) {
+    case 'getDelegation':
+    case 'endDelegation': {
+      // People give them, in their own session.
+      const record = delegationRecord();
+      const given: DelegationChange = { kind: 'insert', collection: 'delegation', record };
+      await app.store.commit({ changes: [given], events: [], authority: { none: 'boot' } });
+      return { id: record.id };
+    }
     case 'retireSigningKey':
     case 'killSigningKey':
       return { id: (await list('/keys')).find(({ alg }) => alg === 'ES256').id };

@@ -19,6 +19,7 @@ import {
 } from '../../src/audit/index.ts';
 import { certainMoment } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
+import type { Delegation } from '../../src/delegation/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../../src/deployment-epoch.ts';
 import { newId } from '../../src/ids.ts';
 import { sealingKey } from '../../src/keys/index.ts';
@@ -38,6 +39,7 @@ import type { Store } from '../../src/store/store.ts';
 import {
   agentRecord,
   credentialRecord,
+  delegationRecord,
   event,
   insertToken,
   keyRecord,
@@ -73,6 +75,7 @@ function depsOf(store: Store): RecoveryDeps {
     people: store,
     credentials: store,
     resources: store,
+    delegations: store,
     trail: store,
     signingKeys: { keys: store, freshness: store, sealing: sealingKey(createSecretKey(randomBytes(32))) },
   };
@@ -265,6 +268,14 @@ const REPLAYED: Readonly<
       t.notDeepEqual(now && secretOf(now), secretOf(resource));
     },
   },
+  'delegation-ended': {
+    event: { type: 'delegation.ended' },
+    hold: async (t, store, { delegation }) => holdEnded(t, store, delegation),
+  },
+  'delegation-narrowed': {
+    event: { type: 'delegation.replaced', detail: { cutsOff: true, epoch: 1 } },
+    hold: async (t, store, { delegation }) => holdEnded(t, store, delegation),
+  },
   'key-killed': {
     event: { type: 'key.killed' },
     hold: async (t, store, { key }) => t.is((await store.findSigningKey(key.id))?.status, 'killed'),
@@ -275,11 +286,18 @@ const REPLAYED: Readonly<
   },
 };
 
+async function holdEnded(t: ExecutionContext, store: Store, delegation: Delegation): Promise<void> {
+  t.is((await store.findDelegation(delegation.id))?.status, 'ended');
+  t.is(await store.findActiveDelegation(delegation), undefined);
+  t.true(store.epochs.raisedTo(delegation.id) > delegation.epoch, 'its tokens live on');
+}
+
 async function newRecords(store: Store) {
   const person = personRecord({ roles: ['admin'] });
   const agent = agentRecord({ ownerId: person.id });
   const resource = resourceRecord();
   const key = keyRecord();
+  const delegation = delegationRecord({ personId: person.id, agentId: agent.id, resourceId: resource.id });
   await store.commit({
     changes: [
       { kind: 'insert', collection: 'person', record: person },
@@ -287,11 +305,12 @@ async function newRecords(store: Store) {
       { kind: 'insert', collection: 'agent', record: agent },
       { kind: 'insert', collection: 'resource', record: resource },
       { kind: 'insert', collection: 'signing-key', record: key },
+      { kind: 'insert', collection: 'delegation', record: delegation },
     ],
     events: [event()],
     authority: { none: 'boot' },
   });
-  return { person, agent, resource, key };
+  return { person, agent, resource, key, delegation };
 }
 
 interface Exported {
@@ -368,20 +387,23 @@ onEachStore('R150: a replay that cannot be trusted changes nothing', async (t, e
 
 onEachStore('a replay passes over what took nothing away and what is gone altogether', async (t, env) => {
   const store = await (await opener(t, env))();
-  const { agent, person } = await newRecords(store);
+  const { agent, person, delegation } = await newRecords(store);
   const exported = await exportWith(store, [
     event({ type: 'agent.updated', target: agent.id, detail: { fields: ['name'], cutsOff: false } }),
     event({ type: 'person.updated', target: person.id, detail: { fields: ['name'] } }),
     event({ type: 'agent.killed', target: newId('agt', Date.now()) }),
     event({ type: 'agent.restored', target: agent.id }),
+    event({ type: 'delegation.replaced', target: delegation.id, detail: { cutsOff: false, epoch: 0 } }),
+    event({ type: 'delegation.ended', target: newId('dlg', Date.now()) }),
     event({ type: 'token.revoked', jti: 'tok_1' }),
   ]);
   await close(store);
   const report = await replayTrail(depsOf(store), exported, origin());
   t.deepEqual(report.closed, []);
-  t.is(report.adopted, 5);
+  t.is(report.adopted, 7);
   t.deepEqual(await store.findAgent(agent.id), agent);
   t.deepEqual(await store.findPerson(person.id), person);
+  t.deepEqual(await store.findDelegation(delegation.id), delegation);
 });
 
 onEachStore(

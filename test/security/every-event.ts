@@ -1,8 +1,10 @@
 /** How each kind of event of the audit trail comes about over HTTP, and what its row has to say. */
 import type { AuditEvent, AuditEventType } from '../../src/audit/index.ts';
+import type { DelegationChange } from '../../src/delegation/index.ts';
 import { newId } from '../../src/ids.ts';
 import type { Person } from '../../src/people/index.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { delegationRecord } from '../contract/records.ts';
 import { newProofKey, signProof } from '../support/dpop.ts';
 import {
   type Answer,
@@ -242,6 +244,22 @@ export const EVERY_EVENT: Partial<Record<AuditEventType, Drive>> = {
     return {
       act: () => app.post('/introspect', { token }, { basic: [otherResource.id, otherResource.secret] }),
       row: { reason: 'foreign-audience', client: otherResource.id },
+    };
+  },
+  'delegation.ended': async world => {
+    const { app, agent, owner, resource } = world;
+    const about = { personId: owner.id, agentId: agent.id as `agt_${string}`, resourceId: resource.id };
+    const record = delegationRecord({ ...about, resource: resource.identifier });
+    const given: DelegationChange = { kind: 'insert', collection: 'delegation', record };
+    await app.store.commit({ changes: [given], events: [], authority: { none: 'boot' } });
+    return {
+      act: () => world.admin('POST', `delegations/${record.id}/end`),
+      row: {
+        ...byAdmin(world),
+        target: record.id,
+        resource: resource.identifier,
+        detail: { person: owner.id, agent: agent.id, epoch: 1 },
+      },
     };
   },
   'agent.created': creation('agents'),

@@ -31,6 +31,7 @@ import { EVERY_EVENT, type World } from './every-event.ts';
 import { SCENARIO, Secrets, startHunt } from './secret-hunt.ts';
 
 const PEOPLE = 'people sign in through the browser: test/people';
+const DELEGATION = 'a person gives it in their session: test/delegation';
 const BROWSER = 'people let applications act for them in the browser: test/provider/authorize';
 const RECOVERY = 'an operator brings it about at the terminal, and it ends everything else: test/recovery';
 
@@ -51,6 +52,9 @@ const ELSEWHERE: Partial<Record<AuditEventType, string>> = {
   'person.sessions-ended': PEOPLE,
   'person.factor-set': PEOPLE,
   'person.factor-removed': PEOPLE,
+  'delegation.given': DELEGATION,
+  'delegation.replaced': DELEGATION,
+  'delegation.give-refused': DELEGATION,
   'grant.given': BROWSER,
   'grant.refused': BROWSER,
   'grant.ended': BROWSER,

@@ -17,6 +17,7 @@ import {
   type Unit,
 } from '../../audit/index.ts';
 import type { Clock } from '../../clock.ts';
+import { activeKeyOf } from '../../delegation/delegation-facets.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { KeepAnswer } from '../../idempotency/index.ts';
 import type { PassChange } from '../../people/index.ts';
@@ -545,6 +546,11 @@ export class BatchApplier {
       case 'resource': {
         const identifierKey = withoutTrailingSlash(change.record.identifier);
         return { model: this.#database.resource, document: { ...document, identifierKey } };
+      }
+      case 'delegation': {
+        const activeKey = activeKeyOf(change.record);
+        const key = activeKey === undefined ? {} : { activeKey };
+        return { model: this.#database.delegation, document: { ...document, ...key } };
       }
       case 'signing-key':
         return { model: this.#database.signingKey, document };

@@ -7,6 +7,8 @@ export interface RecordDocument {
   readonly payload: string;
   readonly emailKey?: string;
   readonly identifierKey?: string;
+  /** Of a delegation that is active, see delegation-facets.ts. */
+  readonly activeKey?: string;
   readonly ownerId?: string;
   /** By what it is found and ordered, see record-facets.ts. */
   readonly facets?: readonly string[];
@@ -229,6 +231,7 @@ export async function openDatabase(uri: string) {
     agent: model<RecordDocument>('agent', { ...record, ...filed, ownerId: String }),
     agentUse: model<AgentUseDocument>('agent_use', { usedAt: Number, idleSince: Number }),
     resource: model<RecordDocument>('resource', { ...record, ...filed, identifierKey: String }),
+    delegation: model<RecordDocument>('delegation', { ...record, ...filed, activeKey: String }),
     signingKey: model<RecordDocument>('signing_key', record),
     personCredential: model<RecordDocument>('person_credential', record),
     deployment: model<RecordDocument>('deployment', record),

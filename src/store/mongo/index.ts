@@ -8,6 +8,8 @@ import type { ClientSession } from 'mongoose';
 import { AGENT_FACETS } from '../../agents/agent-facets.ts';
 import type { Agent } from '../../agents/index.ts';
 import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from '../../audit/index.ts';
+import { tripleKey } from '../../delegation/delegation-facets.ts';
+import type { Delegation, DelegationTriple } from '../../delegation/index.ts';
 import { DEPLOYMENT } from '../../deployment-epoch.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { KeptAnswer } from '../../idempotency/index.ts';
@@ -94,6 +96,7 @@ class MongoStore implements Store {
   readonly #credentials: Records<PersonCredential>;
   readonly #resources: Records<Resource>;
   readonly #signingKeys: Records<SigningKey>;
+  readonly #delegations: Records<Delegation>;
   readonly #deployment: Records<Deployment>;
   readonly #recordsByPrefix: ReadonlyMap<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>;
   readonly #engineRecords: EngineRecords;
@@ -115,6 +118,7 @@ class MongoStore implements Store {
     this.#credentials = new Records(database.personCredential);
     this.#resources = new Records(database.resource, { keyField: 'identifierKey' });
     this.#signingKeys = new Records(database.signingKey);
+    this.#delegations = new Records(database.delegation, { keyField: 'activeKey' });
     this.#deployment = new Records(database.deployment);
     this.#recordsByPrefix = new Map<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>([
       ['agt_', this.#agents],
@@ -122,6 +126,7 @@ class MongoStore implements Store {
       ['crd_', this.#credentials],
       ['res_', this.#resources],
       ['key_', this.#signingKeys],
+      ['dlg_', this.#delegations],
       [DEPLOYMENT.slice(0, 4), this.#deployment],
     ]);
     this.#feed = new Feed(
@@ -286,6 +291,18 @@ class MongoStore implements Store {
 
   listSigningKeys(): Promise<readonly SigningKey[]> {
     return this.#signingKeys.all();
+  }
+
+  findDelegation(id: string): Promise<Delegation | undefined> {
+    return this.#delegations.find(id);
+  }
+
+  findActiveDelegation(triple: DelegationTriple): Promise<Delegation | undefined> {
+    return this.#delegations.findByKey(tripleKey(triple));
+  }
+
+  listDelegations(page: PageRequest): Promise<Page<Delegation>> {
+    return this.#delegations.list(page);
   }
 
   findDeployment(): Promise<Deployment | undefined> {

@@ -1,6 +1,6 @@
 import type mongoose from 'mongoose';
 import { facetsOfEvent, type ManagedRecord } from '../../audit/index.ts';
-import { FILED_COLLECTIONS, fileRecord } from '../record-facets.ts';
+import { type FiledCollection, fileRecord } from '../record-facets.ts';
 import { nativeDatabase, openDatabase } from './database.ts';
 
 type Db = mongoose.mongo.Db;
@@ -68,7 +68,7 @@ const STEPS: readonly ((db: Db) => Promise<void>)[] = [
     await db.collection('kept_answer').createIndex({ expiresAt: 1 }, { expireAfterSeconds: 3_600 });
   },
   async db => {
-    for (const collection of FILED_COLLECTIONS) {
+    for (const collection of ['agent', 'person', 'resource'] satisfies FiledCollection[]) {
       const records = db.collection<StoredRecord>(collection);
       for await (const { _id, payload } of records.find({}, { projection: { payload: 1 } })) {
         const filed = fileRecord(collection, JSON.parse(payload) as ManagedRecord);
@@ -122,6 +122,16 @@ const STEPS: readonly ((db: Db) => Promise<void>)[] = [
         { clockEra: 1, committedAt: -1, _id: -1 },
         { partialFilterExpression: { clockEra: { $exists: true } }, name: 'clock_eras' },
       );
+  },
+  async db => {
+    await createCollections(db, ['delegation']);
+    const delegations = db.collection('delegation');
+    await delegations.createIndex(
+      { activeKey: 1 },
+      // Those that have ended have none, and are not alike.
+      { unique: true, partialFilterExpression: { activeKey: { $type: 'string' } } },
+    );
+    await delegations.createIndex({ facets: 1, _id: 1 });
   },
 ];
 

@@ -17,10 +17,13 @@ import { read, trustedFilter } from './read.ts';
 /** How many records are read at once where all of them are. */
 const ALL_AT_ONCE = 1_000;
 
+/** A field with a unique value by which records are found too. */
+type KeyField = 'identifierKey' | 'emailKey' | 'activeKey';
+
 /** A collection of managed records, read through memory. */
 export class Records<R extends ManagedRecord> {
   readonly #model: RecordModel;
-  readonly #keyField: 'identifierKey' | 'emailKey' | undefined;
+  readonly #keyField: KeyField | undefined;
   readonly #uses: Model<AgentUseDocument> | undefined;
   readonly #cache = new RecordCache<R>();
   readonly #cacheByKey = new RecordCache<R>();
@@ -33,7 +36,7 @@ export class Records<R extends ManagedRecord> {
   constructor(
     model: RecordModel,
     options: {
-      readonly keyField?: 'identifierKey' | 'emailKey';
+      readonly keyField?: KeyField;
       readonly uses?: Model<AgentUseDocument>;
     } = {},
   ) {

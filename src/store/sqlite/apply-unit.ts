@@ -6,6 +6,8 @@ import { chainEvent } from '../../audit/chain.ts';
 import { facetsOfEvent } from '../../audit/event-facets.ts';
 import type { CommitOutcome, Conflict, LaneHead, MoveCuts } from '../../audit/index.ts';
 import { refusedRequestOf } from '../../audit/refused-request.ts';
+import type { Delegation } from '../../delegation/delegation.ts';
+import { activeKeyOf } from '../../delegation/delegation-facets.ts';
 import type { SigningKey } from '../../keys/index.ts';
 import type { Handle } from '../../liveness.ts';
 import type { HeldAuthority } from '../../origin.ts';
@@ -322,6 +324,11 @@ function recordColumns(change: Extract<Change, { kind: 'insert' | 'replace' }>):
       return {
         table: 'resource',
         columns: { identifier_key: withoutTrailingSlash((change.record satisfies Resource).identifier) },
+      };
+    case 'delegation':
+      return {
+        table: 'delegation',
+        columns: { active_key: activeKeyOf(change.record satisfies Delegation) ?? null },
       };
     case 'deployment':
       change.record satisfies Deployment;

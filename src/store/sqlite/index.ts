@@ -9,6 +9,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { AGENT_FACETS } from '../../agents/agent-facets.ts';
 import type { Agent } from '../../agents/index.ts';
 import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from '../../audit/index.ts';
+import { tripleKey } from '../../delegation/delegation-facets.ts';
+import type { Delegation, DelegationTriple } from '../../delegation/index.ts';
 import { DEPLOYMENT } from '../../deployment-epoch.ts';
 import type { KeptAnswer } from '../../idempotency/index.ts';
 import type { Page, PageRequest } from '../../input/index.ts';
@@ -85,6 +87,7 @@ class SqliteStore implements Store {
   readonly #credentials: Records<PersonCredential>;
   readonly #resources: Records<Resource>;
   readonly #signingKeys: Records<SigningKey>;
+  readonly #delegations: Records<Delegation>;
   readonly #deployment: Records<Deployment>;
   readonly #recordsByPrefix: ReadonlyMap<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>;
   readonly #engineRecords: EngineRecords;
@@ -117,6 +120,7 @@ class SqliteStore implements Store {
     this.#credentials = new Records(database, this.#reader, 'person_credential');
     this.#resources = new Records(database, this.#reader, 'resource', 'identifier_key');
     this.#signingKeys = new Records(database, this.#reader, 'signing_key');
+    this.#delegations = new Records(database, this.#reader, 'delegation', 'active_key');
     this.#deployment = new Records(database, this.#reader, 'deployment');
     this.#recordsByPrefix = new Map<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>([
       ['agt_', this.#agents],
@@ -124,6 +128,7 @@ class SqliteStore implements Store {
       ['crd_', this.#credentials],
       ['res_', this.#resources],
       ['key_', this.#signingKeys],
+      ['dlg_', this.#delegations],
       [DEPLOYMENT.slice(0, 4), this.#deployment],
     ]);
     this.#engineRecords = new EngineRecords(database, this.#reader);
@@ -239,6 +244,18 @@ class SqliteStore implements Store {
 
   listSigningKeys(): Promise<readonly SigningKey[]> {
     return this.#signingKeys.all();
+  }
+
+  findDelegation(id: string): Promise<Delegation | undefined> {
+    return this.#delegations.find(id);
+  }
+
+  findActiveDelegation(triple: DelegationTriple): Promise<Delegation | undefined> {
+    return this.#delegations.findByKey(tripleKey(triple));
+  }
+
+  listDelegations(page: PageRequest): Promise<Page<Delegation>> {
+    return this.#delegations.list(page);
   }
 
   findDeployment(): Promise<Deployment | undefined> {

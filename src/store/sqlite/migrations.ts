@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { facetsOfEvent } from '../../audit/event-facets.ts';
 import type { ManagedRecord } from '../../audit/index.ts';
-import { FILED_COLLECTIONS } from '../record-facets.ts';
+import type { FiledCollection } from '../record-facets.ts';
 import { RecordFiler } from './file-record.ts';
 
 /**
@@ -81,7 +81,7 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
   `,
   database => {
     const filer = new RecordFiler((sql, ...values) => void database.prepare(sql).run(...values));
-    for (const collection of FILED_COLLECTIONS) {
+    for (const collection of ['agent', 'person', 'resource'] satisfies FiledCollection[]) {
       for (const { payload } of database.prepare(`SELECT payload FROM ${collection}`).all()) {
         filer.file(collection, JSON.parse(payload as string) as ManagedRecord);
       }
@@ -118,6 +118,10 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
   `
   -- The highest time at which anything was committed: see kept-time.ts.
   CREATE TABLE kept_time(id INTEGER PRIMARY KEY CHECK (id = 1), era INTEGER NOT NULL, committed_at INTEGER NOT NULL) STRICT;
+    `,
+  `
+  -- Of person, agent and resource server; null once it has ended, so that one active one at most has it.
+  CREATE TABLE delegation(id TEXT PRIMARY KEY, active_key TEXT UNIQUE, version INTEGER NOT NULL, payload TEXT NOT NULL) STRICT;
   `,
 ];
 
