@@ -427,11 +427,11 @@ for (const [what, end] of Object.entries({
   'they are killed': (store: Store, personId: string, world: DelegationWorld) =>
     killPerson({ people: store, credentials: store, freshness: store }, personId, world.origin()),
 })) {
-  onEachStore(`I6: whoever gives or replaces a delegation while ${what} has done neither`, async (t, env) => {
-    for (const isFirst of [true, false]) {
+  for (const first of ['gives', 'gives again']) {
+    onEachStore(`I6: whoever ${first} a delegation while ${what} has not done it`, async (t, env) => {
       const world = await startDelegationWorld(t, env);
       const other = await world.start();
-      const before = isFirst ? [] : [(await world.give()).delegation];
+      const before = first === 'gives' ? [] : [(await world.give()).delegation];
       const hasEnded = justBefore(world.process.store, isDelegation, () =>
         end(other.store, world.ada.person.id, world),
       );
@@ -439,8 +439,8 @@ for (const [what, end] of Object.entries({
       t.true(hasEnded());
       t.deepEqual(await world.active(other), before);
       t.is((await world.trail()).filter(({ type }) => /^delegation/.test(type)).length, before.length);
-    }
-  });
+    });
+  }
 }
 
 onEachStore(
