@@ -67,7 +67,9 @@ Examples:
     .action(confirm);
   quarantine
     .command('keep-closed')
-    .description('Close records as a kill does: an administrator can restore them later')
+    .description(
+      'Close records as a kill does: an administrator can restore them later, but delegations, which end',
+    )
     .argument('<ids...>', 'the records')
     .addHelpText('after', '\nExample:\n  countersign quarantine keep-closed agt_…')
     .action(close);

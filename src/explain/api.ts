@@ -75,7 +75,7 @@ const shownTokenExplanation = closedObject({
     .array(
       closedObject({
         id: z.string(),
-        kind: z.enum(['token', 'agent', 'person', 'resource', 'key', 'deployment']),
+        kind: z.enum(['token', 'agent', 'person', 'resource', 'delegation', 'key', 'deployment']),
         name: z.string().optional(),
         carries: z.int().describe('The epoch that the token carries.'),
         holds: z.int().describe('The epoch that holds now: the token is dead where it is higher.'),
@@ -88,6 +88,7 @@ const shownTokenExplanation = closedObject({
     requestId: z.string(),
     client: z.string().optional(),
     subject: z.string().optional(),
+    actor: z.string().optional().describe('The person who did it, where it was in their own session.'),
   })
     .optional()
     .describe('Of a dead token, the event that ended it, where the trail still has it.'),

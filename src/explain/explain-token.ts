@@ -8,7 +8,7 @@ import type { ExplainDeps } from './explain-request.ts';
 /** One thing that a token descends from. */
 export interface ExplainedAncestor {
   readonly id: string;
-  readonly kind: 'token' | 'agent' | 'person' | 'resource' | 'key' | 'deployment';
+  readonly kind: 'token' | 'agent' | 'person' | 'resource' | 'delegation' | 'key' | 'deployment';
   readonly name?: string;
   /** The epoch that the token carries, and the one that holds now: dead where that is higher. */
   readonly carries: number;
@@ -23,6 +23,8 @@ export interface ExplainedCutoff {
   readonly requestId: string;
   readonly client?: string;
   readonly subject?: string;
+  /** Who acted, where that was a person in their own session and no client. */
+  readonly actor?: string;
 }
 
 /** What a token lives by, or died of. Times are in milliseconds since the epoch. */
@@ -96,6 +98,7 @@ async function explainAncestor(deps: ExplainDeps, text: string): Promise<Explain
   if (id.startsWith('agt_')) return named('agent', await deps.agents.findAgent(id));
   if (id.startsWith('usr_')) return named('person', await deps.people.findPerson(id));
   if (id.startsWith('res_')) return named('resource', await deps.resources.findResource(id));
+  if (id.startsWith('dlg_')) return { ...about, kind: 'delegation' };
   return { ...about, kind: id.startsWith('key_') ? 'key' : 'token' };
 }
 
@@ -123,13 +126,14 @@ async function findCutoff(
     found = page.items.find(isCutoff);
   }
   if (!found) return undefined;
-  const { type, at, requestId, client, subject } = found.event;
+  const { type, at, requestId, client, subject, actor } = found.event;
   return {
     type,
     at,
     requestId,
     ...(client !== undefined && { client }),
     ...(subject !== undefined && { subject }),
+    ...(client === undefined && actor?.[0] !== undefined && { actor: actor[0] }),
   };
 }
 
@@ -141,6 +145,6 @@ function deathOf({ kind, id, name }: ExplainedAncestor, by: ExplainedCutoff | un
         ? 'the deployment was restored from a backup'
         : `what it descends from was cut off: the ${kind} ${name === undefined ? id : `${name} (${id})`}`;
   if (!by) return what;
-  const who = by.client === undefined ? 'whoever runs the host' : by.client;
+  const who = by.client ?? by.actor ?? 'whoever runs the host';
   return `${what}, by ${who}, ${new Date(by.at).toISOString()} (${by.type})`;
 }

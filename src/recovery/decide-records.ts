@@ -61,7 +61,8 @@ export async function confirmRecord(
 }
 
 /**
- * Closes a record for now, as a kill does: an administrator can restore it once the deployment is open.
+ * Closes a record for now, as a kill does: an administrator can restore it once the deployment is open. A delegation ends for good: its
+ * person can give it anew.
  *
  * @throws {Refused} `not-quarantined`, `record-unknown`; `record-protected` for our own API and the built-in person
  */

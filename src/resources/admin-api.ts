@@ -8,7 +8,7 @@ const SCOPES = {
   read: { sentence: 'See agents, people, resource servers and keys', risk: 'low' },
   agents: { sentence: 'Register, change and restore agents and resource servers', risk: 'high' },
   people: { sentence: 'Register, change, invite and restore people, and give them roles', risk: 'high' },
-  kill: { sentence: 'Stop agents, people and resource servers at once', risk: 'medium' },
+  kill: { sentence: 'Stop agents, people, resource servers and delegations at once', risk: 'medium' },
   keys: { sentence: 'Withdraw signing keys, and every token that they signed', risk: 'high' },
   audit: { sentence: 'Read the audit trail', risk: 'medium' },
 } as const satisfies Record<AdminScope, Omit<ScopeDefinition, 'name'>>;

@@ -28,8 +28,6 @@ const FACETS = {
 
 export type FiledCollection = keyof typeof FACETS;
 
-export const FILED_COLLECTIONS = Object.keys(FACETS) as readonly FiledCollection[];
-
 export function isFiled(collection: string): collection is FiledCollection {
   return Object.hasOwn(FACETS, collection);
 }

@@ -1,5 +1,7 @@
 import { killAgent, updateAgent } from '../../src/agents/index.ts';
+import { type DelegationChange, delegationHandle, endOwnDelegation } from '../../src/delegation/index.ts';
 import { killPerson } from '../../src/people/index.ts';
+import { delegationRecord, insertToken, tokenRecord } from '../contract/records.ts';
 import { adminClient } from '../support/admin-client.ts';
 import { type App, addAgent, addPerson, addResource, getToken, startApp } from '../support/start-app.ts';
 import { onEachStore } from '../support/stores.ts';
@@ -163,5 +165,34 @@ onEachStore(
         message: /no such token/,
       },
     );
+  },
+);
+
+onEachStore(
+  'a token under a delegation says that it descends from it, and by whom that was ended: by its person too',
+  async (t, env) => {
+    const app = await startApp(t, { env });
+    const { owner, resource, agentId, client } = await newWorld(app);
+    const record = delegationRecord({ personId: owner.id, agentId, resourceId: resource.id });
+    const given: DelegationChange = { kind: 'insert', collection: 'delegation', record };
+    const token = tokenRecord({
+      clientId: agentId,
+      lineage: `${agentId}:0 ${delegationHandle(record)}`,
+      answer: JSON.stringify({ active: true, aud: resource.identifier, scope: 'read' }),
+    });
+    await app.store.commit({
+      changes: [given, insertToken(token)],
+      events: [],
+      authority: { none: 'boot' },
+    });
+    const explain = () => client.explainToken({ body: { jti: token.jti } });
+    const alive = await explain();
+    t.is(alive.state, 'live');
+    t.deepEqual(alive.ancestors.at(-1), { id: record.id, kind: 'delegation', carries: 0, holds: 0 });
+    const deps = { delegations: app.store, freshness: app.store };
+    await endOwnDelegation(deps, owner.id, record.id, { ...app.origin(), actor: [owner.id] });
+    const dead = await explain();
+    t.like(dead, { state: 'dead', cutOffBy: { type: 'delegation.ended', actor: owner.id } });
+    t.true(dead.why.includes(`the delegation ${record.id}, by ${owner.id},`), dead.why);
   },
 );

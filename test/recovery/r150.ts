@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { decodeProtectedHeader } from 'jose';
 import { fileTrail, verifyTrail } from '../../src/audit/index.ts';
+import type { Delegation, DelegationChange } from '../../src/delegation/index.ts';
 import { newId } from '../../src/ids.ts';
+import { delegationRecord } from '../contract/records.ts';
 import { CHILD_ENV } from '../support/child-env.ts';
 import { freePort } from '../support/free-port.ts';
 import {
@@ -144,6 +146,7 @@ interface Story {
   readonly tokens: ReadonlyMap<string, readonly [TestResource, string]>;
   readonly killedKey: string;
   readonly disabledId: string;
+  readonly delegation: Delegation;
 }
 
 type Begun = Omit<Story, 'tokens' | 'killedKey'>;
@@ -164,6 +167,16 @@ async function begin(app: App): Promise<Begun> {
     })),
   };
   const proving = await addKeyAgent(app, owner, resource);
+  const untouched = await addAgent(app, owner, resource, everywhere);
+  const delegation = delegationRecord({
+    personId: owner.id,
+    agentId: untouched.id as `agt_${string}`,
+    resourceId: resource.id,
+    resource: resource.identifier,
+    expiresAt: app.now() + 3_600_000,
+  });
+  const given: DelegationChange = { kind: 'insert', collection: 'delegation', record: delegation };
+  await app.store.commit({ changes: [given], events: [], authority: { none: 'boot' } });
   return {
     resource,
     closedResource,
@@ -172,7 +185,8 @@ async function begin(app: App): Promise<Begun> {
     retired: await addAgent(app, owner, resource),
     rotated: await addAgent(app, owner, resource),
     ofTheDisabled: await addAgent(app, disabled, resource),
-    untouched: await addAgent(app, owner, resource, everywhere),
+    untouched,
+    delegation,
     proving: { ...proving, assertion: await signAssertion(app, proving, { exp: seconds(app) + 290 }) },
     disabledId: disabled.id,
   };
@@ -232,6 +246,7 @@ export async function untilRestored(
   await after(`people/${story.disabledId}/kill`);
   await after(`resources/${story.closedResource.id}/kill`);
   await after(`keys/${story.killedKey}/kill`);
+  await after(`delegations/${story.delegation.id}/end`);
   const revoked = tokens.get('to be revoked')?.[1] ?? '';
   t.is((await app.post('/revoke', { token: revoked }, { basic: story.untouched.basic })).status, 200);
   const used = await app.post('/token', {
@@ -290,6 +305,9 @@ export async function holdDead(t: ExecutionContext, world: World, story: Story):
     keys.some(({ kid }) => kid === story.killedKey),
     'the key is published again',
   );
+  const { delegation } = story;
+  t.is((await app.store.findDelegation(delegation.id))?.status, 'ended', 'the delegation stands again');
+  t.is(await app.store.findActiveDelegation(delegation), undefined);
   const again = await app.post('/token', {
     ...form,
     resource: story.resource.identifier,

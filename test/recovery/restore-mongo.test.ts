@@ -99,8 +99,8 @@ run(
   async t => {
     const { world, story } = await untilRestored(t, storeEnv(), byDriver());
     await holdClosed(t, world, story);
-    const { killed, retired, disabledId, closedResource, killedKey, rotated } = story;
-    const close = [killed.id, retired.id, disabledId, closedResource.id, killedKey];
+    const { killed, retired, disabledId, closedResource, killedKey, rotated, delegation } = story;
+    const close = [killed.id, retired.id, disabledId, closedResource.id, killedKey, delegation.id];
     await mustRun(t, world, 'quarantine', 'keep-closed', ...close);
     await mustRun(t, world, 'quarantine', 'confirm', rotated.id, '--secret', 'new');
     const left = await listed(t, world);

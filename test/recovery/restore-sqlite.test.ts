@@ -27,7 +27,7 @@ test('R150: what was taken away after the backup stays away when the exported tr
   t.regex(told, /QUARANTINED/);
   await holdClosed(t, world, story);
   const replayed = await mustRun(t, world, 'quarantine', 'replay', ...REPLAY);
-  t.regex(replayed, /6 removals were replayed/);
+  t.regex(replayed, /7 removals were replayed/);
   await holdDead(t, world, story);
   await mustRun(t, world, 'audit', 'verify', ...REPLAY.slice(2));
 });
@@ -39,8 +39,8 @@ test('R150: what was taken away after the backup stays away when an operator dec
   t.is(early.code, 1);
   t.regex(early.stderr, /Records are left/);
 
-  const { killed, retired, disabledId, closedResource, killedKey } = story;
-  const close = [killed.id, retired.id, disabledId, closedResource.id, killedKey];
+  const { killed, retired, disabledId, closedResource, killedKey, delegation } = story;
+  const close = [killed.id, retired.id, disabledId, closedResource.id, killedKey, delegation.id];
   await mustRun(t, world, 'quarantine', 'keep-closed', ...close);
   const unsaid = await countersign(world, 'quarantine', 'confirm', story.rotated.id);
   t.is(unsaid.code, 1);
