@@ -35,6 +35,7 @@ export async function giveDelegation(
   input: unknown,
   origin: AuthorisedOrigin,
 ): Promise<GivenDelegation> {
+  assertOwnAuthority(personId, origin);
   const parsed = parseInput(delegationInput, input);
   try {
     return await give(deps, personId, parsed, origin);
@@ -53,6 +54,12 @@ export async function giveDelegation(
     }
     throw error;
   }
+}
+
+/** Nobody gives for somebody else: that would be a defect of ours, and nothing is written (I3). */
+function assertOwnAuthority(personId: string, { authority }: AuthorisedOrigin): void {
+  if ('none' in authority || authority.own.includes(personId)) return;
+  throw new TypeError('a delegation is given on the authority of another person');
 }
 
 async function give(

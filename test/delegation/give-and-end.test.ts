@@ -421,6 +421,17 @@ onEachStore(
   },
 );
 
+onEachStore("I3: nobody gives in somebody else's name", async (t, env) => {
+  const world = await startDelegationWorld(t, env);
+  const eve = await enrolPerson(world, { name: 'Eve' });
+  const input = { agentId: world.agent.id, resource: world.resource.identifier, scopes: ['read'] };
+  const give = async (personId: `usr_${string}`) =>
+    giveDelegation(world.depsOf(world.process), personId, input, await world.actingAs(eve));
+  await t.throwsAsync(give(world.ada.person.id), { instanceOf: TypeError });
+  t.deepEqual(await world.active(), []);
+  t.is((await give(eve.person.id)).change, 'given');
+});
+
 for (const [what, end] of Object.entries({
   'their session is ended': (store: Store, personId: string) =>
     store.commit({ changes: [{ kind: 'end-passes', passKind: 'session', personId }], events: [] }),
