@@ -7,7 +7,9 @@ import { exampleArguments } from '../../src/cli/calls/example.ts';
 import { verbsOf } from '../../src/cli/calls/verbs.ts';
 import { commandsOf, pathOf } from '../../src/cli/command-tree.ts';
 import { createProgram } from '../../src/cli/program.ts';
-import { startApp } from '../support/start-app.ts';
+import type { DelegationChange } from '../../src/delegation/index.ts';
+import { delegationRecord } from '../contract/records.ts';
+import { type App, startApp } from '../support/start-app.ts';
 import { type Folder, makeFolder } from './run-cli.ts';
 
 const VERBS = verbsOf(ADMIN_CALLS);
@@ -47,7 +49,7 @@ test('a verb takes every parameter, filter and field of its call, and nothing th
     }
     t.is(long.includes('--all'), call?.paged === true, operationId);
     t.is(long.includes('--if-version'), (call?.ifMatch ?? call?.mayMatch) === true, operationId);
-    t.is(long.includes('--yes'), /\/(kill|retire)$/.test(call?.path ?? ''), operationId);
+    t.is(long.includes('--yes'), /\/(kill|retire|end)$/.test(call?.path ?? ''), operationId);
   }
 });
 
@@ -67,6 +69,7 @@ test('every verb has help with a description and an example of itself', t => {
 
 test('the example of every verb works, in the order of the calls', async t => {
   const app = await startApp(t);
+  await giveDelegation(app);
   const folder = await makeFolder(t, {
     COUNTERSIGN_URL: app.issuer,
     COUNTERSIGN_CLIENT_ID: app.admin.clientId,
@@ -75,13 +78,20 @@ test('the example of every verb works, in the order of the calls', async t => {
   for (const verb of VERBS) {
     const made = await madeByServer(folder, verb.operationId, app.admin.clientId);
     const args = exampleArguments(verb).map(word => made[word] ?? word);
-    const asks = /\/(kill|retire)$/.test(verb.call.path);
+    const asks = /\/(kill|retire|end)$/.test(verb.call.path);
     const ran = await folder.cliHere([...args, ...(asks ? ['--yes'] : [])]);
     t.is(ran.code, 0, `${args.join(' ')}: ${ran.stderr}`);
     t.true(verb.call.answer.safeParse(ran.json).success, `${args.join(' ')}: ${ran.stdout}`);
     t.is(ran.stderr, '', args.join(' '));
   }
 });
+
+/** What no call makes: a person gives it in their own session. */
+async function giveDelegation({ store }: App): Promise<void> {
+  const record = delegationRecord({ id: ADMIN_CALLS.getDelegation.example.params.id as `dlg_${string}` });
+  const given: DelegationChange = { kind: 'insert', collection: 'delegation', record };
+  await store.commit({ changes: [given], events: [], authority: { none: 'boot' } });
+}
 
 /** What no example can know because the server makes it, by what stands for it there. */
 async function madeByServer(

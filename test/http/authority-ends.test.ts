@@ -6,8 +6,10 @@ import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
 import { ADMIN_SCOPES, type AdminCallDescription } from '../../src/admin-api/index.ts';
 import { type Agent, killAgent } from '../../src/agents/index.ts';
 import { secretId, secretsOf } from '../../src/clients/index.ts';
+import type { DelegationChange } from '../../src/delegation/index.ts';
 import { killPerson } from '../../src/people/index.ts';
 import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';
+import { delegationRecord } from '../contract/records.ts';
 import { openCaller } from '../support/server-process.ts';
 import {
   type Answer,
@@ -244,7 +246,7 @@ function changesSomething({ method, scope }: AdminCallDescription): boolean {
 
 /** Ends something and gives nobody anything, so that nobody's authority is needed. */
 function takesAwayOnly({ path }: AdminCallDescription): boolean {
-  return /\/(?:kill|retire|revoke)$/.test(path);
+  return /\/(?:kill|retire|revoke|end)$/.test(path);
 }
 
 /** Everything that a call could have changed, and what the trail says was done. */
@@ -256,6 +258,7 @@ async function stateOf(app: App): Promise<string> {
     store.listPeople({ limit: 200 }),
     store.listResources({ limit: 200 }),
     store.listSigningKeys(),
+    store.listDelegations({ limit: 200 }),
   ]);
   const done = (await app.trail()).filter(
     ({ outcome, type }) => outcome === 'done' && !/^(token\.issued|lane\.)/.test(type),
@@ -288,6 +291,9 @@ onEachStore(
       { ...env, COUNTERSIGN_KEY_ENCRYPTION_KEY: older },
       { COUNTERSIGN_KEY_ENCRYPTION_KEY: newer, COUNTERSIGN_OLDER_KEY_ENCRYPTION_KEYS: older },
     );
+    const record = delegationRecord({ id: ADMIN_CALLS.endDelegation.example.params.id as `dlg_${string}` });
+    const given: DelegationChange = { kind: 'insert', collection: 'delegation', record };
+    await app.store.commit({ changes: [given], events: [], authority: { none: 'boot' } });
     const begin = async (call: AdminCallDescription) => {
       const who = await administrator();
       await other.store.fresh();

@@ -8,7 +8,7 @@ import { runCall } from './run-call.ts';
 import { givesRights, readerOf, type Verb, verbsOf } from './verbs.ts';
 
 /** Calls that end something at once, or for good: on a terminal they ask first. */
-const ENDS_SOMETHING = /\/(kill|retire)$/;
+const ENDS_SOMETHING = /\/(kill|retire|end)$/;
 
 /** Adds a verb for every call of the admin API, made from its description. */
 export function addCalls(program: Command): void {
