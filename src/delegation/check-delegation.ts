@@ -132,20 +132,20 @@ async function delegableResource(
   agent: Agent,
   identifier: string,
 ): Promise<Resource> {
-  const resource = await resources.findResourceByIdentifier(identifier);
-  const named = { parameter: 'resource', sent: identifier } as const;
-  const permitted = await placesOf(resources, agent);
-  if (!resource) throw new Refused<DelegationRefusal>('delegation-resource-unknown', { ...named, permitted });
-  if (!mayBeDelegated(resource)) {
-    throw new Refused<DelegationRefusal>('delegation-resource-not-possible', {
-      ...named,
-      permitted,
-      hint: 'nobody administers this server by a delegation',
+  const refuse = async (reason: DelegationRefusal, hint?: string): Promise<never> => {
+    throw new Refused<DelegationRefusal>(reason, {
+      parameter: 'resource',
+      sent: identifier,
+      permitted: await placesOf(resources, agent),
+      ...(hint !== undefined && { hint }),
     });
+  };
+  const resource = await resources.findResourceByIdentifier(identifier);
+  if (!resource) return refuse('delegation-resource-unknown');
+  if (!mayBeDelegated(resource)) {
+    return refuse('delegation-resource-not-possible', 'nobody administers this server by a delegation');
   }
-  if (resource.status !== 'active') {
-    throw new Refused<DelegationRefusal>('delegation-resource-disabled', { ...named, permitted });
-  }
+  if (resource.status !== 'active') return refuse('delegation-resource-disabled');
   return resource;
 }
 
