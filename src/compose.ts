@@ -29,7 +29,7 @@ import { type Background, recur } from './background.ts';
 import { DpopNonces, PublishedKeys } from './clients/index.ts';
 import type { Clock, Deadline, ServerClock } from './clock.ts';
 import type { Config } from './config/index.ts';
-import { delegationRoutes } from './delegation/index.ts';
+import { delegationRoutes, tokenExchange } from './delegation/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
 import { explainRoutes } from './explain/index.ts';
@@ -393,6 +393,16 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
           dpop,
           issuer,
           maxTtlSeconds: config.accessTokenTtlSeconds,
+          grants: [
+            tokenExchange({
+              delegations: store,
+              tokens: store,
+              agents: store,
+              people: store,
+              resources: store,
+              signer,
+            }),
+          ],
           otherGrantTypes: ENGINE_GRANT_TYPES,
           onKeyProved: setProvenKey,
           applications: everyClient(managed, applications),

@@ -4,6 +4,14 @@ export const GRANT_TYPES = {
   clientCredentials: 'client_credentials',
   authorizationCode: 'authorization_code',
   refreshToken: 'refresh_token',
+  /** RFC 8693 section 2.1. */
+  tokenExchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
+} as const;
+
+/** What a token is, in an exchange (RFC 8693 section 3); a delegation is named by its identifier, which is no secret. */
+export const TOKEN_TYPES = {
+  accessToken: 'urn:ietf:params:oauth:token-type:access_token',
+  delegation: 'urn:countersign:token-type:delegation',
 } as const;
 
 /** RFC 7523 section 2.2. */
@@ -13,7 +21,7 @@ export const CLIENT_ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-typ
 export const CLIENT_AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 export type ClientAuthMethod = (typeof CLIENT_AUTH_METHODS)[number];
 
-/** RFC 6749 section 5.2, RFC 8707 section 2, RFC 7009 section 2.2.1, RFC 9449 section 12.2, RFC 7591 section 3.2.2: the error codes that the machine endpoints answer with. */
+/** RFC 6749 section 5.2, RFC 8707 section 2, RFC 7009 section 2.2.1, RFC 9449 section 12.2, RFC 7591 section 3.2.2, RFC 9396 section 5: the error codes that the machine endpoints answer with. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -22,6 +30,7 @@ export type OAuthErrorCode =
   | 'unsupported_grant_type'
   | 'invalid_scope'
   | 'invalid_target'
+  | 'invalid_authorization_details'
   | 'invalid_dpop_proof'
   | 'use_dpop_nonce'
   | 'invalid_redirect_uri'

@@ -32,3 +32,4 @@ export {
   listDelegations,
 } from './list-delegations.ts';
 export { delegationRoutes } from './routes.ts';
+export { type ExchangeRefusal, standOn, tokenExchange } from './token-exchange.ts';

@@ -17,6 +17,9 @@ const TARGET =
 const SCOPE =
   "Ask for scopes that are permitted only; if one is missing, have an administrator add it to the agent's envelope.";
 
+const TOKEN_NOT_ACCEPTED =
+  'Send a delegation that names this agent, or a live delegated token of its own or of an agent that it may follow, with its type and, where it is bound, with a proof of its key; or ask the person to let the agent act for them (again). An administrator finds the exact reason by the reference in Error-Ref.';
+
 const TOO_MANY_REQUESTS =
   'Wait as long as Retry-After says, use a token until it expires instead of getting another one, or have the operator raise the limit.';
 const TOO_MANY_FAILURES =
@@ -80,6 +83,40 @@ export const ERROR_FIXES = {
     'Name the scopes, or have an administrator give the agent a baseline at this resource.',
   'no-signing-key':
     'Tell the operator: the signing keys are missing, or cannot be opened; keys list shows them.',
+  'scope-high-risk': 'Leave the scope out: it needs a countersignature each time.',
+  'scope-beyond-delegation':
+    'Ask for scopes that are permitted only, or ask the person to let the agent do more for them.',
+  'scope-beyond-subject-token':
+    'Ask for scopes that are permitted only, or exchange the delegation itself, or a token that holds more.',
+  'scope-none-left':
+    'Ask the person to let the agent act for them again: what they allowed is no longer in its envelope, or the resource server no longer has it.',
+  'requested-token-type-not-supported': 'Send the one that is permitted, or leave requested_token_type out.',
+  'audience-not-supported': 'Leave audience out, and name the resource server by resource.',
+  'authorization-details-not-supported': 'Leave authorization_details out, and ask by scope.',
+  'subject-token-missing':
+    'Send subject_token, and as subject_token_type urn:ietf:params:oauth:token-type:access_token, or urn:countersign:token-type:delegation for the identifier of a delegation.',
+  'actor-token-incomplete':
+    'Leave both out: the client that authenticates is the actor; or send an access token of its own with urn:ietf:params:oauth:token-type:access_token.',
+  'subject-token-type-not-supported': TOKEN_NOT_ACCEPTED,
+  'subject-token-too-long': TOKEN_NOT_ACCEPTED,
+  'subject-token-unknown': TOKEN_NOT_ACCEPTED,
+  'subject-token-not-live': TOKEN_NOT_ACCEPTED,
+  'subject-token-from-the-future': TOKEN_NOT_ACCEPTED,
+  'subject-token-not-delegated': TOKEN_NOT_ACCEPTED,
+  'subject-token-foreign': TOKEN_NOT_ACCEPTED,
+  'subject-delegation-suspended': TOKEN_NOT_ACCEPTED,
+  'subject-delegation-expired': TOKEN_NOT_ACCEPTED,
+  'subject-delegation-ended': TOKEN_NOT_ACCEPTED,
+  'subject-key-differs': TOKEN_NOT_ACCEPTED,
+  'subject-chain-circle': TOKEN_NOT_ACCEPTED,
+  'subject-chain-too-long': TOKEN_NOT_ACCEPTED,
+  'actor-token-type-not-supported': TOKEN_NOT_ACCEPTED,
+  'actor-token-too-long': TOKEN_NOT_ACCEPTED,
+  'actor-token-unknown': TOKEN_NOT_ACCEPTED,
+  'actor-token-not-live': TOKEN_NOT_ACCEPTED,
+  'actor-token-from-the-future': TOKEN_NOT_ACCEPTED,
+  'actor-token-foreign': TOKEN_NOT_ACCEPTED,
+  'actor-key-differs': TOKEN_NOT_ACCEPTED,
   'grant-type-missing': 'Send grant_type in the body of the request, form-encoded.',
   'grant-type-not-supported': 'Send one of the grant types that are permitted.',
   'proof-key-differs': 'Send the proof with the key that dpop_jkt names, or leave dpop_jkt out.',
@@ -234,6 +271,34 @@ export const EXACT_REASONS: Readonly<Partial<Record<AnyRefusal, string>>> = {
   'resource-disabled': 'The resource server is disabled.',
   'scope-unknown': 'The resource server has no such scope.',
   'scope-beyond-envelope': "The resource server has the scope, and the agent's envelope has it not.",
+  'subject-token-type-not-supported': 'The subject_token_type is none that can be exchanged.',
+  'subject-token-too-long': 'The subject_token is longer than any token of this server.',
+  'subject-token-unknown':
+    'The subject_token is no access token and no delegation of this server; or it expired long ago.',
+  'subject-token-not-live': 'The subject_token expired, was revoked, or was cut off.',
+  'subject-token-from-the-future':
+    'The subject_token was issued more than 5 s after the present, by a process whose clock is wrong, or was.',
+  'subject-token-not-delegated':
+    'The subject_token lives, but rests on no delegation: it is an own token of an agent, or of an application that a person uses.',
+  'subject-token-foreign':
+    'The subject_token is neither of this agent nor of one that it may follow; or the delegation names another agent.',
+  'subject-delegation-suspended':
+    'The person, the agent or the resource server of the delegation is stopped.',
+  'subject-delegation-expired': 'The delegation has come to its end.',
+  'subject-delegation-ended': 'The delegation was ended.',
+  'subject-key-differs':
+    'The subject_token is bound to a key, and the request does not prove it: only whoever has the key can exchange it.',
+  'subject-chain-circle': 'The agent has acted before, and handed the work on.',
+  'subject-chain-too-long':
+    'More than four agents would have acted, or the token has been exchanged too often.',
+  'actor-token-type-not-supported': 'The actor_token_type is not that of an access token.',
+  'actor-token-too-long': 'The actor_token is longer than any token of this server.',
+  'actor-token-unknown': 'The actor_token is no access token of this server; or it expired long ago.',
+  'actor-token-not-live': 'The actor_token expired, was revoked, or was cut off.',
+  'actor-token-from-the-future':
+    'The actor_token was issued more than 5 s after the present, by a process whose clock is wrong, or was.',
+  'actor-token-foreign': 'The actor_token is not a token that the agent got for itself.',
+  'actor-key-differs': 'The actor_token is bound to a key, and the request does not prove it.',
   'address-rate-exceeded': 'The address has asked too often: COUNTERSIGN_ADDRESS_REQUESTS_PER_SECOND.',
   'client-rate-exceeded': 'The client has asked for too many tokens: COUNTERSIGN_CLIENT_TOKENS_PER_SECOND.',
   'registration-rate-exceeded': 'Too many applications register themselves at this process at the moment.',

@@ -1,5 +1,6 @@
 import type { RegistrationRefusal } from '../applications/index.ts';
 import type { ClientAuthRefusal, CredentialFormRefusal, DpopProofRefusal } from '../clients/index.ts';
+import type { ExchangeRefusal } from '../delegation/index.ts';
 import type { RefusalDetail } from '../errors.ts';
 import type { LimitRefusal } from '../limits/index.ts';
 import type { OAuthErrorCode } from '../oauth.ts';
@@ -21,6 +22,7 @@ export type MachineRefusal =
   | CredentialFormRefusal
   | DpopProofRefusal
   | EndpointRefusal
+  | ExchangeRefusal
   | JsonRefusal
   | IssueTokenRefusal
   | MachineEndpointRefusal
@@ -56,6 +58,13 @@ const INVALID_TARGET = {
   status: 400,
   error: 'invalid_target',
   description: 'The resource is not one that this client may ask tokens for',
+} as const;
+
+/** Also what is not permitted with a token that is good: whoever holds one that is not theirs learns nothing of it (I15). */
+const TOKEN_NOT_ACCEPTED = {
+  status: 400,
+  error: 'invalid_request',
+  description: 'The subject_token or the actor_token is not acceptable (RFC 8693 section 2.2.2)',
 } as const;
 
 const TOO_MANY_REQUESTS = {
@@ -176,6 +185,26 @@ const OAUTH_ERRORS = {
     error: 'invalid_scope',
     description: 'The request names no scope and this client gets none by default at this resource',
   },
+  'scope-high-risk': {
+    status: 400,
+    error: 'invalid_scope',
+    description: 'The scope is of high risk: no standing permission holds it',
+  },
+  'scope-beyond-delegation': {
+    status: 400,
+    error: 'invalid_scope',
+    description: 'The scope is beyond what the person lets the agent do here',
+  },
+  'scope-beyond-subject-token': {
+    status: 400,
+    error: 'invalid_scope',
+    description: 'The scope is beyond what the subject_token holds',
+  },
+  'scope-none-left': {
+    status: 400,
+    error: 'invalid_scope',
+    description: 'Nothing is left of what the delegation holds at this resource',
+  },
   'deployment-quarantined': {
     status: 503,
     error: 'temporarily_unavailable',
@@ -207,6 +236,52 @@ const OAUTH_ERRORS = {
     error: 'invalid_request',
     description: 'dpop_jkt names another key than the one that was proved',
   },
+  'requested-token-type-not-supported': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'The requested_token_type is not one that is issued',
+  },
+  'audience-not-supported': {
+    status: 400,
+    error: 'invalid_target',
+    description: 'The audience of a token is named by resource',
+  },
+  'authorization-details-not-supported': {
+    status: 400,
+    error: 'invalid_authorization_details',
+    description: 'No type of authorization_details is known here',
+  },
+  'subject-token-missing': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'An exchange needs a subject_token with its subject_token_type',
+  },
+  'actor-token-incomplete': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'An actor_token comes with its actor_token_type, and neither without the other',
+  },
+  'subject-token-type-not-supported': TOKEN_NOT_ACCEPTED,
+  'subject-token-too-long': TOKEN_NOT_ACCEPTED,
+  'subject-token-unknown': TOKEN_NOT_ACCEPTED,
+  'subject-token-not-live': TOKEN_NOT_ACCEPTED,
+  'subject-token-from-the-future': TOKEN_NOT_ACCEPTED,
+  'subject-token-not-delegated': TOKEN_NOT_ACCEPTED,
+  'subject-token-foreign': TOKEN_NOT_ACCEPTED,
+  'subject-delegation-suspended': TOKEN_NOT_ACCEPTED,
+  'subject-delegation-expired': TOKEN_NOT_ACCEPTED,
+  'subject-delegation-ended': TOKEN_NOT_ACCEPTED,
+  'subject-key-differs': TOKEN_NOT_ACCEPTED,
+  'subject-chain-circle': TOKEN_NOT_ACCEPTED,
+  'subject-chain-too-long': TOKEN_NOT_ACCEPTED,
+  'actor-token-type-not-supported': TOKEN_NOT_ACCEPTED,
+  'actor-token-too-long': TOKEN_NOT_ACCEPTED,
+  'actor-token-unknown': TOKEN_NOT_ACCEPTED,
+  'actor-token-not-live': TOKEN_NOT_ACCEPTED,
+  'actor-token-from-the-future': TOKEN_NOT_ACCEPTED,
+  'actor-token-foreign': TOKEN_NOT_ACCEPTED,
+  'actor-key-differs': TOKEN_NOT_ACCEPTED,
+
   'token-missing': { status: 400, error: 'invalid_request', description: 'The request names no token' },
 
   'media-type-not-supported': {
@@ -301,8 +376,9 @@ export function listOAuthErrors(): readonly (readonly [MachineRefusal, OAuthErro
  * @param docsUrl where the page about errors is
  */
 export function oauthErrorBody(reason: MachineRefusal, detail: RefusalDetail, docsUrl: string): string {
-  const { error, description } = OAUTH_ERRORS[reason];
-  const isOpaque = error === 'invalid_client';
+  const text: OAuthErrorText = OAUTH_ERRORS[reason];
+  const { error, description } = text;
+  const isOpaque = error === 'invalid_client' || text === TOKEN_NOT_ACCEPTED;
   return JSON.stringify({
     error,
     error_description: isOpaque ? description : describe(description, detail),

@@ -7,6 +7,15 @@ import { type Handle, handle } from '../liveness.ts';
 import { SCOPE_TOKEN } from '../oauth.ts';
 import type { Person } from '../people/index.ts';
 import { mayBeDelegated, type Resource } from '../resources/index.ts';
+import {
+  type Delegated,
+  endOfStanding,
+  heldScopes,
+  judgeStanding,
+  presentedLineage,
+  type Standing,
+  type SubjectRefusal,
+} from './delegated.ts';
 
 /** No token that can be verified without asking us outlives this (I7). */
 export const MAX_JWT_TTL_SECONDS = 300;
@@ -27,7 +36,12 @@ export type IssueRefusal =
   | 'scope-unknown'
   | 'scope-beyond-envelope'
   | 'scope-none-by-default'
-  | 'no-signing-key';
+  | 'scope-high-risk'
+  | 'scope-beyond-delegation'
+  | 'scope-beyond-subject-token'
+  | 'scope-none-left'
+  | 'no-signing-key'
+  | SubjectRefusal;
 
 /** Everything the decision rests on, read beforehand. */
 export interface IssueQuestion {
@@ -52,14 +66,6 @@ export interface IssueQuestion {
   readonly moment: Moment;
 }
 
-/** That an agent acts for a person, and what that rests on. */
-export interface Delegated {
-  /** The person: `sub` of the token. */
-  readonly subject: string;
-  /** What the token dies with, besides everything that a token of the agent dies with. */
-  readonly lineage: readonly Handle[];
-}
-
 export type IssueDecision =
   | {
       readonly outcome: 'issue';
@@ -71,6 +77,10 @@ export type IssueDecision =
       readonly expiresAt: number;
       /** All that the token descends from, at the epochs this decision read; its own handle is added when it gets one. */
       readonly lineage: readonly Handle[];
+      /** Who acts for the subject, newest first; nobody where an agent acts for itself. */
+      readonly actors: readonly string[];
+      /** The standing permission that it rests on. */
+      readonly standing?: Pick<Standing, 'id' | 'mayActNext'>;
       /** The key to sign with; absent for an opaque token. */
       readonly signingKeyId?: string;
     }
@@ -89,7 +99,10 @@ export type IssueDecision =
  *
  * - One audience, always (RFC 8707 section 2): the resource asked for, or the agent's default.
  * - A scope that is unknown or beyond the envelope is refused by name, never dropped; no scope asked means the baseline.
- * - The token ends with the shortest of: deployment, resource, agent cap, agent's own end, and 300 s for a JWT.
+ * - Under a person's standing permission it is what that allows, not the baseline, and no more than the token that is exchanged holds;
+ *   no scope asked means all of that. Nothing of high risk, and nowhere but where the permission is for.
+ * - The token ends with the shortest of: deployment, resource, agent cap, agent's own end, and 300 s for a JWT; of a delegated one
+ *   also with the permission and with each token that was presented.
  */
 export function decideIssue(question: IssueQuestion): IssueDecision {
   const { agent, owner, resource, moment } = question;
@@ -112,16 +125,27 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
     });
   }
 
-  const permittedResources = agent.envelope.map(entry => entry.resource);
-  if (question.requestedResource === undefined && agent.defaultResource === undefined) {
+  const standing = question.delegation?.standing;
+  const actors = standing
+    ? judgeStanding(standing, { agentId: agent.id, proofKey: question.proofKey, issuedAt })
+    : question.delegation
+      ? [agent.id]
+      : [];
+  if (typeof actors === 'string') return refuse(actors);
+
+  const permittedResources = agent.envelope
+    .map(entry => entry.resource)
+    .filter(identifier => !standing || identifier === standing.resource);
+  if (!standing && question.requestedResource === undefined && agent.defaultResource === undefined) {
     return refuse('resource-missing', { parameter: 'resource', permitted: permittedResources });
   }
-  const isOutOfReach = question.delegation !== undefined && resource && !mayBeDelegated(resource);
+  const isOutOfReach =
+    resource && ((question.delegation && !mayBeDelegated(resource)) || isElsewhere(standing, resource));
   // Unknown, and known but not this agent's, look alike to the caller (I15).
   if (!resource || isOutOfReach || !permittedResources.includes(resource.identifier)) {
     return refuse('resource-not-permitted', {
       parameter: 'resource',
-      sent: question.requestedResource ?? agent.defaultResource ?? '',
+      sent: question.requestedResource ?? standing?.resource ?? agent.defaultResource ?? '',
       permitted: permittedResources,
     });
   }
@@ -130,40 +154,8 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   }
   if (isJwt && !question.signingKey) return refuse('no-signing-key');
 
-  const catalogue = resource.scopes.map(scope => scope.name);
-  const envelope = scopesAt(agent.envelope, resource.identifier).filter(scope => catalogue.includes(scope));
-  const baseline = scopesAt(agent.baseline, resource.identifier).filter(scope => envelope.includes(scope));
-
-  const requested = parseScope(question.requestedScope);
-  if (requested === 'malformed') {
-    return refuse('scope-malformed', {
-      parameter: 'scope',
-      sent: question.requestedScope ?? '',
-      permitted: envelope,
-      hint: 'scope is a list of names, separated by single spaces',
-    });
-  }
-  const scopes = requested ?? baseline;
-  if (scopes.length === 0) {
-    return refuse('scope-none-by-default', { parameter: 'scope', permitted: envelope });
-  }
-  const unknown = scopes.filter(scope => !catalogue.includes(scope));
-  if (unknown.length > 0) {
-    return refuse('scope-unknown', { parameter: 'scope', sent: unknown.join(' '), permitted: envelope });
-  }
-  const beyondEnvelope = scopes.filter(scope => !envelope.includes(scope));
-  if (beyondEnvelope.length > 0) {
-    return refuse('scope-beyond-envelope', {
-      parameter: 'scope',
-      sent: beyondEnvelope.join(' '),
-      permitted: envelope,
-    });
-  }
-  const beyondBaseline = scopes.filter(scope => !baseline.includes(scope));
-  if (beyondBaseline.length > 0) {
-    const detail = { parameter: 'scope', sent: beyondBaseline.join(' '), permitted: baseline };
-    return { outcome: 'needs-approval', resource, beyondBaseline, detail };
-  }
+  const scopes = decideScopes(question, resource);
+  if (!isList(scopes)) return scopes;
 
   const expiresAt = Math.min(
     issuedAt + question.maxTtlSeconds,
@@ -171,6 +163,7 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
     issuedAt + (agent.accessTokenTtlSeconds ?? Number.POSITIVE_INFINITY),
     isJwt ? issuedAt + MAX_JWT_TTL_SECONDS : Number.POSITIVE_INFINITY,
     agentEnd,
+    standing ? endOfStanding(standing) : Number.POSITIVE_INFINITY,
   );
 
   const lineage = [
@@ -181,6 +174,7 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   ];
   if (isJwt && question.signingKey) lineage.push(handle(question.signingKey.id, question.signingKey.epoch));
   if (question.delegation) lineage.push(...question.delegation.lineage);
+  if (standing) lineage.push(...presentedLineage(standing));
 
   const granted = {
     subject: question.delegation?.subject ?? agent.id,
@@ -188,13 +182,74 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
     scopes,
     issuedAt,
     expiresAt,
-    lineage,
+    lineage: standing ? [...new Set(lineage)] : lineage,
+    actors,
   };
   return {
     outcome: 'issue',
     ...granted,
+    ...(standing && { standing: { id: standing.id, mayActNext: standing.mayActNext } }),
     ...(isJwt && question.signingKey && { signingKeyId: question.signingKey.id }),
   };
+}
+
+/** Whether a token for a resource server would be for another one than what it rests on. */
+function isElsewhere(standing: Standing | undefined, { id }: Resource): boolean {
+  return standing !== undefined && (standing.resourceId !== id || (standing.token?.resourceId ?? id) !== id);
+}
+
+function decideScopes(
+  { agent, delegation, requestedScope }: IssueQuestion,
+  resource: Resource,
+): readonly string[] | Exclude<IssueDecision, { readonly outcome: 'issue' }> {
+  const catalogue = resource.scopes.map(scope => scope.name);
+  const envelope = scopesAt(agent.envelope, resource.identifier).filter(scope => catalogue.includes(scope));
+  const standing = delegation?.standing;
+  const lowRisk = resource.scopes.filter(({ risk }) => risk !== 'high').map(({ name }) => name);
+  const permitted = standing
+    ? heldScopes(standing).filter(scope => envelope.includes(scope) && lowRisk.includes(scope))
+    : envelope;
+
+  const requested = parseScope(requestedScope);
+  if (requested === 'malformed') {
+    return refuse('scope-malformed', {
+      parameter: 'scope',
+      sent: requestedScope ?? '',
+      permitted,
+      hint: 'scope is a list of names, separated by single spaces',
+    });
+  }
+  const baseline = scopesAt(agent.baseline, resource.identifier).filter(scope => envelope.includes(scope));
+  const scopes = requested ?? (standing ? permitted : baseline);
+  if (scopes.length === 0) {
+    return refuse(standing ? 'scope-none-left' : 'scope-none-by-default', { parameter: 'scope', permitted });
+  }
+  const limits: readonly (readonly [reason: IssueRefusal, allowed: readonly string[]])[] = [
+    ['scope-unknown', catalogue],
+    ['scope-beyond-envelope', envelope],
+    ...(standing
+      ? ([
+          ['scope-high-risk', lowRisk],
+          ['scope-beyond-delegation', standing.scopes],
+          ['scope-beyond-subject-token', heldScopes(standing)],
+        ] as const)
+      : []),
+  ];
+  for (const [reason, allowed] of limits) {
+    const beyond = scopes.filter(scope => !allowed.includes(scope));
+    if (beyond.length > 0) return refuse(reason, { parameter: 'scope', sent: beyond.join(' '), permitted });
+  }
+  const beyondBaseline = standing ? [] : scopes.filter(scope => !baseline.includes(scope));
+  if (beyondBaseline.length > 0) {
+    const detail = { parameter: 'scope', sent: beyondBaseline.join(' '), permitted: baseline };
+    return { outcome: 'needs-approval', resource, beyondBaseline, detail };
+  }
+  return scopes;
+}
+
+/** `Array.isArray` does not narrow to a list that is read only. */
+function isList<T extends object>(value: readonly string[] | T): value is readonly string[] {
+  return Array.isArray(value);
 }
 
 /** RFC 6749 section 3.3. Names are kept in the order asked for, each once. */
@@ -205,6 +260,9 @@ function parseScope(scope: string | undefined): readonly string[] | undefined | 
   return names.length === 1 ? names : [...new Set(names)];
 }
 
-function refuse(reason: IssueRefusal, detail: RefusalDetail = {}): IssueDecision {
+function refuse(
+  reason: IssueRefusal,
+  detail: RefusalDetail = {},
+): Extract<IssueDecision, { readonly outcome: 'refuse' }> {
   return { outcome: 'refuse', reason, detail };
 }

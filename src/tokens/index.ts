@@ -5,6 +5,7 @@
  * row, and only then is answered. Introspection is one read and one evaluation of liveness. Revocation is one cutoff.
  */
 export { issuedAtOf, isTokenId } from './access-token-value.ts';
+export { type ActClaim, actorsOf } from './act-claim.ts';
 export { type TokenAdminDeps, type TokenRefusal, tokenRoutes } from './admin-routes.ts';
 export {
   decideIssue,
@@ -13,6 +14,14 @@ export {
   type IssueRefusal,
   MAX_JWT_TTL_SECONDS,
 } from './decide-issue.ts';
+export {
+  type Delegated,
+  MAX_ACTORS,
+  MAX_TOKEN_ANCESTORS,
+  type PresentedToken,
+  type Standing,
+  type SubjectRefusal,
+} from './delegated.ts';
 export { endGrant } from './end-grant.ts';
 export {
   type GivenGrant,
@@ -38,12 +47,14 @@ export {
 } from './issue-for-person.ts';
 export {
   type AskedToken,
+  type BasisRefused,
   type DecideRequestDeps,
   decideRequest,
+  type GrantBasis,
   type IssueGranted,
   type IssueTokenRefusal,
   type RequestDecision,
-  type TokenResponse,
+  type TokenGrant,
 } from './issue-token.ts';
 export { cutOffToken } from './revoke-token.ts';
 export { type MachineEndpointDeps, type MachineEndpointRefusal, machineRoutes } from './routes.ts';

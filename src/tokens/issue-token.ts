@@ -12,10 +12,13 @@ import type { Moment } from '../clock.ts';
 import { DEPLOYMENT } from '../deployment-epoch.ts';
 import { type RefusalDetail, Refused } from '../errors.ts';
 import { handle, lineageOf } from '../liveness.ts';
+import { type FormFields, GRANT_TYPES } from '../oauth.ts';
 import type { PersonStore } from '../people/index.ts';
 import type { Resource, ResourceStore } from '../resources/index.ts';
 import { newJwtId, newOpaqueToken } from './access-token-value.ts';
-import { type Delegated, decideIssue, type IssueDecision, type IssueRefusal } from './decide-issue.ts';
+import { actorClaim } from './act-claim.ts';
+import { decideIssue, type IssueDecision, type IssueRefusal } from './decide-issue.ts';
+import type { Delegated } from './delegated.ts';
 import type { AccessTokenSigner } from './sign-access-token.ts';
 import type { TokenId } from './token.ts';
 import type { TokenStore } from './token-store.ts';
@@ -38,7 +41,7 @@ export interface IssueTokenDeps {
   readonly maxTtlSeconds: number;
 }
 
-export interface TokenRequest {
+interface TokenRequest {
   /** Every `resource` parameter (RFC 8707 section 2). */
   readonly resources: readonly string[];
   readonly scope: string | undefined;
@@ -49,39 +52,91 @@ export interface TokenRequest {
 /** RFC 6749 section 5.1. */
 export interface TokenResponse {
   readonly access_token: string;
+  /** RFC 8693 section 2.2.1. */
+  readonly issued_token_type?: string;
   readonly token_type: 'Bearer' | 'DPoP';
   readonly expires_in: number;
   readonly scope: string;
 }
 
 /**
- * Issues a token to an agent for itself (RFC 6749 section 4.4, client credentials).
+ * What a grant adds to what the token endpoint does for all of them: it reads what the token is to rest on. Everything else, from the
+ * authentication of the client to the row in the trail, is done outside of it, so that no grant can forget it.
+ */
+export interface TokenGrant<Reason extends string = string> {
+  /** `grant_type` (RFC 6749 section 4.5). */
+  readonly type: string;
+  /** Changes nothing and records nothing. The process is up to date. */
+  readBasis(agent: Agent, form: FormFields, origin: Origin): Promise<GrantBasis | BasisRefused<Reason>>;
+}
+
+/** What a token is to rest on, besides the agent that asks. */
+export interface GrantBasis {
+  readonly outcome: 'basis';
+  /** For whom the agent acts; itself where absent. */
+  readonly delegation?: Delegated;
+  /** What the answer has besides. */
+  readonly answer?: { readonly issued_token_type: string };
+  /** What the trail has besides, also of a refusal. */
+  readonly detail?: Readonly<Record<string, string>>;
+}
+
+export interface BasisRefused<Reason extends string> {
+  readonly outcome: 'refuse';
+  readonly reason: Reason;
+  readonly detail: RefusalDetail;
+}
+
+/** RFC 6749 section 4.4: an agent acts for itself. */
+export const CLIENT_CREDENTIALS: TokenGrant<never> = {
+  type: GRANT_TYPES.clientCredentials,
+  readBasis: async () => ({ outcome: 'basis' }),
+};
+
+/** An authenticated request, with what the trail has of it. */
+interface Asked {
+  readonly authenticated: AuthenticatedClient;
+  readonly request: TokenRequest;
+  readonly grant: string;
+  readonly origin: Origin;
+}
+
+/**
+ * Issues a token to an agent, by a grant.
  *
  * Token, spent assertion and audit row commit together before the answer (I10). A refusal is committed too, with the spent
  * assertion: an assertion is used up by being presented, whatever came of it.
  *
- * @throws {Refused<IssueTokenRefusal>} recorded in the trail
+ * @throws {Refused<IssueTokenRefusal>} or with a reason of the grant; recorded in the trail
  * @throws {Refused<'assertion-replayed' | 'dpop-proof-replayed'>} recorded too
  */
-export async function issueClientCredentialsToken(
+export async function issueToken(
   deps: IssueTokenDeps,
+  grant: TokenGrant,
   authenticated: AuthenticatedClient,
-  request: TokenRequest,
+  form: FormFields,
+  proof: VerifiedDpopProof | undefined,
   origin: Origin,
 ): Promise<TokenResponse> {
+  const request = { resources: form.getAll('resource'), scope: form.get('scope'), proof };
+  const asked: Asked = { authenticated, request, grant: grant.type, origin };
   const { client } = authenticated;
   await deps.tokens.fresh();
   const agent = client.kind === 'agent' ? await deps.agents.findAgent(client.principalId) : undefined;
   // An application gets nothing for itself: it acts for people, who let it.
-  if (!agent || agent.application)
-    return refuse(deps, authenticated, 'client-may-not-ask', {}, request, origin);
-  const asked = { resources: request.resources, scope: request.scope, proofKey: request.proof?.jkt };
-  const { decision, resource } = await decideRequest(deps, agent, asked, origin);
-  if (decision.outcome === 'refuse') {
-    return refuse(deps, authenticated, decision.reason, decision.detail, request, origin, resource);
-  }
-  if (decision.outcome === 'needs-approval') {
-    return refuse(deps, authenticated, 'scope-needs-approval', decision.detail, request, origin, resource);
+  if (!agent || agent.application) return refuse(deps, asked, 'client-may-not-ask', {});
+  const basis = await grant.readBasis(agent, form, origin);
+  if (basis.outcome === 'refuse') return refuse(deps, asked, basis.reason, basis.detail);
+  const { decision, resource } = await decideRequest(
+    deps,
+    agent,
+    { resources: request.resources, scope: request.scope, proofKey: proof?.jkt },
+    origin,
+    basis.delegation,
+  );
+  if (decision.outcome !== 'issue') {
+    const reason = decision.outcome === 'refuse' ? decision.reason : 'scope-needs-approval';
+    return refuse(deps, asked, reason, decision.detail, { basis, resource });
   }
 
   const scope = decision.scopes.join(' ');
@@ -89,13 +144,14 @@ export async function issueClientCredentialsToken(
     iss: deps.issuer,
     sub: decision.subject,
     client_id: client.clientId,
+    ...delegationClaims(decision),
     aud: decision.resource.identifier,
     scope,
     iat: decision.issuedAt,
     exp: decision.expiresAt,
-    ...(request.proof && { cnf: { jkt: request.proof.jkt } }),
+    ...(proof && { cnf: { jkt: proof.jkt } }),
   };
-  const tokenType = request.proof ? 'DPoP' : 'Bearer';
+  const tokenType = proof ? 'DPoP' : 'Bearer';
   const { value, jti } = mintToken(deps, decision, claims, origin.now);
 
   const outcome = await deps.tokens.commit({
@@ -121,21 +177,39 @@ export async function issueClientCredentialsToken(
         ...eventOrigin(origin),
         client: client.clientId,
         subject: decision.subject,
-        actor: [agent.id],
+        actor: decision.actors.length > 0 ? decision.actors : [agent.id],
         resource: decision.resource.identifier,
         scope,
         jti,
-        detail: { grant: 'client_credentials', expiresAt: decision.expiresAt, owner: agent.ownerId },
+        detail: {
+          grant: grant.type,
+          expiresAt: decision.expiresAt,
+          owner: agent.ownerId,
+          ...basis.detail,
+        },
       },
     ],
   });
-  if (!outcome.committed) return refuseReplay(deps, authenticated, request, outcome.conflict, origin);
+  if (!outcome.committed) return refuseReplay(deps, asked, outcome.conflict);
   deps.agents.noteUse(agent.id, origin.now);
   return {
     access_token: value,
+    ...basis.answer,
     token_type: tokenType,
     expires_in: decision.expiresAt - decision.issuedAt,
     scope,
+  };
+}
+
+/** What a delegated token says of who acts, and by what (RFC 8693 sections 4.1 and 4.4). */
+function delegationClaims({ actors, standing }: IssueGranted): Readonly<Record<string, unknown>> {
+  if (!standing) return {};
+  // The claim is one object: it says who may act next only where that is one.
+  const [next, ...others] = standing.mayActNext;
+  return {
+    act: actorClaim(actors),
+    delegation_id: standing.id,
+    ...(next !== undefined && others.length === 0 && { may_act: { sub: next } }),
   };
 }
 
@@ -186,7 +260,7 @@ export async function decideRequest(
     return { decision: { outcome: 'refuse', reason: 'several-resources', detail }, resource: undefined };
   }
   const requestedResource = asked.resources[0];
-  const identifier = requestedResource ?? agent.defaultResource;
+  const identifier = requestedResource ?? delegation?.standing?.resource ?? agent.defaultResource;
   const [owner, resource] = await Promise.all([
     deps.people.findPerson(agent.ownerId),
     identifier === undefined ? undefined : deps.resources.findResourceByIdentifier(identifier),
@@ -225,33 +299,41 @@ export function mintToken(
 /** Records the refusal of an authenticated client, with its spent assertion, and throws. */
 async function refuse(
   deps: IssueTokenDeps,
-  authenticated: AuthenticatedClient,
-  reason: IssueTokenRefusal,
+  asked: Asked,
+  reason: string,
   detail: Refused['detail'],
-  request: TokenRequest,
-  origin: Origin,
-  resource?: Resource,
+  about: { readonly basis?: GrantBasis; readonly resource?: Resource | undefined } = {},
 ): Promise<never> {
-  const { client } = authenticated;
+  const {
+    authenticated: { client },
+    request,
+    origin,
+  } = asked;
+  const { basis, resource } = about;
   const event: AuditEvent = {
     type: 'token.issue-refused',
     outcome: 'refused',
     reason: reason === 'scope-needs-approval' ? 'needs-approval' : reason,
     ...eventOrigin(origin),
     client: client.clientId,
-    subject: client.principalId,
+    subject: basis?.delegation?.subject ?? client.principalId,
+    ...(basis?.delegation && { actor: [client.principalId] }),
     ...(resource && { resource: resource.identifier }),
     detail: {
-      grant: 'client_credentials',
+      grant: asked.grant,
+      ...basis?.detail,
       ...(request.scope !== undefined && { requestedScope: untrustedText(request.scope, 1_000) }),
       ...(request.resources.length > 0 && {
         requestedResources: request.resources.slice(0, 4).map(each => untrustedText(each, 500)),
       }),
     },
   };
-  const outcome = await deps.tokens.commit({ changes: spentBy(authenticated, request), events: [event] });
-  if (!outcome.committed) return refuseReplay(deps, authenticated, request, outcome.conflict, origin);
-  throw new Refused<IssueTokenRefusal>(reason, detail);
+  const outcome = await deps.tokens.commit({
+    changes: spentBy(asked.authenticated, request),
+    events: [event],
+  });
+  if (!outcome.committed) return refuseReplay(deps, asked, outcome.conflict);
+  throw new Refused(reason, detail);
 }
 
 /** The single-use values that a request presents: used up whatever comes of it. */
@@ -265,14 +347,12 @@ function spentBy({ spent }: AuthenticatedClient, { proof }: TokenRequest): reado
  *
  * @throws always
  */
-async function refuseReplay(
-  deps: IssueTokenDeps,
-  authenticated: AuthenticatedClient,
-  { proof }: TokenRequest,
-  conflict: Conflict,
-  origin: Origin,
-): Promise<never> {
-  const { client, spent } = authenticated;
+async function refuseReplay(deps: IssueTokenDeps, asked: Asked, conflict: Conflict): Promise<never> {
+  const {
+    authenticated: { client, spent },
+    request: { proof },
+    origin,
+  } = asked;
   if (!proof || conflict !== 'already-used') return refuseConflict(deps, client.clientId, conflict, origin);
   const reason: DpopProofRefusal = 'dpop-proof-replayed';
   const outcome = await deps.tokens.commit({

@@ -1,5 +1,6 @@
 import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
 import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
+import { type ActClaim, actorsOf } from './act-claim.ts';
 import { findUnendedToken, type TokenLookupDeps } from './introspect-token.ts';
 import type { TokenRecord } from './token.ts';
 import type { TokenChange } from './token-store.ts';
@@ -22,8 +23,8 @@ export function cutOffToken(token: TokenRecord, origin: Origin): { change: Token
 }
 
 function principalsOf(token: TokenRecord): Required<Pick<AuditEvent, 'subject' | 'actor'>> {
-  const { sub } = JSON.parse(token.answer) as { readonly sub: string };
-  return { subject: sub, actor: [token.clientId] };
+  const { sub, act } = JSON.parse(token.answer) as { readonly sub: string; readonly act?: ActClaim };
+  return { subject: sub, actor: act ? actorsOf(act) : [token.clientId] };
 }
 
 /** Whose refresh token a value is, and the grant that dies with it (RFC 7009 section 2.1). */

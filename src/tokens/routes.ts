@@ -9,9 +9,9 @@ import {
   receiveDpopProof,
 } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
-import { type FormFields, GRANT_TYPES } from '../oauth.ts';
+import type { FormFields } from '../oauth.ts';
 import { type IntrospectTokenDeps, introspectToken } from './introspect-token.ts';
-import { type IssueTokenDeps, issueClientCredentialsToken } from './issue-token.ts';
+import { CLIENT_CREDENTIALS, type IssueTokenDeps, issueToken, type TokenGrant } from './issue-token.ts';
 import { answerPreflight, pagesOf } from './pages-of-clients.ts';
 import { type RevokeTokenDeps, revokeToken } from './revoke-token.ts';
 import { prefersSigned, SIGNED_INTROSPECTION, signIntrospection } from './sign-introspection.ts';
@@ -35,6 +35,8 @@ export interface MachineEndpointDeps
     /** Before a token is decided on: nothing where it may be, otherwise a promise of the refusal. */
     takeToken(clientId: string, origin: Origin): Promise<never> | undefined;
   };
+  /** The grants that are answered here, besides client credentials. */
+  readonly grants: readonly TokenGrant[];
   /** Grant types that are answered after us. */
   readonly otherGrantTypes: readonly string[];
   /** Told of the key that was proved with a request which is answered after us. */
@@ -60,6 +62,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
   const router = new Router<{ origin: Origin }>({ sensitive: true, strict: true, prefix });
 
   const tokenUrl = `${deps.issuer}/token`;
+  const grants = new Map([CLIENT_CREDENTIALS, ...deps.grants].map(grant => [grant.type, grant]));
 
   const publicClients: AuthenticateClientDeps = { ...deps, clients: deps.applications, admitsPublic: true };
   const readFromPages = (ctx: Context) => deps.readForm(ctx, pagesOf(deps.applications, ctx));
@@ -75,7 +78,8 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const grantType = form.get('grant_type');
     if (grantType === undefined)
       throw new Refused<MachineEndpointRefusal>('grant-type-missing', { parameter: 'grant_type' });
-    if (grantType !== GRANT_TYPES.clientCredentials) {
+    const grant = grants.get(grantType);
+    if (!grant) {
       if (deps.otherGrantTypes.includes(grantType)) {
         const key = await spendProof(deps, ctx, tokenUrl, origin);
         if (key !== undefined) deps.onKeyProved(ctx, key);
@@ -84,7 +88,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
       throw new Refused<MachineEndpointRefusal>('grant-type-not-supported', {
         parameter: 'grant_type',
         sent: grantType,
-        permitted: [GRANT_TYPES.clientCredentials, ...deps.otherGrantTypes],
+        permitted: [...grants.keys(), ...deps.otherGrantTypes],
       });
     }
     // Before the client is authenticated: to be asked for a nonce uses up no assertion.
@@ -96,11 +100,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     // The assertion and the proof are not used up: to write that down is what a limit saves, and nothing was granted for them.
     const limited = deps.limits.takeToken(authenticated.client.clientId, origin);
     if (limited) await limited;
-    const request = { resources: form.getAll('resource'), scope: form.get('scope'), proof };
-    deps.answerJson(
-      ctx,
-      JSON.stringify(await issueClientCredentialsToken(deps, authenticated, request, origin)),
-    );
+    deps.answerJson(ctx, JSON.stringify(await issueToken(deps, grant, authenticated, form, proof, origin)));
   });
 
   router.post('/par', async (ctx, next) => {
