@@ -476,6 +476,27 @@ onEachStore(
   },
 );
 
+onEachStore(
+  'R036: to exchange one’s own token again and again comes to an end, so that no lineage grows without one',
+  async (t, env) => {
+    const world = await startExchangeWorld(t, {
+      env: { ...env, COUNTERSIGN_CLIENT_TOKENS_PER_SECOND: '100000' },
+    });
+    const { planner, give, exchange } = world;
+    let subject: string = (await give()).id;
+    let count = 0;
+    for (;;) {
+      const { status, json } = await exchange(planner, subjectOf(subject));
+      if (status !== 200) break;
+      subject = json.access_token;
+      count += 1;
+      if (count > 100) break;
+    }
+    t.is(count, 16);
+    t.deepEqual(await world.reasons(), ['subject-chain-too-long']);
+  },
+);
+
 /** As RFC 8693 section 4.1 has it. */
 function nested([newest = '', ...before]: readonly string[]): object {
   return { sub: newest, ...(before.length > 0 && { act: nested(before) }) };
@@ -531,5 +552,19 @@ onEachStore(
     const bearer = (await by(planner, delegation.id)).json.access_token;
     const later = await by(worker, bearer, other);
     t.deepEqual((await introspect(later.json.access_token)).cnf, { jkt: other.jkt }, 'a key can be added');
+
+    const baseline = [{ resource: world.resource.identifier, scopes: ['read'] }];
+    const acting = await world.addAgent({ baseline });
+    const form = { ...subjectOf((await give({ agentId: acting.id })).id), actor_token_type: ACCESS_TOKEN };
+    const own = await app.post(
+      '/token',
+      { grant_type: 'client_credentials', resource: world.resource.identifier },
+      { basic: acting.basic, headers: { DPoP: await signProof(app, key) } },
+    );
+    const showing = { ...form, actor_token: own.json.access_token };
+    t.is((await exchange(acting, showing)).json.error, 'invalid_request');
+    t.is((await world.reasons()).at(-1), 'actor-key-differs');
+    const shown = await exchange(acting, showing, { DPoP: await signProof(app, key) });
+    t.is(shown.json.token_type, 'DPoP', 'an actor token is no way round its key either');
   },
 );
