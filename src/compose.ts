@@ -303,6 +303,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       agents: store,
       people: store,
       resources: store,
+      delegations: store,
       signer,
       audit: store,
       catalogue: ERROR_CATALOGUE,

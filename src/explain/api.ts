@@ -26,7 +26,7 @@ const shownDecision = closedObject({
   scopes: z.array(z.string()).optional(),
   expiresIn: z.int().optional().describe('For how many seconds.'),
   limitedBy: z
-    .enum(['deployment', 'resource', 'agent', 'jwt', 'agent-end'])
+    .enum(['deployment', 'resource', 'agent', 'jwt', 'agent-end', 'delegation'])
     .optional()
     .describe('Which of the limits ends it first.'),
   tokenFormat: z.enum(['opaque', 'jwt']).optional(),
@@ -147,16 +147,25 @@ export const explainCalls = {
         .min(1, { error: 'the identifier of a resource server' })
         .max(2_000, { error: 'the identifier of a resource server' })
         .optional()
-        .describe('As the request would send it; the default of the agent where absent.'),
+        .describe(
+          'As the request would send it. Where absent the default of the agent, or where the delegation is for.',
+        ),
       scope: z
         .string()
         .max(4_000, { error: 'names separated by spaces' })
         .optional()
-        .describe('As the request would send it; the baseline where absent.'),
+        .describe(
+          'As the request would send it. Where absent the baseline, or all that the delegation holds.',
+        ),
+      delegationId: idOf('dlg')
+        .optional()
+        .describe(
+          'The delegation that it would exchange for a token; where absent the agent asks for itself.',
+        ),
       dpop: z.boolean().optional().describe('Whether the request proves a key (RFC 9449).'),
     }).meta({ id: 'TokenRequestToExplain' }),
     answer: shownDecision,
-    refusals: ['agent-unknown'],
+    refusals: ['agent-unknown', 'delegation-unknown'],
     example: { ...example, body: { scope: 'orders:refund' } },
   }),
 };

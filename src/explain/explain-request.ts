@@ -1,6 +1,7 @@
 import { type Agent, type AgentStore, getAgent } from '../agents/index.ts';
 import type { AuditStore } from '../audit/index.ts';
 import { type Moment, toSeconds } from '../clock.ts';
+import { type Delegation, type DelegationStore, getDelegation, standOn } from '../delegation/index.ts';
 import type { PersonStore } from '../people/index.ts';
 import type { ErrorReason, ReasonText } from '../refusals/index.ts';
 import type { ResourceStore } from '../resources/index.ts';
@@ -19,6 +20,7 @@ export interface ExplainDeps {
   readonly agents: Pick<AgentStore, 'findAgent'>;
   readonly people: Pick<PersonStore, 'findPerson'>;
   readonly resources: Pick<ResourceStore, 'findResource' | 'findResourceByIdentifier'>;
+  readonly delegations: Pick<DelegationStore, 'findDelegation'>;
   readonly signer: AccessTokenSigner;
   readonly audit: Pick<AuditStore, 'listRows'>;
   /** The words for each reason: the ones that the caller of a refused request is told. */
@@ -27,7 +29,7 @@ export interface ExplainDeps {
 }
 
 /** What ends a token first. */
-export type LifetimeCap = 'deployment' | 'resource' | 'agent' | 'jwt' | 'agent-end';
+export type LifetimeCap = 'deployment' | 'resource' | 'agent' | 'jwt' | 'agent-end' | 'delegation';
 
 /** What a request would come to, and why. */
 export type ExplainedDecision =
@@ -53,7 +55,8 @@ export type ExplainedDecision =
 /**
  * Decides on a token request without making it: nothing is issued, counted or recorded.
  *
- * @throws {Refused<AgentRefusal>} `agent-unknown`
+ * @param delegationId the delegation that it would exchange; where absent the agent asks for itself
+ * @throws {Refused<AgentRefusal | DelegationRefusal>} `agent-unknown`, `delegation-unknown`
  * @throws {StoreUnavailable}
  */
 export async function explainRequest(
@@ -61,11 +64,15 @@ export async function explainRequest(
   agentId: string,
   asked: AskedToken,
   moment: Moment,
+  delegationId?: string,
 ): Promise<ExplainedDecision> {
   await deps.tokens.fresh();
   const agent = await getAgent(deps.agents, agentId);
-  const { decision } = await decideRequest(deps, agent, asked, moment);
-  return explainDecision(deps, agent, decision);
+  const delegation =
+    delegationId === undefined ? undefined : await getDelegation(deps.delegations, delegationId);
+  const basis = delegation && (await standOn(deps, delegation, {}, moment.latest));
+  const { decision } = await decideRequest(deps, agent, asked, moment, basis);
+  return explainDecision(deps, agent, decision, delegation);
 }
 
 /** A decision in words. */
@@ -73,14 +80,16 @@ export function explainDecision(
   deps: Pick<ExplainDeps, 'catalogue' | 'maxTtlSeconds'>,
   agent: Agent,
   decision: RequestDecision,
+  delegation?: Delegation,
 ): ExplainedDecision {
   if (decision.outcome === 'issue') {
     const { resource, scopes, issuedAt, expiresAt } = decision;
-    const limitedBy = capOf(deps, agent, decision);
+    const limitedBy = capOf(deps, agent, decision, delegation);
+    const within = delegation ? `what ${delegation.personId} lets it do` : 'its baseline';
     const expiresIn = expiresAt - issuedAt;
     return {
       outcome: 'issue',
-      why: `within its baseline at ${resource.identifier}: a token for ${scopes.join(' ')}, for ${expiresIn} s, ${CAPS[limitedBy]}`,
+      why: `within ${within} at ${resource.identifier}: a token for ${scopes.join(' ')}, for ${expiresIn} s, ${CAPS[limitedBy]}`,
       resource: resource.identifier,
       scopes,
       expiresIn,
@@ -108,6 +117,7 @@ const CAPS: Readonly<Record<LifetimeCap, string>> = {
   agent: 'the most that this agent is allowed',
   jwt: 'the most for a token that is verified without asking',
   'agent-end': 'until the agent itself ends',
+  delegation: 'until the delegation ends',
 };
 
 /** Which of the caps is the one that the token ends by. */
@@ -115,8 +125,10 @@ function capOf(
   { maxTtlSeconds }: Pick<ExplainDeps, 'maxTtlSeconds'>,
   agent: Agent,
   { resource, issuedAt, expiresAt }: IssueGranted,
+  delegation: Delegation | undefined,
 ): LifetimeCap {
   const expiresIn = expiresAt - issuedAt;
+  if (delegation && toSeconds(delegation.expiresAt) === expiresAt) return 'delegation';
   if (agent.expiresAt !== undefined && toSeconds(agent.expiresAt) === expiresAt) return 'agent-end';
   if (agent.accessTokenTtlSeconds === expiresIn) return 'agent';
   if (resource.accessTokenTtlSeconds === expiresIn) return 'resource';

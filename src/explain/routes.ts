@@ -34,14 +34,14 @@ export function explainRoutes(deps: ExplainDeps, shell: AdminShell): void {
     };
   });
   shell.route(explainCalls.explainRequest, async ({ params, body, origin }) => {
-    const { resource, scope, dpop } = body;
+    const { resource, scope, dpop, delegationId } = body;
     const asked = {
       resources: resource === undefined ? [] : [resource],
       // A parameter without a value counts as not sent (RFC 6749 section 3.2).
       scope: scope === '' ? undefined : scope,
       proofKey: dpop ? 'any key' : undefined,
     };
-    return { body: await explainRequest(deps, params.id, asked, origin) };
+    return { body: await explainRequest(deps, params.id, asked, origin, delegationId) };
   });
 }
 

@@ -6,6 +6,7 @@ import type { Origin } from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { type Epochs, findDeadHandle, hasEnded, isFromTheFuture } from '../liveness.ts';
 import { isTokenId } from './access-token-value.ts';
+import { type ActClaim, actorsOf } from './act-claim.ts';
 import { type shownToken, tokenCalls } from './api.ts';
 import { cutOffToken } from './revoke-token.ts';
 import type { TokenId, TokenRecord } from './token.ts';
@@ -77,16 +78,20 @@ interface TokenAnswer {
   readonly aud: string;
   readonly scope: string;
   readonly cnf?: object;
+  readonly act?: ActClaim;
+  readonly delegation_id?: string;
 }
 
 function viewToken(token: TokenRecord, epochs: Epochs, nowMs: number): TokenView {
-  const { sub, aud, scope, cnf } = JSON.parse(token.answer) as TokenAnswer;
+  const { sub, aud, scope, cnf, act, delegation_id: delegationId } = JSON.parse(token.answer) as TokenAnswer;
   const dead = findDeadHandle(token.lineage, epochs);
   const isExpired = nowMs >= token.expiresAt * 1000;
   return {
     jti: token.jti,
     clientId: token.clientId,
     subject: sub,
+    ...(act && { actor: [...actorsOf(act)] }),
+    ...(delegationId !== undefined && { delegationId }),
     resource: aud,
     scope,
     issuedAt: new Date(token.issuedAt * 1000).toISOString(),

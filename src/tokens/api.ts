@@ -16,6 +16,11 @@ export const shownToken = closedObject({
   jti: z.string(),
   clientId: z.string().describe('The agent that it was issued to.'),
   subject: z.string().describe('For whom.'),
+  actor: z
+    .array(z.string())
+    .optional()
+    .describe('Of a token for a person, the agents that act, newest first.'),
+  delegationId: z.string().optional().describe('The delegation that it rests on.'),
   resource: z.string().describe('Its audience.'),
   scope: z.string(),
   issuedAt: shownInstant,
@@ -28,7 +33,7 @@ export const shownToken = closedObject({
     .string()
     .optional()
     .describe(
-      'Of a dead token, what was cut off: itself, its agent, the owner, the resource server, its signing key or the deployment.',
+      'Of a dead token, what was cut off: itself or a token it was exchanged from, an agent, the owner, the person, the delegation, the resource server, its signing key or the deployment.',
     ),
 }).meta({ id: 'Token', description: 'An access token. Its value is not stored.' });
 

@@ -2,6 +2,7 @@ import { killAgent, updateAgent } from '../../src/agents/index.ts';
 import { type DelegationChange, delegationHandle, endOwnDelegation } from '../../src/delegation/index.ts';
 import { killPerson } from '../../src/people/index.ts';
 import { delegationRecord, insertToken, tokenRecord } from '../contract/records.ts';
+import { startExchangeWorld, subjectOf } from '../delegation/exchange-world.ts';
 import { adminClient } from '../support/admin-client.ts';
 import { type App, addAgent, addPerson, addResource, getToken, startApp } from '../support/start-app.ts';
 import { onEachStore } from '../support/stores.ts';
@@ -194,5 +195,67 @@ onEachStore(
     const dead = await explain();
     t.like(dead, { state: 'dead', cutOffBy: { type: 'delegation.ended', actor: owner.id } });
     t.true(dead.why.includes(`the delegation ${record.id}, by ${owner.id},`), dead.why);
+  },
+);
+
+onEachStore(
+  'a dry run of an exchange says what the person lets the agent do, until when, and why nothing comes of it',
+  async (t, env) => {
+    const world = await startExchangeWorld(t, { env });
+    const { app, clock, alice, planner, worker, resource, give, exchange, tokenFor, introspect } = world;
+    const api = adminClient(app, ['read', 'audit']);
+    const { id: delegationId } = await give({ expiresAt: new Date(clock() + 120_000).toISOString() });
+    const id = planner.id as `agt_${string}`;
+    const dry = await api.explainRequest({ id, body: { delegationId } });
+    t.like(dry, {
+      outcome: 'issue',
+      resource: resource.identifier,
+      scopes: ['read', 'write'],
+      limitedBy: 'delegation',
+    });
+    t.regex(dry.why, new RegExp(`what ${alice.id} lets it do`));
+    const token = await tokenFor(planner, delegationId);
+    const { jti, exp, iat } = await introspect(token);
+    t.is(dry.expiresIn, exp - iat);
+    const following = await introspect(await tokenFor(worker, token));
+    t.like(await api.getToken({ jti: following.jti }), {
+      subject: alice.id,
+      actor: [worker.id, planner.id],
+      delegationId,
+      status: 'live',
+    });
+    const explained = await api.explainToken({ body: { jti: following.jti } });
+    const descendsFrom = explained.ancestors.map(each => each.id);
+    for (const each of [jti, planner.id, worker.id, alice.id, delegationId, resource.id])
+      t.true(descendsFrom.includes(each), each);
+
+    const risky = await api.explainRequest({ id, body: { delegationId, scope: 'delete' } });
+    t.like(risky, { outcome: 'refuse', reason: 'scope-high-risk', permitted: ['read', 'write'] });
+    const foreign = await api.explainRequest({ id: worker.id as `agt_${string}`, body: { delegationId } });
+    t.like(foreign, { outcome: 'refuse', reason: 'subject-token-foreign' });
+    t.regex(foreign.why, /names another agent/);
+    // And of a request that was made, by its reference.
+    const refused = await exchange(worker, subjectOf(delegationId));
+    const told = await api.explainError({ reference: refused.headers.get('error-ref') ?? '' });
+    t.is(told.answer?.reason, 'oauth/subject-token-foreign');
+    t.like(told.events[0], {
+      type: 'token.issue-refused',
+      reason: 'subject-token-foreign',
+      subject: alice.id,
+      detail: { delegation: delegationId },
+    });
+    await endOwnDelegation(
+      { delegations: app.store, freshness: app.store },
+      alice.id,
+      delegationId,
+      app.origin(),
+    );
+    const ended = await api.explainRequest({ id, body: { delegationId } });
+    t.like(ended, { outcome: 'refuse', reason: 'subject-delegation-ended' });
+    const dead = await api.explainToken({ body: { jti: following.jti } });
+    t.like(dead, { state: 'dead', cutOffBy: { type: 'delegation.ended' } });
+    await t.throwsAsync(api.explainRequest({ id, body: { delegationId: `dlg_${'0'.repeat(32)}` } }), {
+      message: /delegation/,
+    });
   },
 );

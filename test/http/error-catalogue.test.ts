@@ -105,6 +105,41 @@ function send(
   });
 }
 
+/** What comes of exchanging what cannot be exchanged. */
+function exchanging({ app, agent, token }: World): readonly Provoked[] {
+  const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
+  const ask = (form: Record<string, string>) => () =>
+    app.post(
+      '/token',
+      { grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', ...form },
+      { basic: agent.basic },
+    );
+  const subject = { subject_token: token, subject_token_type: accessToken };
+  const unknown = {
+    subject_token: `dlg_${'0'.repeat(32)}`,
+    subject_token_type: 'urn:countersign:token-type:delegation',
+  };
+  return [
+    { reason: 'oauth/subject-token-missing', send: ask({ subject_token: token }) },
+    { reason: 'oauth/actor-token-incomplete', send: ask({ ...subject, actor_token: token }) },
+    {
+      reason: 'oauth/requested-token-type-not-supported',
+      send: ask({ ...subject, requested_token_type: 'urn:ietf:params:oauth:token-type:saml2' }),
+      sent: 'urn:ietf:params:oauth:token-type:saml2',
+      permitted: accessToken,
+    },
+    { reason: 'oauth/audience-not-supported', send: ask({ ...subject, audience: 'orders' }) },
+    {
+      reason: 'oauth/authorization-details-not-supported',
+      send: ask({ ...subject, authorization_details: '[]' }),
+    },
+    { reason: 'oauth/subject-token-unknown', send: ask(unknown) },
+    { reason: 'oauth/subject-token-not-delegated', send: ask(subject) },
+    { reason: 'oauth/subject-token-type-not-supported', send: ask({ ...subject, subject_token_type: 'x' }) },
+    { reason: 'oauth/subject-token-too-long', send: ask({ ...subject, subject_token: 'x'.repeat(9_000) }) },
+  ];
+}
+
 /** What comes of authenticating wrongly, and of asking for what is not permitted. */
 async function atTheMachineEndpoints(world: World): Promise<readonly Provoked[]> {
   const { app, owner, resource, other, agent, keyAgent, proofKey } = world;
@@ -229,6 +264,7 @@ async function atTheMachineEndpoints(world: World): Promise<readonly Provoked[]>
       permitted: 'read',
     },
     { reason: 'oauth/scope-none-by-default', send: () => ask(grant, idle.basic), permitted: 'read | write' },
+    ...exchanging(world),
     { reason: 'oauth/grant-type-missing', send: () => ask({ resource: resource.identifier }) },
     {
       reason: 'oauth/grant-type-not-supported',
