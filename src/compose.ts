@@ -436,6 +436,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
         agents: store,
         applications,
         resources: store,
+        delegations: store,
         audit: store,
         freshness: store,
         references,

@@ -8,15 +8,17 @@
  * Not here: what an application is let do in a browser flow (`tokens/grants-of-people.ts`; the decision 0008 says how the two relate).
  */
 export {
+  checkDelegation,
   type DelegationDeps,
   type DelegationRefusal,
+  type DelegationTerms,
   MAX_DELEGATION_DAYS,
 } from './check-delegation.ts';
 export { type Delegation, type DelegationStatus, mayActUnder } from './delegation.ts';
-export type { DelegationInput } from './delegation-input.ts';
+export { type DelegationInput, delegationInput } from './delegation-input.ts';
 export type { DelegationChange, DelegationStore, DelegationTriple } from './delegation-store.ts';
 export { endDelegation, endOwnDelegation, getDelegation } from './end-delegation.ts';
-export { type GivenDelegation, giveDelegation } from './give-delegation.ts';
+export { type GivenDelegation, giveDelegation, narrowsDelegation } from './give-delegation.ts';
 export {
   type DelegationParties,
   delegatedScopes,

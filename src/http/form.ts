@@ -61,15 +61,19 @@ function refuseOrigin(sent: string, ownOrigin: string): never {
   throw new Refused<BodyRefusal>('origin-foreign', { parameter: 'Origin', sent, permitted: [ownOrigin] });
 }
 
-/** Parses form-encoded text into fields; see `readForm`. */
-export function parseForm(text: string): FormFields {
+/**
+ * Parses form-encoded text into fields; see `readForm`.
+ *
+ * @param most so many parameters, of which a page with a list to choose from has one for each
+ */
+export function parseForm(text: string, most: number = MAX_PARAMETERS): FormFields {
   // Map, not an object: a parameter called __proto__ is just a parameter.
   const fields = new Map<string, string[]>();
   let count = 0;
   for (const [name, value] of new URLSearchParams(text)) {
-    if (++count > MAX_PARAMETERS) {
+    if (++count > most) {
       throw new Refused<BodyRefusal>('too-many-parameters', {
-        permitted: [`at most ${MAX_PARAMETERS} parameters`],
+        permitted: [`at most ${most} parameters`],
       });
     }
     if (value === '') continue;

@@ -1,5 +1,6 @@
 import type { ApplicationRefusal } from '../agents/index.ts';
 import type { ClockRefusal } from '../audit/index.ts';
+import type { DelegationRefusal } from '../delegation/index.ts';
 import type {
   EnrolmentRefusal,
   FactorRefusal,
@@ -28,6 +29,7 @@ export type PageRefusal =
   | PasswordRefusal
   | PasskeyRefusal
   | ApplicationRefusal
+  | Exclude<DelegationRefusal, 'delegation-unknown'>
   | ClockRefusal
   | 'unavailable'
   | 'internal';
@@ -143,6 +145,71 @@ export const PAGE_REFUSALS: Readonly<Record<PageRefusal, PageProblem>> = {
     status: 403,
     meaning: 'The person, or an administrator, has stopped the application for this person',
     fix: 'An administrator can restore the agent through which the person uses it.',
+  },
+  'delegation-ended': {
+    status: 409,
+    meaning: 'A delegation was ended, or replaced, while its person was about to give it again',
+    fix: 'Look at the page again, and give it anew if that is what is wanted.',
+  },
+  'delegation-person-not-active': {
+    status: 403,
+    meaning: 'Whoever wants to let an agent act for them is disabled',
+    fix: 'An administrator can restore the person.',
+  },
+  'delegation-agent-unknown': {
+    status: 404,
+    meaning: 'There is no agent with this identifier',
+    fix: 'Ask whoever runs the agent for its identifier (agt_ and 32 hexadecimal digits), or for a link to the page.',
+  },
+  'delegation-agent-not-active': {
+    status: 409,
+    meaning: 'The agent is stopped, retired or at its end, and can act for nobody',
+    fix: 'An administrator can restore one that is stopped.',
+  },
+  'delegation-agent-is-application': {
+    status: 409,
+    meaning: 'What people use in their browser is let act at its own consent page',
+    fix: 'Start the application: it asks for what it needs.',
+  },
+  'delegation-next-agent-not-possible': {
+    status: 409,
+    meaning: 'The work cannot be handed on to one of the agents that are named',
+    fix: 'Name other agents, which are active and work by themselves.',
+  },
+  'delegation-resource-unknown': {
+    status: 404,
+    meaning: 'There is no resource server with this identifier',
+    fix: 'Choose one of those where the agent may be let act; the page lists them.',
+  },
+  'delegation-resource-disabled': {
+    status: 409,
+    meaning: 'The resource server is disabled',
+    fix: 'Choose another one, or have an administrator restore it.',
+  },
+  'delegation-resource-not-possible': {
+    status: 409,
+    meaning: 'Nobody administers this server by a delegation',
+    fix: 'Choose a resource server besides the admin API.',
+  },
+  'delegation-scope-unknown': {
+    status: 400,
+    meaning: 'The resource server has no such scope',
+    fix: 'Choose among those that the page shows.',
+  },
+  'delegation-scope-beyond-envelope': {
+    status: 409,
+    meaning: 'The agent may never have one of the scopes that were chosen',
+    fix: 'Choose among those that the page shows, or have an administrator widen the envelope of the agent.',
+  },
+  'delegation-scope-high-risk': {
+    status: 409,
+    meaning: 'One of the scopes is of high risk, for which no permission stands',
+    fix: 'Leave it out: what is of high risk needs a countersignature each time.',
+  },
+  'delegation-end-not-possible': {
+    status: 400,
+    meaning: 'A delegation cannot last until then',
+    fix: 'Choose an instant to come, 90 days ahead at most.',
   },
   'clock-ahead': {
     status: 503,

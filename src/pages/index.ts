@@ -3,6 +3,7 @@
  */
 import type Router from '@koa/router';
 import { consentPages } from './consent-pages.ts';
+import { delegationPages } from './delegation-pages.ts';
 import { enrolmentPages } from './enrolment-pages.ts';
 import { myPages } from './my-pages.ts';
 import type { PageDeps } from './page-deps.ts';
@@ -19,6 +20,7 @@ export function pageRoutes(deps: PageDeps): Router {
   signInPages(deps, shell);
   enrolmentPages(deps, shell);
   myPages(deps, shell);
+  delegationPages(deps, shell);
   consentPages(deps, shell);
   return shell.router;
 }

@@ -80,6 +80,26 @@ export const DE: Readonly<Record<MessageKey, string>> = {
 
   'me.title': 'Meine Seite',
   'me.signed-in': 'Angemeldet als {name}.',
+  'me.acting': 'Wer für Sie handelt',
+  'me.acting-none':
+    'Niemand. Lassen Sie einen Agenten für sich handeln, steht er hier, und Sie können es jederzeit beenden.',
+  'me.acting-may': 'Darf für Sie',
+  'me.acting-lost': 'Nicht mehr',
+  'me.acting-until': 'Bis',
+  'me.acting-since': 'gegeben {when}',
+  'me.acting-suspended':
+    'Der Agent oder der Server ist angehalten, und nichts geschieht jetzt für Sie. Darf er weitermachen, gilt auch dies wieder.',
+  'me.acting-end-label': 'Beenden, dass {agent} bei {resource} für Sie handelt',
+  'me.acting-change-label': 'Ändern, was {agent} bei {resource} für Sie tun darf',
+  'me.acting-given': '{agent} darf jetzt bei {resource} für Sie handeln, bis {when}.',
+  'me.acting-ended':
+    '{agent} handelt bei {resource} nicht mehr für Sie. Alles, was er dafür hatte, ist zu Ende.',
+  'me.acted-before': 'Vorbei seit weniger als einem Monat',
+  'me.acting-ran-out': 'Abgelaufen {when}',
+  'me.acting-ended-when': 'Beendet {when}',
+  'me.acting-ended-you': 'Beendet {when} von Ihnen',
+  'me.acting-ended-by': 'Beendet {when} von {name}',
+  'me.acting-ended-admin': 'Beendet {when} von der Administration',
   'me.agents': 'Agenten, für die Sie einstehen',
   'me.no-agents':
     'Keine. Wenn Sie eine Anwendung für sich handeln lassen oder Ihnen ein Agent zugeordnet wird, steht er hier.',
@@ -132,6 +152,50 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'me.recovery-left': 'noch {count}',
   'me.recovery-renew': 'Neue erzeugen',
   'me.recovery-renewed': 'Zehn neue Wiederherstellungscodes. Die alten gelten nicht mehr.',
+
+  'give.title': 'Einen Agenten für sich handeln lassen',
+  'give.lead':
+    'Er darf dann in Ihrem Namen tun, was Sie wählen, bis zu einer Zeit, die Sie wählen. Sie können es jederzeit beenden.',
+  'give.own-agents': 'Ein Agent, für den Sie einstehen',
+  'give.other-agent': 'Ein anderer Agent',
+  'give.agent': 'Seine Kennung, oder der Link, den Sie bekommen haben',
+  'give.agent-hint': 'Wer den Agenten betreibt, kann sie nennen. Eine Kennung beginnt mit agt_.',
+  'give.at': 'bei {where}',
+  'give.next': 'Weiter',
+  'give.is-own': 'Ihrer',
+  'give.owner': 'von {name}',
+  'give.purpose-by': 'Wozu er da ist, sagt, wer für ihn einsteht. Niemand hat es geprüft.',
+  'give.where': 'Wo er für Sie handeln darf',
+  'give.nowhere': 'Er kann nirgends für Sie handeln: es gibt keinen Server, den er verwenden darf.',
+  'give.elsewhere': 'Stattdessen woanders',
+  'give.other': 'Stattdessen ein anderer Agent',
+  'give.current':
+    'Dieser Agent handelt hier schon für Sie, wie Sie es {since} gewählt haben, bis {until}. Was Sie jetzt wählen, tritt an die Stelle davon.',
+  'give.withheld': 'Braucht jedes Mal Ihre Genehmigung und lässt sich nicht geben',
+  'give.nothing': 'Nichts, was er hier darf, lässt sich geben: jemand muss es jedes Mal genehmigen.',
+  'give.no-scopes': 'Wählen Sie mindestens etwas, das er darf.',
+  'give.until': 'Bis wann',
+  'give.until-today': 'Heute',
+  'give.until-1d': 'Einen Tag',
+  'give.until-7d': '7 Tage',
+  'give.until-30d': '30 Tage',
+  'give.until-date': 'Bis zum Ende eines Tages',
+  'give.date': 'Welcher Tag',
+  'give.date-hint': 'In UTC. Spätestens {last}.',
+  'give.no-until': 'Wählen Sie eines davon; einen Tag nur beim letzten, und einen, den es gibt.',
+  'give.confirm-title': 'Ist es das, was Sie wollen?',
+  'give.sentence': 'Bis {when} darf {agent} bei {resource} dies für Sie tun:',
+  'give.replaces': 'Es tritt an die Stelle dessen, was Sie {since} gegeben haben',
+  'give.added': 'Neu:',
+  'give.removed': 'Nicht mehr:',
+  'give.end-changes': 'Bis:',
+  'give.end-from-to': '{after} statt {before}',
+  'give.same': 'Es ändert sich nichts.',
+  'give.cuts-off': 'Es ist weniger als vorher: was der Agent davon hat, endet sofort.',
+  'give.who': 'Wer, und wo',
+  'give.can-end': 'Sie können es auf Ihrer Seite jederzeit mit einem Druck beenden.',
+  'give.give': 'Für mich handeln lassen',
+  'give.change': 'Ändern',
 
   'consent.title': 'Soll {name} für Sie handeln?',
   'consent.as': 'Sie sind {person}.',
@@ -199,6 +263,28 @@ export const DE: Readonly<Record<MessageKey, string>> = {
     'Diese Anwendung wurde für Sie angehalten. Die Administration kann sie wieder arbeiten lassen.',
   'refused.application-unknown':
     'Diese Anwendung ist hier nicht registriert oder darf gerade nicht verwendet werden.',
+  'refused.delegation-ended':
+    'Was hier stand, wurde inzwischen beendet oder geändert; es wurde nichts gegeben. Sehen Sie es sich noch einmal an.',
+  'refused.delegation-person-not-active':
+    'Sie können gerade niemanden für sich handeln lassen: Ihr Zugang ist angehalten.',
+  'refused.delegation-agent-unknown':
+    'Diesen Agenten gibt es nicht. Geben Sie eine Kennung ein (agt_ und 32 Buchstaben und Ziffern), oder einen Link auf diese Seite.',
+  'refused.delegation-agent-not-active':
+    'Dieser Agent ist angehalten oder beendet und kann für niemanden handeln. Wählen Sie einen, der aktiv ist.',
+  'refused.delegation-agent-is-application':
+    'Das ist eine Anwendung, die Sie selbst fragt, im Browser, wenn Sie sie verwenden. Wählen Sie einen Agenten, der für sich arbeitet.',
+  'refused.delegation-next-agent-not-possible':
+    'Er kann seine Arbeit nicht an einen der genannten Agenten weitergeben.',
+  'refused.delegation-resource-unknown':
+    'Dort kann er nicht für Sie handeln. Wählen Sie einen der Server hier.',
+  'refused.delegation-resource-disabled': 'Dieser Server ist angehalten. Wählen Sie einen von denen hier.',
+  'refused.delegation-resource-not-possible':
+    'Diesen Server verwaltet niemand im Namen eines anderen. Wählen Sie einen der Server hier.',
+  'refused.delegation-scope-unknown': 'Das gibt es nicht mehr. Wählen Sie aus diesen.',
+  'refused.delegation-scope-beyond-envelope': 'Das darf der Agent nie haben. Wählen Sie aus diesen.',
+  'refused.delegation-scope-high-risk': 'Das braucht jedes Mal Ihre Genehmigung. Wählen Sie aus diesen.',
+  'refused.delegation-end-not-possible':
+    'Bis dahin geht es nicht. Wählen Sie eine Zeit, die noch kommt, höchstens in 90 Tagen.',
   'refused.field-invalid': 'Hier fehlt etwas, oder es ist nicht das, was gefragt ist.',
   'refused.form-foreign': 'Das kam nicht von einer Seite dieses Servers; es wurde nichts geändert.',
   'refused.form-stale': 'Diese Seite gilt nicht mehr; es wurde nichts geändert. Öffnen Sie sie noch einmal.',

@@ -16,6 +16,7 @@ import {
   removePasskey,
   renewRecoveryCodes,
 } from '../people/index.ts';
+import { listActing } from './acting.ts';
 import { shownSeed } from './enrolment-pages.ts';
 import type { MessageKey } from './messages-en.ts';
 import type { PageAnswer, PageDeps, SignedInVisit } from './page-deps.ts';
@@ -151,7 +152,12 @@ async function afterStepUp(work: () => Promise<PageAnswer>): Promise<PageAnswer>
   }
 }
 
-function ownPage({ words: { t }, session, sessionValue }: SignedInVisit, view: string, title: MessageKey) {
+/** A page of whoever is signed in. */
+export function ownPage(
+  { words: { t }, session, sessionValue }: SignedInVisit,
+  view: string,
+  title: MessageKey,
+) {
   return {
     view,
     title: t(title),
@@ -176,7 +182,8 @@ async function myPage(deps: PageDeps, visit: SignedInVisit): Promise<PageAnswer>
   const owned = (await listAgents(agents, query, origin.latest)).items.toSorted(
     (a, b) => isActive(b) - isActive(a),
   );
-  const [sessions, factors, shownAgents] = await Promise.all([
+  const [acting, sessions, factors, shownAgents] = await Promise.all([
+    listActing(deps, visit),
     listSessions(signIn, session, origin),
     findFactors(signIn, session),
     Promise.all(owned.map(agent => showAgent(deps, agent, visit))),
@@ -187,10 +194,13 @@ async function myPage(deps: PageDeps, visit: SignedInVisit): Promise<PageAnswer>
     ...ownPage(visit, 'me', 'me.title'),
     data: {
       name: session.person.name,
+      ...acting,
       agents: shownAgents,
       sessions,
       factors,
-      notice: stopped ? words.t('me.agent-stopped', { name: stopped.name }) : done && words.t(`me.${done}`),
+      notice: stopped
+        ? words.t('me.agent-stopped', { name: stopped.name })
+        : (acting.notice ?? (done && words.t(`me.${done}`))),
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Context } from 'koa';
 import type { AgentStore } from '../agents/index.ts';
 import type { Applications } from '../applications/index.ts';
 import type { AuditStore, Freshness, Origin } from '../audit/index.ts';
+import type { DelegationStore } from '../delegation/index.ts';
 import type { PersonSession, SignInDeps } from '../people/index.ts';
 import type { Interactions } from '../provider/index.ts';
 import type { ErrorReferences } from '../refusals/index.ts';
@@ -15,7 +16,8 @@ export interface PageDeps {
   readonly signIn: SignInDeps;
   readonly agents: AgentStore;
   readonly applications: Pick<Applications, 'find' | 'remember'>;
-  readonly resources: Pick<ResourceStore, 'findResourceByIdentifier'>;
+  readonly resources: Pick<ResourceStore, 'findResource' | 'findResourceByIdentifier'>;
+  readonly delegations: DelegationStore;
   readonly audit: Pick<AuditStore, 'listRows'>;
   readonly freshness: Freshness;
   readonly tokens: Pick<TokenStore, 'commit'>;

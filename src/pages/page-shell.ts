@@ -42,11 +42,17 @@ export interface PageShell {
 }
 
 /** Paths that a sign-in may lead back to. */
-const NEXT = /^\/(?:me|interaction\/[\w-]{1,64})$/;
+const NEXT = /^\/(?:me|me\/delegations\/new(?:\?[\w.*+%=&-]{1,4000})?|interaction\/[\w-]{1,64})$/;
 
 /** @returns a path below the issuer's that it is safe to go to, or `/me` */
 export function safeNext(next: string | undefined): string {
   return next !== undefined && NEXT.test(next) ? next : '/me';
+}
+
+/** What was asked for, with its query where one may come back to it with that. */
+function addressOf({ querystring }: Context, { path }: Visit): string {
+  const whole = `${path}?${new URLSearchParams(querystring)}`;
+  return NEXT.test(whole) ? whole : path;
 }
 
 /** What refuses a form, tied to the field that it is about. */
@@ -90,7 +96,7 @@ export function createPageShell(deps: PageDeps): PageShell {
       const session =
         sessionValue === undefined ? undefined : await findSession(deps.signIn, sessionValue, visit.origin);
       if (!session || sessionValue === undefined) {
-        const next = ctx.method === 'GET' ? visit.path : '/me';
+        const next = ctx.method === 'GET' ? addressOf(ctx, visit) : '/me';
         return { redirect: signInAddress(next, await hintFor(ctx)), cookies: { session: null } };
       }
       return work(ctx, { ...visit, session, sessionValue });
@@ -159,12 +165,14 @@ function assertSameOrigin({ headers }: Context, own: string): void {
 }
 
 const MAX_FORM_BYTES = 65_536;
+/** A resource server has at most 200 scopes, each with a box of its own. */
+const MAX_FIELDS = 256;
 
 /** @throws {Refused<'field-invalid'>} for another media type, a field that was sent twice, or more than 64 KiB */
 async function readPageForm(ctx: Context): Promise<FormFields> {
   if (!ctx.is('application/x-www-form-urlencoded')) throw new Refused<PageRefusal>('field-invalid');
   try {
-    return parseForm((await readBody(ctx.req, MAX_FORM_BYTES)).toString());
+    return parseForm((await readBody(ctx.req, MAX_FORM_BYTES)).toString(), MAX_FIELDS);
   } catch (error) {
     throw error instanceof Refused ? new Refused<PageRefusal>('field-invalid', {}, { cause: error }) : error;
   }
