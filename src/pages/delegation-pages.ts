@@ -389,7 +389,6 @@ async function formPage(
         .filter(({ name }) => givable.includes(name))
         .map(scope => ({ ...scope, box: boxOf(scope.name), isChosen: chosen.includes(scope.name) })),
       withheld: shown.filter(({ name }) => !givable.includes(name)),
-      // What the link, or the delegation that there is, names and cannot be given now.
       untils: UNTIL.map(value => {
         const end =
           value === 'date' ? undefined : endOfChoice({ agentId: '', scopes: [], until: value }, origin.now);

@@ -86,7 +86,7 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'me.acting-may': 'Darf für Sie',
   'me.acting-lost': 'Nicht mehr',
   'me.acting-until': 'Bis',
-  'me.acting-since': 'gegeben {when}',
+  'me.acting-since': 'Seit',
   'me.acting-suspended':
     'Der Agent oder der Server ist angehalten, und nichts geschieht jetzt für Sie. Darf er weitermachen, gilt auch dies wieder.',
   'me.acting-end-label': 'Beenden, dass {agent} bei {resource} für Sie handelt',
@@ -94,7 +94,7 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'me.acting-given': '{agent} darf jetzt bei {resource} für Sie handeln, bis {when}.',
   'me.acting-ended':
     '{agent} handelt bei {resource} nicht mehr für Sie. Alles, was er dafür hatte, ist zu Ende.',
-  'me.acted-before': 'Vorbei seit weniger als einem Monat',
+  'me.acted-before': 'In den letzten 30 Tagen beendet',
   'me.acting-ran-out': 'Abgelaufen {when}',
   'me.acting-ended-when': 'Beendet {when}',
   'me.acting-ended-you': 'Beendet {when} von Ihnen',
@@ -154,6 +154,7 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'me.recovery-renewed': 'Zehn neue Wiederherstellungscodes. Die alten gelten nicht mehr.',
 
   'give.title': 'Einen Agenten für sich handeln lassen',
+  'give.title-for': '{agent} für sich handeln lassen',
   'give.lead':
     'Er darf dann in Ihrem Namen tun, was Sie wählen, bis zu einer Zeit, die Sie wählen. Sie können es jederzeit beenden.',
   'give.own-agents': 'Ein Agent, für den Sie einstehen',
@@ -162,8 +163,8 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'give.agent-hint': 'Wer den Agenten betreibt, kann sie nennen. Eine Kennung beginnt mit agt_.',
   'give.at': 'bei {where}',
   'give.next': 'Weiter',
-  'give.is-own': 'Ihrer',
-  'give.owner': 'von {name}',
+  'give.is-own': 'Ein Agent, für den Sie einstehen.',
+  'give.owner': 'Ein Agent, für den {name} einsteht.',
   'give.purpose-by': 'Wozu er da ist, sagt, wer für ihn einsteht. Niemand hat es geprüft.',
   'give.where': 'Wo er für Sie handeln darf',
   'give.nowhere': 'Er kann nirgends für Sie handeln: es gibt keinen Server, den er verwenden darf.',
@@ -174,6 +175,7 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'give.withheld': 'Braucht jedes Mal Ihre Genehmigung und lässt sich nicht geben',
   'give.nothing': 'Nichts, was er hier darf, lässt sich geben: jemand muss es jedes Mal genehmigen.',
   'give.no-scopes': 'Wählen Sie mindestens etwas, das er darf.',
+  'give.what': 'Was er für Sie tun darf',
   'give.until': 'Bis wann',
   'give.until-today': 'Heute',
   'give.until-1d': 'Einen Tag',

@@ -2,6 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { issueEnrolment, requestToken } from '../../src/people/index.ts';
+import { codeOf, PASSWORD } from '../support/people.ts';
 import { openCaller } from '../support/server-process.ts';
 import { addAgent, addPerson, addResource, heldClock, startApp } from '../support/start-app.ts';
 import { enrol, Visitor } from '../support/visitor.ts';
@@ -44,6 +45,44 @@ test('R080: over https the cookies are bound to the host, out of reach of script
   const [cookie = ''] = headers.getSetCookie();
   t.regex(cookie, /^__Host-countersign-form=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Secure$/);
   t.regex(text, /action="\/tenant\/sign-in"/);
+});
+
+test('R116: every cookie of every page is bound to this very host, over https alone, and no script reads it', async t => {
+  const issuer = 'https://auth.example';
+  const time = heldClock();
+  const app = await startApp(t, { clock: time, env: { COUNTERSIGN_ISSUER: issuer } });
+  const lines: string[] = [];
+  // Behind a proxy that ends TLS.
+  const caller = openCaller(Number(new URL(app.base).port), issuer);
+  t.teardown(() => caller.close());
+  const visitor = new Visitor(app, async (method, url, headers, body) => {
+    const answer = await caller.call(method, url.slice(app.base.length), {
+      headers,
+      ...(body !== undefined && { body }),
+    });
+    lines.push(...answer.headers.getSetCookie());
+    return answer;
+  });
+  const { email, seed } = await enrol(app, visitor);
+  time.pass(60_000);
+  await visitor.get('/me');
+  await visitor.submit('/sign-out');
+  await visitor.get('/sign-in');
+  await visitor.submit('/sign-in', { email, password: PASSWORD });
+  await visitor.get('/sign-in/factor');
+  await visitor.submit('/sign-in/factor', { code: codeOf(seed, app.now()) });
+  const names = new Set<string>();
+  for (const line of lines) {
+    const [pair = '', ...attributes] = line.split('; ');
+    names.add(pair.split('=')[0] ?? '');
+    const ends = attributes.filter(each => each !== 'Max-Age=0');
+    // No Domain, and no time: the browser keeps it to this host, and forgets it when it is closed.
+    t.deepEqual(ends.toSorted(), ['HttpOnly', 'Path=/', 'SameSite=Lax', 'Secure'], line);
+  }
+  t.deepEqual(
+    [...names].toSorted(),
+    ['enrolment', 'form', 'session', 'sign-in'].map(name => `__Host-countersign-${name}`),
+  );
 });
 
 test('R116: a form of another site, without a token, of another action or of another session changes nothing', async t => {

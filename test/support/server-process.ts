@@ -184,7 +184,9 @@ function send(
             json = undefined;
           }
           const received = new Headers();
-          for (const [name, value] of Object.entries(response.headers)) received.set(name, String(value));
+          for (const [name, value] of Object.entries(response.headers)) {
+            for (const each of [value ?? []].flat()) received.append(name, each);
+          }
           resolve({ status: response.statusCode ?? 0, headers: received, text, json });
         });
       },

@@ -11,13 +11,23 @@ export interface Shown {
   readonly location: string | undefined;
 }
 
+/** How requests go out: as a browser's behind a proxy, say. */
+export type Send = (
+  method: string,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string | undefined,
+) => Promise<Pick<Shown, 'status' | 'headers' | 'text'>>;
+
 export class Visitor {
   readonly cookies = new Map<string, string>();
   readonly #app: Pick<App, 'base' | 'issuer'>;
+  readonly #request: Send;
   #page = '';
 
-  constructor(app: Pick<App, 'base' | 'issuer'>) {
+  constructor(app: Pick<App, 'base' | 'issuer'>, request: Send = sendDirectly) {
     this.#app = app;
+    this.#request = request;
   }
 
   get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Shown> {
@@ -75,15 +85,16 @@ export class Visitor {
     const url = path.startsWith('http')
       ? path.replace(this.#app.issuer, this.#app.base)
       : `${this.#app.base}${path}`;
-    const response = await fetch(url, {
+    const response = await this.#request(
       method,
-      redirect: 'manual',
-      headers: {
+      url,
+      {
         ...(this.cookies.size > 0 && { Cookie: [...this.cookies].map(pair => pair.join('=')).join('; ') }),
+        ...(body && { 'Content-Type': 'application/x-www-form-urlencoded' }),
         ...headers,
       },
-      ...(body && { body }),
-    });
+      body?.toString(),
+    );
     for (const line of response.headers.getSetCookie()) {
       const [pair = ''] = line.split(';');
       const [name = '', ...value] = pair.split('=');
@@ -91,7 +102,7 @@ export class Visitor {
         this.cookies.delete(name);
       else this.cookies.set(name, value.join('='));
     }
-    const text = await response.text();
+    const { text } = response;
     if (text.includes('<form')) this.#page = text;
     return {
       status: response.status,
@@ -101,6 +112,16 @@ export class Visitor {
     };
   }
 }
+
+const sendDirectly: Send = async (method, url, headers, body) => {
+  const response = await fetch(url, {
+    method,
+    redirect: 'manual',
+    headers,
+    ...(body !== undefined && { body }),
+  });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+};
 
 export interface Enrolled {
   readonly person: Person;
