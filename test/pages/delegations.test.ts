@@ -229,7 +229,12 @@ onEachStore('I3: nobody ends what another gave, and unknown and foreign look ali
   t.deepEqual(answers[1], answers[0]);
   t.deepEqual(answers[2], answers[0]);
   t.is((await find(world, id))?.status, 'active');
-  t.false((await eve.get(`/me?ended=${id}&given=${id}`)).text.includes('Order helper'));
+  const seesIt = async (): Promise<boolean> =>
+    (await eve.get(`/me?ended=${id}&given=${id}`)).text.includes('Order helper');
+  t.false(await seesIt());
+  await world.visitor.get('/me');
+  await world.visitor.submit(endPath(id));
+  t.false(await seesIt());
 });
 
 onEachStore(
@@ -481,7 +486,10 @@ onEachStore(
     const { text } = await visitor.get('/me');
     const panelOf = (name: string): string =>
       text.split('<li class="panel"').find(each => each.includes(`<h3>${name}</h3>`)) ?? '';
-    t.regex(panelOf('Order helper'), /Read orders[\s\S]*No longer[\s\S]*<s>Change orders/);
+    t.regex(
+      panelOf('Order helper'),
+      /<dd><ul><li>Read orders<\/li><\/ul><\/dd>[\s\S]*No longer[\s\S]*<s>Change orders/,
+    );
     t.regex(
       panelOf('Stopped one'),
       /data-status="suspended"[\s\S]*nothing can be done for you now[\s\S]*\/end"/,
