@@ -6,11 +6,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test from 'ava';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { createAgent } from '../../src/agents/index.ts';
 import { lookAt, PATIENCE_MS, startBrowser } from '../support/browser.ts';
 import { codeOf, PASSWORD } from '../support/people.ts';
-import { type App, addAgent, addResource, heldClock, startApp } from '../support/start-app.ts';
+import { type App, addAgent, addPerson, addResource, heldClock, startApp } from '../support/start-app.ts';
+import { enrol as enrolByForms, Visitor } from '../support/visitor.ts';
 
 let browser: Browser;
 test.before('start a browser', async () => {
@@ -231,5 +232,120 @@ test('an application asks, the person lets it act for them, and the browser goes
   await ask('read');
   await page.getByRole('button', { name: 'Do not allow' }).click();
   await page.waitForURL(/error=access_denied/);
+  t.deepEqual(problems, []);
+});
+
+/** Goes on by the tabulator until something has the focus, as somebody does who has no mouse. */
+async function tabTo(page: Page, goal: Locator): Promise<void> {
+  await goal.waitFor();
+  for (let presses = 0; presses < 100; presses += 1) {
+    if (await goal.evaluate(element => element === element.ownerDocument.activeElement)) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`the tabulator does not come to ${goal}`);
+}
+
+test('by keyboard alone a person signs in, lets an agent act for them, changes it and ends it', async t => {
+  const problems: string[] = [];
+  const look = async (name: string): Promise<void> => {
+    problems.push(...(await lookAt(page, name)));
+  };
+  const time = heldClock();
+  const app = await startApp(t, { clock: time });
+  const { person, email, seed } = await enrolByForms(app, new Visitor(app));
+  time.pass(60_000);
+  const resource = await addResource(app, { name: 'Orders' });
+  const elsewhere = await addResource(app, { name: 'Warehouse' });
+  const scopes = ['read', 'write', 'delete'];
+  const at = ({ identifier }: { readonly identifier: string }) => ({ resource: identifier, scopes });
+  const purpose = 'Answers questions about orders';
+  await addAgent(app, person, resource, {
+    name: 'Order helper',
+    purpose,
+    envelope: [at(resource), at(elsewhere)],
+  });
+  const owner = await addPerson(app, 'Bob');
+  const foreign = await addAgent(app, owner, resource, { name: 'Deploy bot', envelope: [at(resource)] });
+
+  const context = await browser.newContext({ locale: 'en-GB' });
+  t.teardown(() => context.close());
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  const type = async (label: string, text: string): Promise<void> => {
+    await tabTo(page, page.getByLabel(label, { exact: true }));
+    await page.keyboard.press('Control+a');
+    await page.keyboard.type(text);
+  };
+  const press = async (role: 'button' | 'link', name: string): Promise<void> => {
+    await tabTo(page, page.getByRole(role, { name, exact: true }));
+    await page.keyboard.press('Enter');
+  };
+  await page.goto(`${app.issuer}/me`);
+  await type('E-mail address', email);
+  await type('Password', PASSWORD);
+  await page.keyboard.press('Enter');
+  await type('Code from your authenticator app', codeOf(seed, app.now()));
+  await page.keyboard.press('Enter');
+
+  await page.getByRole('heading', { name: 'Who acts for you' }).waitFor();
+  await press('link', 'Let an agent act for you');
+  await page.getByRole('heading', { name: 'An agent that you answer for' }).waitFor();
+  await look('delegation-whom');
+  await type('Its identifier, or the link that you were sent', 'nobody');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').waitFor();
+  await look('delegation-whom-refused');
+  await press('link', 'Order helper at Orders · Warehouse');
+  await page.getByRole('heading', { name: 'Where it may act for you' }).waitFor();
+  await look('delegation-where');
+  await press('link', `Orders ${resource.identifier}`);
+  await page.getByRole('heading', { name: 'Let Order helper act for you' }).waitFor();
+  await press('button', 'Continue');
+  await page.getByText('Choose at least one thing').waitFor();
+  await look('delegation-form-refused');
+  await tabTo(page, page.getByLabel('Read orders'));
+  await page.keyboard.press('Space');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Space');
+  // Past what is of high risk, which nobody can come to.
+  await page.keyboard.press('Tab');
+  t.true(await page.getByLabel('7 days').evaluate(each => each === each.ownerDocument.activeElement));
+  await page.keyboard.press('ArrowUp');
+  await press('button', 'Continue');
+  await page.getByRole('heading', { name: 'Order helper may do this for you at Orders:' }).waitFor();
+  t.is(await page.evaluate<string>('document.activeElement.tagName'), 'BODY', 'no button has the focus');
+  await look('delegation-confirm');
+  await press('button', 'Let it act for me');
+  await page.getByText('Order helper may now act for you at Orders, until').waitFor();
+  await look('me-acting');
+  const [given] = (await app.store.listDelegations({ limit: 2 })).items;
+  t.deepEqual(given?.scopes, ['read', 'write']);
+  t.true((given?.expiresAt ?? 0) <= app.now() + 86_400_000);
+
+  await press('link', 'Change what Order helper may do for you at Orders');
+  await page.getByText('This agent acts for you here already').waitFor();
+  await tabTo(page, page.getByLabel('Change orders'));
+  await page.keyboard.press('Space');
+  await press('button', 'Continue');
+  await page.getByRole('heading', { name: 'It replaces what you gave' }).waitFor();
+  await look('delegation-confirm-replaces');
+  await press('button', 'Let it act for me');
+  await page.getByText('Order helper may now act').waitFor();
+
+  // Somebody else's, by the link that they sent.
+  await page.goto(`${app.issuer}/me/delegations/new?agent=${foreign.id}&scope=read`);
+  await page.getByText('An agent that Bob answers for.').waitFor();
+  await look('delegation-form');
+  await press('button', 'Continue');
+  await press('button', 'Let it act for me');
+  await page.getByText('Deploy bot may now act').waitFor();
+
+  // The factor is old by now. That is no reason to keep anybody from ending it.
+  time.pass(6 * 60_000);
+  await page.reload();
+  await press('button', 'End that Order helper acts for you at Orders');
+  await page.getByText('Order helper no longer acts for you at Orders').waitFor();
+  await look('me-acting-ended');
+  t.is((await app.store.findDelegation(given?.id ?? ''))?.status, 'ended');
   t.deepEqual(problems, []);
 });

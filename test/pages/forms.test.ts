@@ -12,8 +12,19 @@ const MOST_BYTES = 40_000;
 test('R080: pages are in nobody’s frame or cache, load and run nothing from elsewhere, and fit into 40 kB', async t => {
   const app = await startApp(t, { clock: heldClock() });
   const visitor = new Visitor(app);
-  await enrol(app, visitor);
-  for (const path of ['/sign-in', '/me', '/me/password', '/step-up', '/signed-out', '/enrol/nothing']) {
+  const { person } = await enrol(app, visitor);
+  const agent = await addAgent(app, person, await addResource(app));
+  const paths = [
+    '/sign-in',
+    '/me',
+    '/me/password',
+    '/me/delegations/new',
+    `/me/delegations/new?agent=${agent.id}`,
+    '/step-up',
+    '/signed-out',
+    '/enrol/nothing',
+  ];
+  for (const path of paths) {
     const { headers, text } = await visitor.get(path);
     const policy = headers.get('content-security-policy') ?? '';
     t.regex(policy, /default-src 'none'.*frame-ancestors 'none'.*base-uri 'none'/, path);
