@@ -56,6 +56,8 @@ export interface TokenExchangeDeps {
 /** No token of ours is longer. */
 const MAX_TOKEN_CHARACTERS = 8_192;
 
+const DELEGATION_ID = /^dlg_[0-9a-f]{32}$/;
+
 type Read<Value> = Value | BasisRefused<ExchangeRefusal>;
 
 /**
@@ -142,7 +144,7 @@ async function readSubject(
   if (form.get('subject_token_type') === TOKEN_TYPES.delegation) {
     const id = form.get('subject_token') ?? '';
     if (id.length > MAX_TOKEN_CHARACTERS) return refuse('subject-token-too-long');
-    const delegation = await deps.delegations.findDelegation(id);
+    const delegation = DELEGATION_ID.test(id) ? await deps.delegations.findDelegation(id) : undefined;
     return delegation ? { delegation } : refuse('subject-token-unknown');
   }
   const token = await readToken(deps, 'subject', form, origin);

@@ -23,6 +23,7 @@ onEachStore(
     const answer = await client.genericGrantRequest(config, EXCHANGE, {
       subject_token: delegation.id,
       subject_token_type: DELEGATION,
+      requested_token_type: ACCESS_TOKEN,
       resource: resource.identifier,
       scope: 'read',
     });

@@ -16,7 +16,14 @@ import {
   subjectOf,
 } from '../delegation/exchange-world.ts';
 import { newProofKey, signProof } from '../support/dpop.ts';
-import { addResource, getToken, signAssertion, type TestAgent } from '../support/start-app.ts';
+import {
+  addKeyAgent,
+  addResource,
+  getToken,
+  presenting,
+  signAssertion,
+  type TestAgent,
+} from '../support/start-app.ts';
 import { onEachStore } from '../support/stores.ts';
 
 const managed = ({ app: { store } }: ExchangeWorld) => ({
@@ -394,6 +401,38 @@ onEachStore(
       answers.add((await exchange(planner, subjectOf(subject))).text);
     t.is([...answers].filter(text => !text.includes('invalid_request')).length, 0);
     t.deepEqual((await world.reasons()).slice(-2), ['subject-token-not-live', 'subject-delegation-ended']);
+  },
+);
+
+onEachStore(
+  'R035: an agent proves itself as for any other grant, and an assertion and a proof are used up whatever came of it',
+  async (t, env) => {
+    const world = await startExchangeWorld(t, { env });
+    const { app, alice, give, introspect, resource } = world;
+    const envelope = [{ resource: resource.identifier, scopes: ['read'] }];
+    const agent = await addKeyAgent(app, alice, resource);
+    await updateAgent(managed(world), agent.id, '*', { envelope, dpop: 'required' }, app.origin());
+    const subject = subjectOf((await give({ agentId: agent.id, scopes: ['read'] })).id);
+    const grant_type = 'urn:ietf:params:oauth:grant-type:token-exchange';
+    const key = await newProofKey();
+    const send = (assertion: string, proof: string | undefined, form: Record<string, string> = {}) =>
+      app.post(
+        '/token',
+        { grant_type, ...subject, ...form, ...presenting(assertion) },
+        { headers: proof === undefined ? {} : { DPoP: proof } },
+      );
+    const fresh = () => signAssertion(app, agent);
+    const [assertion, proof] = [await fresh(), await signProof(app, key)];
+    t.is((await send(assertion, proof, { subject_token: 'x' })).json.error, 'invalid_request');
+    t.is((await send(assertion, await signProof(app, key))).json.error, 'invalid_client', 'used up');
+    t.is((await send(await fresh(), proof)).json.error, 'invalid_dpop_proof', 'used up');
+    t.is((await send(await fresh(), undefined)).json.error, 'invalid_dpop_proof', 'it has to prove a key');
+    const { json } = await send(await fresh(), await signProof(app, key));
+    t.like(await introspect(json.access_token), {
+      sub: alice.id,
+      client_id: agent.id,
+      cnf: { jkt: key.jkt },
+    });
   },
 );
 

@@ -2,6 +2,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Agent } from '../../src/agents/index.ts';
+import { delegatedScopes } from '../../src/delegation/index.ts';
 import { lineageOf } from '../../src/liveness.ts';
 import type { Resource } from '../../src/resources/index.ts';
 import { decideIssue, type IssueQuestion, type Standing } from '../../src/tokens/index.ts';
@@ -95,6 +96,13 @@ test('I2, I9: a delegated token is within everything that it rests on, and says 
         t.is(resource.scopes.find(({ name }) => name === scope)?.risk, 'low');
       }
       t.true(decision.scopes.length > 0);
+      if (question.requestedScope === undefined && !token) {
+        t.deepEqual(
+          decision.scopes,
+          delegatedScopes(standing, agent, resource),
+          'as its own capability has it',
+        );
+      }
       // Until when.
       t.true(decision.expiresAt > decision.issuedAt);
       t.true(decision.expiresAt * 1_000 <= standing.expiresAt);
