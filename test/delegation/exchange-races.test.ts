@@ -4,9 +4,18 @@ import { endDelegation, endOwnDelegation, giveDelegation } from '../../src/deleg
 import { killPerson } from '../../src/people/index.ts';
 import { killResource } from '../../src/resources/index.ts';
 import type { Change } from '../../src/store/store.ts';
+import { deploy, sharedMongo, sharedSqlite } from '../support/deployment.ts';
 import { justBefore } from '../support/just-before.ts';
-import { openCaller } from '../support/server-process.ts';
-import { type App, addAgent, addPerson, addResource, startApp, startAppIn } from '../support/start-app.ts';
+import { openCaller, patient } from '../support/server-process.ts';
+import {
+  type App,
+  addAgent,
+  addPerson,
+  addResource,
+  startApp,
+  startAppIn,
+  type TestAgent,
+} from '../support/start-app.ts';
 import { onEachStore } from '../support/stores.ts';
 import { delegationDeps, EXCHANGE, subjectOf } from './exchange-world.ts';
 
@@ -156,5 +165,44 @@ onEachStore(
     }
     const again = await app.post('/token', grant(delegation.id), { basic: planner.basic });
     t.is(again.status, 200, 'the delegation stands');
+  },
+);
+
+onEachStore(
+  'I6: of exchanges at two processes at once, and an end among them, no token lives once the end is acknowledged',
+  async (t, env) => {
+    const uri = env['COUNTERSIGN_STORE'];
+    const shared = uri === undefined ? await sharedSqlite(t) : await sharedMongo(t, { freshUri: () => uri });
+    const deployment = await deploy(t, shared);
+    const [one, two] = [patient(await deployment.start()), patient(await deployment.start())];
+    const servers = [one, two];
+    const { delegation, planner, worker, resource } = await deployment.withStore(world => cast(world as App));
+    const headers = await deployment.administer(two);
+    const ask = (server: typeof one, subject: string, { basic }: TestAgent) =>
+      server.post('/token', { grant_type: EXCHANGE, ...subjectOf(subject) }, { basic });
+    const { json } = await ask(one, delegation.id, planner);
+    const asks = () =>
+      Array.from({ length: 6 }, (_, index) => [
+        ask(index % 2 === 0 ? one : two, delegation.id, planner),
+        ask(index % 2 === 0 ? two : one, json.access_token, worker),
+      ]).flat();
+    const before = asks();
+    const ended = two.call('POST', `/api/v1/delegations/${delegation.id}/end`, { headers });
+    const after = asks();
+    t.is((await ended).status, 200);
+    const answers = await Promise.all([...before, ...after]);
+    t.deepEqual(
+      [...new Set(answers.map(({ status }) => status))].filter(each => ![200, 400].includes(each)),
+      [],
+    );
+    const tokens = answers.filter(({ status }) => status === 200).map(answer => answer.json.access_token);
+    t.log(`${tokens.length} of ${answers.length} came to a token`);
+    const basic = [resource.id, resource.secret] as const;
+    for (const token of [json.access_token, ...tokens]) {
+      for (const server of servers) {
+        t.is((await server.post('/introspect', { token }, { basic })).text, '{"active":false}');
+      }
+    }
+    t.is((await ask(one, delegation.id, planner)).status, 400);
   },
 );

@@ -48,7 +48,10 @@ export interface Deployment {
   /** Starts a process on the port of one that has ended. */
   restart(ended: ServerProcess): Promise<ServerProcess>;
   /** What an administrator's call carries: a token that this process issues now. */
-  administer(server: ServerProcess, scope?: string): Promise<{ readonly Authorization: string }>;
+  administer(
+    server: Pick<ServerProcess, 'call' | 'post'>,
+    scope?: string,
+  ): Promise<{ readonly Authorization: string }>;
   /** Runs something with the store open in this process. */
   withStore<T>(work: (world: Pick<App, 'store' | 'now' | 'origin' | 'issuer'>) => Promise<T>): Promise<T>;
 }
@@ -65,7 +68,7 @@ export async function sharedSqlite(t: Teardowns): Promise<SharedStore> {
 }
 
 /** A fresh MongoDB database that processes share. */
-export async function sharedMongo(t: Teardowns, server: MongoServer): Promise<SharedStore> {
+export async function sharedMongo(t: Teardowns, server: Pick<MongoServer, 'freshUri'>): Promise<SharedStore> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-shared-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   const uri = server.freshUri();
