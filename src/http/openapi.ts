@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type AdminCallDescription, type AdminCalls, makesSomething } from '../admin-api/index.ts';
 import { ADMIN_API_SCOPES } from '../resources/index.ts';
 import { adminApiPath } from './admin-router.ts';
-import { answerPrepared, prepare } from './prepared-document.ts';
+import { answerPrepared, type PreparedDocument, prepare } from './prepared-document.ts';
 import { type AdminRefusal, listProblems, type ProblemText } from './problem.ts';
 
 export interface OpenApiSource {
@@ -74,12 +74,18 @@ export function refusalsOf(call: AdminCallDescription): readonly AdminRefusal[] 
   ];
 }
 
-/** `/openapi.json`, below the issuer: the admin API (OpenAPI 3.1), made once from the descriptions that also serve it. */
+/**
+ * `/openapi.json`, below the issuer: the admin API (OpenAPI 3.1), made once from the descriptions that also serve it, when it is
+ * first asked for: a start has no need of it, and would take a fifth longer.
+ */
 export function openApiRoutes(source: OpenApiSource): Router {
   const { pathname } = new URL(source.issuer);
   const router = new Router({ sensitive: true, strict: true, prefix: pathname === '/' ? '' : pathname });
-  const document = prepare(openApiDocument(source), MAX_AGE_SECONDS);
-  router.get('/openapi.json', ctx => answerPrepared(ctx, document));
+  let document: PreparedDocument | undefined;
+  router.get('/openapi.json', ctx => {
+    document ??= prepare(openApiDocument(source), MAX_AGE_SECONDS);
+    answerPrepared(ctx, document);
+  });
   return router;
 }
 

@@ -28,7 +28,8 @@ interface Count {
  */
 export class FailureCounter {
   readonly #attempts: AttemptStore;
-  readonly #counts = new LRUCache<string, Count>({ max: MAX_KEPT });
+  /** Made for the first failure: it lays out room for all of them. */
+  #counts: LRUCache<string, Count> | undefined;
   readonly #unshared = new Map<string, Count>();
   readonly #background: Background;
 
@@ -48,6 +49,7 @@ export class FailureCounter {
    */
   note(caller: string, free: number, nowMs: number): number {
     const period = Math.floor(nowMs / PERIOD_MS);
+    this.#counts ??= new LRUCache({ max: MAX_KEPT });
     let count = this.#counts.get(caller);
     if (count?.period !== period) {
       count = { period, total: 0, unshared: 0 };
@@ -62,7 +64,7 @@ export class FailureCounter {
 
   /** Callers that are remembered. */
   get size(): number {
-    return this.#counts.size;
+    return this.#counts?.size ?? 0;
   }
 
   /**

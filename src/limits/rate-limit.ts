@@ -19,12 +19,14 @@ interface Bucket {
  */
 export class RateLimit {
   readonly #perSecond: number;
-  readonly #buckets: LRUCache<string, Bucket>;
+  readonly #maxCallers: number;
+  /** Made for the first caller: it lays out room for all of them. */
+  #buckets: LRUCache<string, Bucket> | undefined;
 
   /** @param perSecond 0 for no limit */
   constructor(perSecond: number, maxCallers = 20_000) {
     this.#perSecond = perSecond;
-    this.#buckets = new LRUCache({ max: maxCallers });
+    this.#maxCallers = maxCallers;
   }
 
   /**
@@ -37,6 +39,7 @@ export class RateLimit {
     const perSecond = this.#perSecond;
     if (perSecond === 0) return 0;
     const most = perSecond * BURST_SECONDS;
+    this.#buckets ??= new LRUCache({ max: this.#maxCallers });
     const bucket = this.#buckets.get(caller);
     if (!bucket) {
       this.#buckets.set(caller, { left: most - 1, at: nowMs });
@@ -52,6 +55,6 @@ export class RateLimit {
   }
 
   get size(): number {
-    return this.#buckets.size;
+    return this.#buckets?.size ?? 0;
   }
 }
