@@ -134,7 +134,7 @@ run('a token of one process is live at the other, and dead there once revoked at
 
 run('I7: a kill at one process is known to the next answer of either, through the proxy', async t => {
   const { deployment, servers, caller } = shared;
-  const world = await populate(deployment, 10);
+  const world = await populate(deployment, 4);
   const basic = [world.resource.id, world.resource.secret] as const;
   const asked = patient(caller);
   for (const [round, agent] of world.agents.entries()) {
@@ -162,7 +162,7 @@ run('I1: an assertion and a DPoP proof are good for one use, whichever process s
     const owner = await addPerson(app);
     const resource = await addResource(app);
     // One for each round: nobody may fail as often as one agent would.
-    const agents = await Promise.all(Array.from({ length: 10 }, () => addKeyAgent(app, owner, resource)));
+    const agents = await Promise.all(Array.from({ length: 4 }, () => addKeyAgent(app, owner, resource)));
     const bound = await addAgent(app, owner, resource);
     return {
       world: { resource, agents: [bound] },
@@ -214,7 +214,7 @@ run('of changes to one version at two processes exactly one is made', async t =>
   const world = await populate(deployment, 1);
   const path = `/api/v1/agents/${world.agents[0]?.id}`;
   const headers = await deployment.administer(servers[0], 'agents read');
-  for (let round = 0; round < 10; round += 1) {
+  for (let round = 0; round < 4; round += 1) {
     const etag = (await patient(caller).call('GET', path, { headers })).headers.get('etag') ?? '';
     const answers = await Promise.all(
       Array.from({ length: 8 }, (_, index) =>
@@ -303,15 +303,15 @@ run('a rolling restart under load fails no request that may be sent twice, and l
 
   let current = [...servers];
   for (let round = 0; round < 3; round += 1) {
-    await progress(100);
+    await progress(40);
     const [oldest, ...others] = current as [(typeof current)[0], ...typeof current];
     stopping = oldest.port;
     t.is(await oldest.end('SIGTERM'), 0, 'it ended in its own time');
     stopping = undefined;
-    await progress(100);
+    await progress(40);
     current = [...others, await deployment.restart(oldest)];
   }
-  await progress(100);
+  await progress(40);
   isStopping = true;
   await callers;
 

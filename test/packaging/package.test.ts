@@ -191,13 +191,17 @@ function versionOf(program: string): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** The command as npm linked it, with nothing of this process's environment that could help it. */
+/** The command as npm linked it, with nothing of this process's environment that could help it; what is compiled is kept for the next. */
 function commandLine(cwd: string, nodeDirectory: string) {
   return {
     program: join(folder, 'node_modules/.bin/countersign'),
     options: {
       cwd,
-      env: { PATH: `${nodeDirectory}${delimiter}/usr/bin${delimiter}/bin`, COUNTERSIGN_PORT: '0' },
+      env: {
+        PATH: `${nodeDirectory}${delimiter}/usr/bin${delimiter}/bin`,
+        COUNTERSIGN_PORT: '0',
+        NODE_COMPILE_CACHE: join(folder, 'compiled'),
+      },
     },
   };
 }
