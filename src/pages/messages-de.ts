@@ -83,6 +83,7 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'me.acting': 'Wer für Sie handelt',
   'me.acting-none':
     'Niemand. Lassen Sie einen Agenten für sich handeln, steht er hier, und Sie können es jederzeit beenden.',
+  'me.acting-where': 'Wo',
   'me.acting-may': 'Darf für Sie',
   'me.acting-lost': 'Nicht mehr',
   'me.acting-until': 'Bis',

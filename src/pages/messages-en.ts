@@ -76,6 +76,7 @@ export const EN = {
   'me.acting': 'Who acts for you',
   'me.acting-none':
     'Nobody. An agent that you let act for you is listed here, and you can end it at any time.',
+  'me.acting-where': 'Where',
   'me.acting-may': 'May, for you',
   'me.acting-lost': 'No longer',
   'me.acting-until': 'Until',

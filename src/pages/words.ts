@@ -22,6 +22,8 @@ export function wordsIn(language: Language): Words {
   const date = new Intl.DateTimeFormat(language, {
     dateStyle: 'medium',
     timeStyle: 'short',
+    // Nobody reads UTC by a clock of twelve hours.
+    hourCycle: 'h23',
     timeZone: 'UTC',
   });
   return {
