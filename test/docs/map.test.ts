@@ -26,7 +26,10 @@ test('every file and folder that a page names is there, and every link leads som
     for (const [, path = ''] of paths) {
       if (!existsSync(join(ROOT, path))) dead.push(`${page}: ${path}`);
     }
-    const links = [...text.matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
+    const links = [
+      ...text.matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g),
+      ...text.matchAll(/\s(?:src|srcset|href)="(?!https?:|mailto:)([^"#\s]*)(?:#([^"\s]+))?"/g),
+    ];
     for (const [, link = '', anchor] of links) {
       const target = link === '' ? page : join(dirname(page), link);
       if (!existsSync(join(ROOT, target))) dead.push(`${page}: ${link}`);
@@ -36,6 +39,14 @@ test('every file and folder that a page names is there, and every link leads som
     }
   }
   t.deepEqual(dead, []);
+});
+
+test('every picture is shown by a page, in words too', async t => {
+  const text = (await Promise.all(PAGES.map(read))).join('\n');
+  for (const picture of globSync('docs/pictures/*', { cwd: ROOT }))
+    t.true(text.includes(`"${picture}"`), picture);
+  for (const [image, alt = ''] of text.matchAll(/<img(?:\s+(?:alt="([^"]*)"|[a-z]+="[^"]*"))+>/g))
+    t.true(alt.length > 40, image);
 });
 
 test('the index of the documentation leads to every page of it', async t => {

@@ -23,6 +23,7 @@ const PERMITTED = [
   /^dist\/src\/(?:[a-z0-9-]+\/)*[a-z0-9-]+\.(?:js|d\.ts)$/,
   /^deploy\/(?:docker|grafana|kubernetes|prometheus|systemd)\/[a-z.-]+\.(?:js|json|yaml|env|service)$/,
   /^docs\/(?:README|(?:[a-z0-9-]+\/)*[a-z0-9-]+)\.(?:md|schema\.json)$/,
+  /^docs\/pictures\/[a-z-]+\.png$/,
   /^views\/(?:[a-z0-9-]+\/)*[a-z0-9-]+\.(?:eta|css|js|svg)$/,
 ];
 /** What a build can leave behind and nobody should get: the demo needs packages that are not installed with this one. */
