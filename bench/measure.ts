@@ -4,7 +4,7 @@ import { adminToken, post } from './admin-api.ts';
 import { newClientKey } from './client-key.ts';
 import { drive } from './load-generator.ts';
 import type { Admin, ServerProcess, ServerProcessOptions } from './servers.ts';
-import { issueTokens, type Scene, shuffle, type Work } from './works.ts';
+import { issueTokens, type MakeRequests, type Scene, shuffle, type Work } from './works.ts';
 
 /** What one server did in one round. */
 export interface Round {
@@ -30,6 +30,9 @@ const KILL_PAUSE_MS = 50;
 export type Starts<Name extends string> = Readonly<
   Record<Name, (options: ServerProcessOptions) => Promise<ServerProcess>>
 >;
+
+/** What a server is made to do, where that is not what the work says. */
+export type Instead<Name extends string> = Readonly<Partial<Record<Name, MakeRequests>>>;
 
 export interface Rounds<Name extends string> {
   readonly connections: number;
@@ -81,6 +84,7 @@ export async function measure<Name extends string>(
   work: Work,
   starts: Starts<Name>,
   options: MeasureOptions,
+  instead?: Instead<Name>,
 ): Promise<Measurement<Name>> {
   const clientKey = newClientKey();
   const names = Object.keys(starts) as Name[];
@@ -98,7 +102,8 @@ export async function measure<Name extends string>(
         profileDirectory: options.profileDirectory && join(options.profileDirectory, work.name),
       });
       servers.push(server);
-      scenes.push({ name, server, clientKey, connections: 64, liveTokens: [], asked: 0 });
+      const requests = instead?.[name] ?? work.requests;
+      scenes.push({ name, requests, server, clientKey, connections: 64, liveTokens: [], asked: 0 });
     }
     for (const scene of scenes) await tryOnce(work, scene);
     const ready: NamedScene<Name>[] = [];
@@ -121,6 +126,7 @@ export async function measure<Name extends string>(
 
 interface NamedScene<Name extends string> extends Scene {
   readonly name: Name;
+  readonly requests: MakeRequests;
 }
 
 /** One request, so that what a server does not know is told from what goes wrong. */
@@ -128,7 +134,7 @@ async function tryOnce(work: Work, scene: NamedScene<string>): Promise<void> {
   const { name, server } = scene;
   try {
     const liveTokens = work.liveTokens === undefined ? [] : await issueTokens(server.target, 1, 1);
-    await drive(await work.requests({ ...scene, liveTokens, connections: 1 }, 1), 1);
+    await drive(await scene.requests({ ...scene, liveTokens, connections: 1 }, 1), 1);
     if (work.kills && server.target.admin) await kill(server, await tokenFor(server));
   } catch (error) {
     // One that has ended has failed.
@@ -164,9 +170,9 @@ async function measureAt<Name extends string>(
   return { connections, of: rounds };
 }
 
-async function runRound(work: Work, scene: Scene, count: number): Promise<Round> {
+async function runRound(work: Work, scene: NamedScene<string>, count: number): Promise<Round> {
   const { server } = scene;
-  const requests = await work.requests(scene, count);
+  const requests = await scene.requests(scene, count);
   const token = work.kills && server.target.admin ? await tokenFor(server) : undefined;
   const before = await server.use();
   const killing = work.kills && token !== undefined ? startKilling(server, work.kills, token) : undefined;

@@ -2,6 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { adminToken, creatingAgents } from './admin-api.ts';
 import { type ClientKey, signAssertions } from './client-key.ts';
+import { delegationOf } from './delegation.ts';
 import { drive, type Requests } from './load-generator.ts';
 import {
   type BasicCredentials,
@@ -36,8 +37,12 @@ export interface Work {
   /** Whether only Countersign can do it, so that it is measured in a comparison of checkouts alone. */
   readonly isOurs?: boolean;
   /** Makes the requests of one round, and whatever must exist for them; none of that is measured. */
-  requests(scene: Scene, count: number): Promise<Requests>;
+  readonly requests: MakeRequests;
+  /** Where bare oidc-provider cannot do it: what a second Countersign is made to do in its place. */
+  readonly baseRequests?: MakeRequests;
 }
+
+export type MakeRequests = (scene: Scene, count: number) => Promise<Requests>;
 
 /** One server in one work. */
 export interface Scene {
@@ -151,6 +156,25 @@ export const WORKS: readonly Work[] = [
         isExpected: () => true,
       };
     },
+  },
+  {
+    name: 'W6',
+    title: 'token exchange of a delegation, by client_secret_basic; the base is our own client credentials',
+    requestsPerRound: 20_000,
+    async requests({ server: { target } }, count) {
+      const form = new URLSearchParams({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: await delegationOf(target),
+        subject_token_type: 'urn:countersign:token-type:delegation',
+        resource: OPAQUE_RESOURCE,
+        scope: SCOPE,
+      });
+      return {
+        ...issuing(target, OPAQUE_RESOURCE, count),
+        bodies: new Array<string>(count).fill(form.toString()),
+      };
+    },
+    baseRequests: async ({ server }, count) => issuing(server.target, OPAQUE_RESOURCE, count),
   },
   {
     name: 'W8-discovery',

@@ -16,6 +16,7 @@ test('a comparison of checkouts takes eight rounds of every work that is not lon
     'W3',
     'W4',
     'W5',
+    'W6',
     'W8-discovery',
     'W8-jwks',
     'create-agent',
@@ -40,6 +41,14 @@ test('the comparison with oidc-provider stays as it was: four rounds, no work th
   t.deepEqual(given?.tasks[0]?.connections, [64, 16, 1]);
   t.false(namesOf().includes('create-agent'));
   t.true(namesOf().includes('W3@1e6'));
+});
+
+test('token exchange is measured beside our own client credentials, and no bar holds it', t => {
+  for (const argv of [[], ['--quick'], ['--only', 'W6']]) {
+    const exchange = readArguments(argv)?.tasks.find(({ work }) => work.name === 'W6')?.work;
+    t.truthy(exchange?.baseRequests, argv.join(' '));
+    t.is(exchange?.bar, undefined);
+  }
 });
 
 test('a comparison of checkouts measures nothing that concerns oidc-provider alone', t => {
