@@ -1,16 +1,11 @@
 /** Two processes behind a plain round-robin proxy are one server: no answer depends on which of them gives it. */
 
-import { generateKeyPairSync } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { demoWorld, ORDERS_ID, REPORTER_ID, SHOPKEEPER_ID, seedDemoWorld } from '../../seed/demo-world.ts';
-import { type Exchange, watchedFetch } from '../../src/cli/demo/exchange.ts';
 import { Narrator } from '../../src/cli/demo/narrator.ts';
-import { openOrdersServer } from '../../src/cli/demo/orders-server.ts';
+import { furnishStage } from '../../src/cli/demo/stage.ts';
 import { tellStory } from '../../src/cli/demo/story.ts';
-import { certainMoment } from '../../src/clock.ts';
-import { newOrigin } from '../../src/origin.ts';
-import type { Running } from '../../src/process/start.ts';
+import { NOBODY } from '../../src/cli/demo/turns.ts';
 import { type Cluster, requestToken, servedBy, startCluster } from '../support/cluster.ts';
 import { populate, sharedMongo } from '../support/deployment.ts';
 import { newProofKey, signProof } from '../support/dpop.ts';
@@ -53,62 +48,18 @@ run('the whole story of the demo holds behind a round-robin proxy', async t => {
   const { deployment, servers, proxy } = shared;
   const { issuer, admin } = deployment;
   await using ended = new AsyncDisposableStack();
-  const orders = await openOrdersServer();
-  ended.defer(() => orders.stop());
   const store = await deployment.shared.open();
   ended.defer(() => store.close());
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const secrets = await seedDemoWorld(
-    { agents: store, people: store, resources: store, freshness: store },
-    demoWorld({ ordersUrl: orders.url.href, shopkeeperKey: publicKey.export({ format: 'jwk' }) }),
-    { ...newOrigin(certainMoment(Date.now())), authority: { none: 'host-command' } },
-  );
-  const secretOf = (id: string) => ({ id, secret: secrets.get(id) ?? '' });
-  let introspections: Exchange[] = [];
-  const watched = watchedFetch(exchange => introspections.push(exchange));
-  await orders.serve({ issuer, ...secretOf(ORDERS_ID), fetch: watched });
-
+  const server = { issuer, store };
+  const { clear, ...furnished } = await furnishStage(server, { id: admin.clientId, secret: admin.secret });
+  ended.defer(clear);
   const told: string[] = [];
   const narrator = new Narrator({
     print: line => told.push(line),
     useColour: false,
     stepTimeoutMs: 15 * 60_000,
   });
-  await t.notThrowsAsync(
-    tellStory(
-      {
-        directory: '',
-        logFile: '',
-        // biome-ignore lint/suspicious/noExplicitAny: the story does not log
-        log: undefined as any,
-        server: {
-          issuer,
-          port: 0,
-          metricsPort: undefined,
-          store,
-          renewTls: undefined,
-          stop: () => Promise.resolve(),
-        } satisfies Running,
-        orders,
-        shopkeeper: {
-          clientId: SHOPKEEPER_ID,
-          privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-          issuer,
-        },
-        admin: { id: admin.clientId, secret: admin.secret },
-        ordersCredential: secretOf(ORDERS_ID),
-        reporter: secretOf(REPORTER_ID),
-        takeIntrospections: () => {
-          const taken = introspections.filter(exchange => exchange.url.pathname === '/introspect');
-          introspections = [];
-          return taken;
-        },
-        strike: () => Promise.resolve(),
-      },
-      narrator,
-    ),
-    told.join('\n'),
-  );
+  await t.notThrowsAsync(tellStory({ server, ...furnished }, narrator, NOBODY), told.join('\n'));
   for (const { port } of servers) t.true((proxy.answered.get(port) ?? 0) >= 3, 'both processes took part');
 });
 

@@ -1,39 +1,134 @@
-/** The demo with an MCP server that does not do its part. Run with the name of a sabotage. */
+/** The demo with a part that does something else than it says. Run with the names of sabotages: each plays the demo once. */
 import { runDemo } from '../../src/cli/demo/run-demo.ts';
-
-export type Sabotage = 'trusting' | 'generous' | 'caching';
+import type { Via } from '../../src/cli/demo/stage.ts';
 
 type Answer = Record<string, unknown>;
+type Fetch = typeof fetch;
 
-const answered = new Map<string, Answer>();
+/** What a part hears instead of what it was answered. Made anew for each play. */
+type Sabotage = () => Partial<Via>;
 
-/** Each is given the answer to an introspection and returns the one that the MCP server hears instead. */
-const SABOTAGES: Readonly<Record<Sabotage, (answer: Answer, token: string) => Answer>> = {
-  trusting: answer => {
-    const [known = answer] = answered.values();
-    return { ...known, active: true };
-  },
+/** The MCP server hears something else of a token than it was told. @param change is also given what was heard of it before */
+function mishearing(
+  change: (answer: Answer, before: Answer | undefined, all: readonly Answer[]) => Answer,
+): Sabotage {
+  return () => {
+    const heardOf = new Map<string, Answer>();
+    return {
+      mcpServer: async (input, init) => {
+        const response = await fetch(input, init);
+        if (!(init?.body instanceof URLSearchParams)) return response;
+        const token = init.body.get('token') ?? '';
+        const heard = change((await response.json()) as Answer, heardOf.get(token), [...heardOf.values()]);
+        if (!heardOf.has(token)) heardOf.set(token, heard);
+        return Response.json(heard);
+      },
+    };
+  };
+}
+
+/** A part gets its answer to one kind of request from elsewhere. */
+function answering(
+  part: keyof Via,
+  isMeant: (path: string, init: RequestInit | undefined) => boolean,
+  answer: (send: () => Promise<Response>, url: URL) => Promise<Response>,
+): Sabotage {
+  return () => ({
+    [part]: ((input, init) => {
+      const url = new URL(input instanceof Request ? input.url : input);
+      const send = () => fetch(input, init);
+      return isMeant(url.pathname, init) ? answer(send, url) : send();
+    }) satisfies Fetch,
+  });
+}
+
+const isExchange = (path: string, init: RequestInit | undefined): boolean =>
+  path === '/token' && String(init?.body).includes('token-exchange');
+const isPost = (init: RequestInit | undefined): boolean => init?.method === 'POST';
+const isDelegated = (answer: Answer | undefined): boolean => answer?.['delegation_id'] !== undefined;
+const leadTo = (location: string): Response => new Response(null, { status: 303, headers: { location } });
+
+const SABOTAGES = {
+  trusting: mishearing((answer, _before, [known = answer]) => ({ ...known, active: true })),
   // Not at once: the story looks at the first answer closely.
-  generous: (answer, token) =>
-    answered.has(token) ? { ...answer, scope: 'orders:read orders:write orders:refund' } : answer,
-  caching: (answer, token) => answered.get(token) ?? answer,
-};
+  generous: mishearing((answer, before) =>
+    before ? { ...answer, scope: 'orders:read orders:write orders:refund' } : answer,
+  ),
+  caching: mishearing((answer, before) => before ?? answer),
 
-const change = SABOTAGES[process.argv[2] as Sabotage];
+  unrestored: answering(
+    'administrator',
+    path => path.endsWith('/restore'),
+    async () => Response.json({ status: 'active' }),
+  ),
+  pretending: () => {
+    let isSignedIn = false;
+    return {
+      browser: async (input, init) => {
+        const { pathname } = new URL(input instanceof Request ? input.url : input);
+        if (pathname === '/sign-in/factor' && isPost(init)) {
+          isSignedIn = true;
+          return leadTo('/me');
+        }
+        if (isSignedIn) return new Response('<p>Signed in as Alice Owner.</p>');
+        return fetch(input, init);
+      },
+    };
+  },
+  ungiving: answering(
+    'browser',
+    (path, init) => path === '/me/delegations' && isPost(init),
+    async () => leadTo(`/me?given=dlg_${'0'.repeat(32)}`),
+  ),
+  widening: answering('agent', isExchange, async send => {
+    const answer = (await (await send()).json()) as Answer;
+    return Response.json({ ...answer, scope: 'orders:read orders:write' });
+  }),
+  actless: mishearing(({ act, ...answer }) => answer),
+  misnaming: mishearing(answer =>
+    isDelegated(answer) ? { ...answer, sub: `usr_${'b'.repeat(32)}` } : answer,
+  ),
+  yielding: () => {
+    let granted: Answer | undefined;
+    return answering('agent', isExchange, async send => {
+      const response = await send();
+      if (response.ok) granted = (await response.clone().json()) as Answer;
+      return response.ok ? response : Response.json(granted);
+    })();
+  },
+  lingering: mishearing((answer, before) => (before && isDelegated(before) ? before : answer)),
+  unending: answering(
+    'browser',
+    path => path.endsWith('/end'),
+    async () => leadTo('/me'),
+  ),
+  severing: () => {
+    let isOver = false;
+    return mishearing((answer, before) => {
+      if (isDelegated(before) && answer['active'] === false) isOver = true;
+      return isOver ? { active: false } : answer;
+    })();
+  },
+  hoarding: answering('agent', isExchange, async send => {
+    const response = await send();
+    if (response.ok) await send();
+    return response;
+  }),
+} as const satisfies Readonly<Record<string, Sabotage>>;
 
-process.exit(
-  await runDemo({
+export type SabotageName = keyof typeof SABOTAGES;
+
+let exitCode = 0;
+for (const name of process.argv.slice(2) as SabotageName[]) {
+  console.log(`== ${name}`);
+  const code = await runDemo({
     once: true,
     useColour: false,
     print: line => console.log(line),
     signal: new AbortController().signal,
-    mcpServerFetch: async (input, init) => {
-      const response = await fetch(input, init);
-      if (!(init?.body instanceof URLSearchParams)) return response;
-      const token = init.body.get('token') ?? '';
-      const heard = change((await response.json()) as Answer, token);
-      if (!answered.has(token)) answered.set(token, heard);
-      return Response.json(heard);
-    },
-  }),
-);
+    via: SABOTAGES[name](),
+  });
+  console.log(`== ${name} ended with ${code}`);
+  exitCode = Math.max(exitCode, code);
+}
+process.exit(exitCode);

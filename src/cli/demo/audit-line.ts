@@ -1,9 +1,11 @@
 import type { Colors } from 'picocolors/types.js';
-import { REPORTER_ID, SHOPKEEPER_ID } from '../../../seed/demo-world.ts';
+import { OWNER_ID, REPORTER_ID, SHOPKEEPER_ID } from '../../../seed/demo-world.ts';
 import type { AuditEvent, AuditRow } from '../../audit/index.ts';
-import type { Stage } from './stage.ts';
+import { abbreviatedIds } from './narrator.ts';
+import type { Scenery } from './stage.ts';
 
-const TYPE_COLUMNS = 29;
+/** The longest type needs more, and what it is about less. */
+const TYPE_COLUMNS = 22;
 
 /** The event of a row of our own trail. */
 export function readEvent(row: AuditRow): AuditEvent {
@@ -11,15 +13,21 @@ export function readEvent(row: AuditRow): AuditEvent {
 }
 
 /** One row in one short line: when, done (✔) or refused (✘), what, by whom, about what. `countersign audit tail` shows all of it. */
-export function describeRow(row: AuditRow, stage: Stage, { dim, green, red }: Colors): string {
-  const { at, type, outcome, reason, client, target, scope } = readEvent(row);
+export function describeRow(row: AuditRow, stage: Scenery, { dim, green, red }: Colors): string {
+  const { at, type, outcome, reason, client, actor, subject, target, scope } = readEvent(row);
   const names = new Map<string, string>([
     [SHOPKEEPER_ID, 'Shopkeeper'],
     [REPORTER_ID, 'Reporter'],
-    [stage.admin.id, 'administrator'],
+    [OWNER_ID, 'Alice'],
+    [stage.administrator.admin.id, 'administrator'],
   ]);
-  const nameOf = (id: string | undefined) => (id === undefined ? undefined : (names.get(id) ?? id));
-  const about = [nameOf(client), nameOf(target), reason ?? scope].filter(part => part !== undefined);
+  const nameOf = (id: string | undefined) =>
+    id === undefined ? undefined : (names.get(id) ?? abbreviatedIds(id));
+  const by = client ?? actor?.[0];
+  const forWhom = subject === undefined || subject === by ? undefined : `for ${nameOf(subject)}`;
+  const about = [nameOf(by), forWhom, target === by ? undefined : nameOf(target), reason ?? scope].filter(
+    part => part !== undefined,
+  );
   return [
     dim(new Date(at).toISOString().slice(11, 23)),
     outcome === 'done' ? green('✔') : red('✘'),

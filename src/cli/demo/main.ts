@@ -1,4 +1,4 @@
-/** `npm run demo`: Countersign, a real MCP server protected by it, and a real agent, from the first token to the kill. */
+/** `npm run demo`: Countersign, a real MCP server protected by it, and a real agent, from the first token to the kill, and for a person until she ends it. */
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { runDemo } from './run-demo.ts';
@@ -23,6 +23,7 @@ const exitCode = await runDemo({
   useColour: pc.isColorSupported && process.stdout.isTTY === true,
   print: line => console.log(line),
   signal: stop.signal,
+  input: process.stdin,
 });
 // Connections that clients keep open would hold the process for seconds.
 process.exit(exitCode);

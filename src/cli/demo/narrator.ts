@@ -46,6 +46,30 @@ export class Narrator {
     for (const line of text.split('\n')) this.#options.print(line);
   }
 
+  /** A part of the story. */
+  chapter(title: string): void {
+    this.print(`\n${this.colours.bold(title)}`);
+  }
+
+  /** Says what somebody may do now, before the step that tells what came of it. */
+  invite(title: string, facts: readonly (readonly [label: string, value: string])[]): void {
+    const told: string[] = [];
+    const { fact } = this.#telling(told);
+    for (const [label, value] of facts) fact(label, value);
+    this.print(
+      ['', `${INDENT.slice(0, 3)}${this.colours.yellow('…')} ${this.colours.bold(title)}`, ...told].join(
+        '\n',
+      ),
+    );
+  }
+
+  /** One more fact, at once. */
+  tell(label: string, value: string): void {
+    const told: string[] = [];
+    this.#telling(told).fact(label, value);
+    this.print(told.join('\n'));
+  }
+
   /**
    * Runs one step and prints what it told, with ✔ when all its claims held.
    *
@@ -95,8 +119,9 @@ export function abbreviated(value: string): string {
   return `${value.slice(0, 10)}…${value.slice(-4)}`;
 }
 
-function abbreviatedIds(path: string): string {
-  return path.replace(/\b([a-z]{3}_)[0-9a-f]{28}([0-9a-f]{4})\b/g, '$1…$2');
+/** Text in which identifiers are as short as they can be told apart by eye. */
+export function abbreviatedIds(text: string): string {
+  return text.replace(/\b([a-z]{3}_)[0-9a-f]{28}([0-9a-f]{4})\b/g, '$1…$2');
 }
 
 /** Breaks text at spaces. A word that is too long stays whole, so that it can be copied. */

@@ -38,11 +38,17 @@ export interface OrdersServerOptions {
   readonly secret: string;
   /** How it reaches the issuer. */
   readonly fetch: typeof globalThis.fetch;
+  /** Takes a line for each call of a tool: for whom it was called, and by whom. */
+  print(line: string): void;
 }
 
 /** What is needed of an answer about a token (RFC 7662 section 2.2). */
 interface Introspection {
   readonly active: boolean;
+  /** For whom: a person, or the agent itself. */
+  readonly sub: string;
+  /** Who acts for them, the newest outermost (RFC 8693 section 4.1). */
+  readonly act?: { readonly sub: string };
   readonly client_id: string;
   readonly scope: string;
   readonly exp: number;
@@ -59,7 +65,7 @@ export async function openOrdersServer(): Promise<OrdersServer> {
     url,
     serve: async options => {
       await protect(app, url, options);
-      const handle = toNodeHandler(createMcpHandler(ordersTools));
+      const handle = toNodeHandler(createMcpHandler(() => ordersTools(options)));
       app.use('/mcp', (request, response) => handle(request, response, request.body));
     },
     stop: async () => {
@@ -78,22 +84,29 @@ async function protect(app: Express, url: URL, options: OrdersServerOptions): Pr
   async function verifyAccessToken(token: string): Promise<AuthInfo> {
     const body = new URLSearchParams({ token, client_id: id, client_secret: secret });
     const response = await fetch(`${issuer}/introspect`, { method: 'POST', body });
-    const { active, client_id: clientId, scope, exp, aud } = (await response.json()) as Introspection;
-    if (!active) throw new OAuthError(OAuthErrorCode.InvalidToken, 'The token is not active');
-    return { token, clientId, scopes: scope.split(' '), expiresAt: exp, resource: new URL(aud) };
+    const answer = (await response.json()) as Introspection;
+    if (!answer.active) throw new OAuthError(OAuthErrorCode.InvalidToken, 'The token is not active');
+    const { client_id: clientId, scope, exp, aud, sub, act } = answer;
+    const extra = { sub, act };
+    return { token, clientId, scopes: scope.split(' '), expiresAt: exp, resource: new URL(aud), extra };
   }
   const resourceMetadataUrl = getOAuthProtectedResourceMetadataUrl(url);
   app.use(mcpAuthMetadataRouter({ oauthMetadata, resourceServerUrl: url }));
   app.use(requireBearerAuth({ verifier: { verifyAccessToken }, expectedResource: url, resourceMetadataUrl }));
 }
 
-function ordersTools(): McpServer {
+function ordersTools({ print }: Pick<OrdersServerOptions, 'print'>): McpServer {
   const server = new McpServer({ name: 'orders', version: '1.0.0' });
+  const called = (tool: string, authInfo: AuthInfo | undefined) =>
+    print(`${tool}, ${describeCaller(authInfo)}`);
   const inputSchema = z.object({ number: z.string() });
   server.registerTool(
     'find_order',
     { description: 'Finds an order', inputSchema, scopeChallenge: requireScopes('orders:read') },
-    ({ number }) => ({ content: [{ type: 'text', text: `Order ${number}: two teapots, on their way` }] }),
+    ({ number }, { http }) => {
+      called('find_order', http?.authInfo);
+      return { content: [{ type: 'text', text: `Order ${number}: two teapots, on their way` }] };
+    },
   );
   server.registerTool(
     'refund_order',
@@ -102,7 +115,16 @@ function ordersTools(): McpServer {
       inputSchema,
       scopeChallenge: requireScopes('orders:read', 'orders:refund'),
     },
-    ({ number }) => ({ content: [{ type: 'text', text: `Order ${number}: refunded` }] }),
+    ({ number }, { http }) => {
+      called('refund_order', http?.authInfo);
+      return { content: [{ type: 'text', text: `Order ${number}: refunded` }] };
+    },
   );
   return server;
+}
+
+/** Whose work it is, and who does it. */
+function describeCaller(authInfo: AuthInfo | undefined): string {
+  const { sub, act } = (authInfo?.extra ?? {}) as Partial<Introspection>;
+  return act ? `for ${sub}, by ${act.sub}` : `for ${sub}`;
 }

@@ -19,7 +19,8 @@ export class ShopAgent {
   readonly #transport: StreamableHTTPClientTransport;
   #exchanges: Exchange[] = [];
 
-  constructor(mcpServer: URL, identity: AgentIdentity) {
+  /** @param via how its requests go out */
+  constructor(mcpServer: URL, identity: AgentIdentity, via: typeof fetch = fetch) {
     this.#provider = new PrivateKeyJwtProvider({
       clientId: identity.clientId,
       privateKey: identity.privateKey,
@@ -29,7 +30,7 @@ export class ShopAgent {
     });
     this.#transport = new StreamableHTTPClientTransport(mcpServer, {
       authProvider: this.#provider,
-      fetch: watchedFetch(exchange => this.#exchanges.push(exchange)),
+      fetch: watchedFetch(exchange => this.#exchanges.push(exchange), via),
     });
   }
 

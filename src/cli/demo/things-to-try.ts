@@ -14,7 +14,7 @@ export async function printThingsToTry(stage: Stage, narrator: Narrator): Promis
   const { bold, dim } = narrator.colours;
   const reporter = await writeCurlConfig(stage, 'reporter', stage.reporter);
   const mcpServer = await writeCurlConfig(stage, 'orders', stage.ordersCredential);
-  const admin = await writeCurlConfig(stage, 'admin', stage.admin);
+  const admin = await writeCurlConfig(stage, 'admin', stage.administrator.admin);
   const token = `sed 's/.*"access_token":"\\([^"]*\\).*/\\1/'`;
 
   narrator.print(`
