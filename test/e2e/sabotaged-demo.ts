@@ -31,13 +31,13 @@ function mishearing(
 function answering(
   part: keyof Via,
   isMeant: (path: string, init: RequestInit | undefined) => boolean,
-  answer: (send: () => Promise<Response>, url: URL) => Promise<Response>,
+  answer: (send: () => Promise<Response>, init: RequestInit | undefined) => Promise<Response>,
 ): Sabotage {
   return () => ({
     [part]: ((input, init) => {
       const url = new URL(input instanceof Request ? input.url : input);
       const send = () => fetch(input, init);
-      return isMeant(url.pathname, init) ? answer(send, url) : send();
+      return isMeant(url.pathname, init) ? answer(send, init) : send();
     }) satisfies Fetch,
   });
 }
@@ -106,13 +106,14 @@ const SABOTAGES = {
     let isOver = false;
     return mishearing((answer, before) => {
       if (isDelegated(before) && answer['active'] === false) isOver = true;
-      return isOver ? { active: false } : answer;
+      return isOver && before ? { active: false } : answer;
     })();
   },
-  hoarding: answering('agent', isExchange, async send => {
-    const response = await send();
-    if (response.ok) await send();
-    return response;
+  // The answer is right to the letter, and the server was never asked.
+  feigning: answering('agent', isExchange, async (send, init) => {
+    const scope = new URLSearchParams(String(init?.body)).get('scope');
+    if (scope === null) return send();
+    return Response.json({ error: 'invalid_scope', error_description: `no ${scope}` }, { status: 400 });
   }),
 } as const satisfies Readonly<Record<string, Sabotage>>;
 

@@ -24,7 +24,8 @@ export function describeRow(row: AuditRow, stage: Scenery, { dim, green, red }: 
   const nameOf = (id: string | undefined) =>
     id === undefined ? undefined : (names.get(id) ?? abbreviatedIds(id));
   const by = client ?? actor?.[0];
-  const forWhom = subject === undefined || subject === by ? undefined : `for ${nameOf(subject)}`;
+  const isForOther = subject !== undefined && subject !== by && reason === undefined;
+  const forWhom = isForOther ? `for ${nameOf(subject)}` : undefined;
   const about = [nameOf(by), forWhom, target === by ? undefined : nameOf(target), reason ?? scope].filter(
     part => part !== undefined,
   );

@@ -34,19 +34,21 @@ export async function tellOfActingForAlice(part: SecondPart): Promise<void> {
   const delegated = new DelegatedAgent(orders.url, shopkeeper, via.agent);
   const scene: Scene = { ...part, startedAt: Date.now(), agent, delegated };
   try {
-    await tellOfRestore(scene);
+    const ownGoodUntil = await tellOfRestore(scene);
     await tellOfSignIn(scene);
     const delegation = await tellOfGiving(scene);
     const token = await tellOfExchange(scene, delegation);
     await tellOfCall(scene, delegation, token);
     await tellOfRefusal(scene, delegation);
-    await tellOfTheEnd(scene, delegation, token);
+    await tellOfTheEnd(scene, { delegation, token, ownGoodUntil });
   } finally {
     await agent.close();
   }
 }
 
-async function tellOfRestore({ stage, narrator, agent, deadToken }: Scene): Promise<void> {
+/** @returns until when its new token is good, in milliseconds since the epoch */
+async function tellOfRestore({ stage, narrator, agent, deadToken }: Scene): Promise<number> {
+  let goodUntil = 0;
   await narrator.step('An administrator restores the agent; its old token stays dead', async tell => {
     const restored = await administer(stage.administrator, 'agents', `/agents/${SHOPKEEPER_ID}/restore`);
     claim(restored.status === 200, `the restore was answered with ${restored.status}`);
@@ -55,12 +57,14 @@ async function tellOfRestore({ stage, narrator, agent, deadToken }: Scene): Prom
     claim(refused.status === 401, `the old token was answered with ${refused.status}`);
     tell.exchange(refused, 'its old token');
     await agent.connect();
+    goodUntil = Date.now() + (agent.tokens?.expires_in ?? 0) * 1_000;
     const exchanges = agent.takeExchanges().filter(({ url }) => /^\/(?:token|mcp)$/.test(url.pathname));
     claim(agent.tokens !== undefined && agent.tokens.access_token !== deadToken, 'it got no new token');
     for (const exchange of exchanges.slice(-2)) {
       tell.exchange(exchange, exchange.url.pathname === '/token' ? 'a new one, with its key' : 'connected');
     }
   });
+  return goodUntil;
 }
 
 async function tellOfSignIn({ stage, narrator, turns }: Scene): Promise<void> {

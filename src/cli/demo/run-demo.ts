@@ -60,8 +60,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     if (signal.aborted) return options.once ? INTERRUPTED : 0;
     narrator.print(`\n${green('Every step did what it says.')}`);
     if (!options.once) {
-      await printThingsToTry(stage, narrator);
       enters.forget();
+      await printThingsToTry(stage, narrator, !enters.isOver);
       await Promise.race([interrupted, printCodes(stage, narrator, enters)]);
       await interrupted;
     }

@@ -5,11 +5,17 @@ import type { Narrator } from './narrator.ts';
 import type { ClientSecret, Stage } from './stage.ts';
 
 /**
- * Prints where everything is, and four commands that can be pasted as they are. The credentials stand in files for `curl -K`,
+ * Prints where everything is, and five commands that can be pasted as they are. The credentials stand in files for `curl -K`,
  * which only we can read, so that they are in no terminal, shell history or list of processes.
+ *
+ * @param isAnybodyThere to press Enter for a one-time code
  */
-export async function printThingsToTry(stage: Stage, narrator: Narrator): Promise<void> {
-  const { server, orders } = stage;
+export async function printThingsToTry(
+  stage: Stage,
+  narrator: Narrator,
+  isAnybodyThere: boolean,
+): Promise<void> {
+  const { server, orders, alice } = stage;
   const { issuer } = server;
   const { bold, dim } = narrator.colours;
   const reporter = await writeCurlConfig(stage, 'reporter', stage.reporter);
@@ -23,6 +29,8 @@ ${bold('It stays up for you to try')}, with another agent, the Reporter. Ctrl-C 
   Countersign  ${issuer}
   Metadata     ${issuer}/.well-known/oauth-authorization-server
   MCP server   ${orders.url.href}
+  Alice        ${issuer}/me
+               ${alice.email}, ${alice.password}${isAnybodyThere ? '; Enter prints a code' : ''}
   Log          ${stage.logFile}
   Credentials  ${stage.directory}/*.curl ${dim('(yours only)')}
 
@@ -42,7 +50,15 @@ ${bold('3  Revoke it; then try 2 again')}
 curl -sS -w '\\n' -K ${reporter} \\
   -d "token=$TOKEN" ${issuer}/revoke
 
-${bold('4  Kill the agent; then try 1 again')}
+${bold("4  See what people let agents do; give more on Alice's page, and try again")}
+
+curl -sS -w '\\n' -H "Authorization: Bearer $(
+  curl -sS -K ${admin} \\
+    -d grant_type=client_credentials ${issuer}/token |
+    ${token})" \\
+  ${issuer}/api/v1/delegations
+
+${bold('5  Kill the agent; then try 1 again')}
 
 curl -sS -X POST -w '\\n' -H "Authorization: Bearer $(
   curl -sS -K ${admin} \\

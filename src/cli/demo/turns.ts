@@ -38,6 +38,7 @@ export function turnsOfReader({ narrator, enters, commits, alice }: TurnsOptions
     async take(turn) {
       enters.forget();
       if (enters.isOver) return 'demo';
+      if (await turn.isDone()) return 'reader';
       narrator.invite(turn.title, turn.facts);
       const over = new AbortController();
       const done = commits.until(turn.isDone, over.signal).then(() => 'done' as const);
