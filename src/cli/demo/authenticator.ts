@@ -11,23 +11,35 @@ export interface OneTimeCode {
   readonly goodUntil: number;
 }
 
+/** The machine's, or a test's. */
+export interface AppTime {
+  now(): number;
+  wait(ms: number): Promise<unknown>;
+}
+
 /** Alice's authenticator app. It never shows a code whose step was used, as that would be refused. */
 export class AuthenticatorApp {
   readonly #seed: string;
   readonly #lastUsedStep: () => Promise<number>;
+  readonly #time: AppTime;
 
   /**
    * @param seed base32
    * @param lastUsedStep the last step of which a code was taken, whoever typed it
    */
-  constructor(seed: string, lastUsedStep: () => Promise<number>) {
+  constructor(
+    seed: string,
+    lastUsedStep: () => Promise<number>,
+    time: AppTime = { now: Date.now, wait: delay },
+  ) {
     this.#seed = seed;
     this.#lastUsedStep = lastUsedStep;
+    this.#time = time;
   }
 
   /** The one that is good for longest from now: somebody has to type it. */
   codeToType(): Promise<OneTimeCode> {
-    return this.#codeFrom(stepAt(Date.now()) + 1);
+    return this.#codeFrom(this.#stepNow() + 1);
   }
 
   /**
@@ -36,11 +48,11 @@ export class AuthenticatorApp {
    * @param onWait told for how long, in milliseconds
    */
   async codeAtOnce(onWait: (ms: number) => void = () => undefined): Promise<OneTimeCode> {
-    const code = await this.#codeFrom(stepAt(Date.now()) - 1);
-    const ms = code.goodFrom - Date.now();
+    const code = await this.#codeFrom(this.#stepNow() - 1);
+    const ms = code.goodFrom - this.#time.now();
     if (ms > 0) {
       onWait(ms);
-      await delay(ms);
+      await this.#time.wait(ms);
     }
     return code;
   }
@@ -53,8 +65,8 @@ export class AuthenticatorApp {
       goodUntil: (step + 2) * STEP_MS,
     };
   }
-}
 
-function stepAt(ms: number): number {
-  return Math.floor(ms / STEP_MS);
+  #stepNow(): number {
+    return Math.floor(this.#time.now() / STEP_MS);
+  }
 }

@@ -121,7 +121,7 @@ async function tellOfGiving({ stage, narrator, turns }: Scene): Promise<Delegati
   const by = await turns.take({
     title: 'Your turn: let the agent act for Alice',
     facts: [
-      ['on her page', 'press "Let an agent act for you", and choose Shopkeeper'],
+      ['her page', 'press "Let an agent act for you", and choose Shopkeeper'],
       ['tick', `"${READ_ORDERS}", and nothing else`],
       ['until', '"One day", say; then "Continue" and "Let it act for me"'],
       ['Enter', 'lets the demo do it'],
@@ -229,9 +229,24 @@ export function tellWho(tell: Telling, by: By): void {
   tell.fact('done by', by === 'reader' ? 'you' : 'the demo, by the forms of the pages, as a browser does');
 }
 
+/** What she does by which request. */
+const DEEDS: Readonly<Record<string, string>> = {
+  'GET /me 303': 'sign in first',
+  'POST /sign-in': 'e-mail and password',
+  'POST /sign-in/factor': 'one-time code',
+  'POST /step-up': 'one-time code',
+  'POST /me/delegations/review': 'what, and until when',
+  'POST /me/delegations': 'Let it act for me',
+};
+
 /** What the browser of the demo sent. */
 export function tellPages({ alice }: Scenery, tell: Telling): void {
-  for (const exchange of alice.browser.takeExchanges()) tell.exchange(exchange);
+  for (const exchange of alice.browser.takeExchanges()) {
+    const { method, url, status } = exchange;
+    const what = `${method} ${url.pathname}`;
+    const isEnd = method === 'POST' && url.pathname.endsWith('/end');
+    tell.exchange(exchange, isEnd ? 'End' : (DEEDS[`${what} ${status}`] ?? DEEDS[what]));
+  }
 }
 
 /** Says so where Alice has to wait for her next code. */

@@ -31,7 +31,7 @@ async function tellOfEnding(
   const by = await turns.take({
     title: 'Your turn: end it',
     facts: [
-      ['on her page', 'press "End", beside Shopkeeper'],
+      ['her page', 'press "End", beside Shopkeeper'],
       ['Enter', 'lets the demo do it'],
     ],
     isDone: isEnded,
