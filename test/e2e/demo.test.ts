@@ -12,7 +12,7 @@ import type { SabotageName } from './sabotaged-demo.ts';
 
 interface Play {
   readonly output: () => string;
-  /** Types something into it; what is there at its start, and not before it is asked for, does not count. */
+  /** Types something into it. */
   type(text: string): void;
   /** From now on nobody types. */
   leave(): void;
@@ -177,9 +177,7 @@ test('somebody plays Alice in a browser and the demo goes on by itself; then its
 });
 
 test('Enter leaves it to the demo: twice for the sign-in, once for the rest, and not at all where nobody is there any more', async t => {
-  // What is pressed while nothing is asked for was not meant.
   const play = await startDemo(t, ['src/cli/demo/main.ts'], {}, 'typing');
-  play.type('\n\n\n\n');
   await play.seen(SIGN_IN_TURN);
   play.type('\n');
   await play.seen(/^ {6}code {7}\d{6} .*\n/m);

@@ -5,7 +5,7 @@ import type { Change, Store } from '../../store/store.ts';
 export class CommitWatch {
   readonly #listeners = new Set<() => void>();
 
-  constructor(store: Store) {
+  constructor(store: Pick<Store, 'commit'>) {
     const commit = store.commit;
     store.commit = async (unit: Unit<Change>) => {
       const outcome = await commit.call(store, unit);

@@ -29,7 +29,7 @@ export interface TurnsOptions {
   readonly narrator: Narrator;
   readonly enters: Enters;
   readonly commits: CommitWatch;
-  readonly alice: Alice;
+  readonly alice: Pick<Alice, 'app'>;
 }
 
 /** Gives whoever reads along their turns: they do it in their browser, which is noticed, or press Enter. */
