@@ -1,6 +1,5 @@
 import { type Exchange, watchedFetch } from './exchange.ts';
 import { claim } from './narrator.ts';
-import type { ClientSecret } from './stage.ts';
 
 /** What came of something that may be refused. */
 export async function outcomeOf(
@@ -39,6 +38,11 @@ export function callBare(url: URL, token: string | undefined): Promise<Exchange>
       params: { name: 'find_order', arguments: { number: '1001' } },
     }),
   });
+}
+
+export interface ClientSecret {
+  readonly id: string;
+  readonly secret: string;
 }
 
 /** Who administers the server, and how they reach it. */

@@ -3,51 +3,27 @@ import type { Delegation } from '../../delegation/index.ts';
 import { READ_ORDERS } from './alice.ts';
 import { readEvent } from './audit-line.ts';
 import { administer, callBare, outcomeOf } from './bare-calls.ts';
-import { DelegatedAgent } from './delegated-agent.ts';
-import { abbreviated, claim, type Narrator, type Telling } from './narrator.ts';
-import { ShopAgent } from './shop-agent.ts';
-import type { Scenery } from './stage.ts';
-import { tellOfTheEnd } from './the-end.ts';
-import type { By, Turns } from './turns.ts';
+import { abbreviated, claim } from './narrator.ts';
+import { type Acting, type Scene, sayWhenWaiting, tellPages, tellWho } from './scene.ts';
 
-export interface SecondPart {
-  readonly stage: Scenery;
-  readonly narrator: Narrator;
-  readonly turns: Turns;
-  /** What the agent held when it was killed. */
-  readonly deadToken: string;
-}
-
-/** What the parts of this chapter have in common. */
-export interface Scene extends SecondPart {
-  /** When it began: what the trail has of it came after. */
-  readonly startedAt: number;
-  /** The agent for itself, and where it acts for Alice. */
-  readonly agent: ShopAgent;
-  readonly delegated: DelegatedAgent;
-}
-
-/** An agent that acts for a person, from her sign-in to the press of End. @throws {StepFailed} */
-export async function tellOfActingForAlice(part: SecondPart): Promise<void> {
-  const { orders, shopkeeper, via } = part.stage;
-  const agent = new ShopAgent(orders.url, shopkeeper, via.agent);
-  const delegated = new DelegatedAgent(orders.url, shopkeeper, via.agent);
-  const scene: Scene = { ...part, startedAt: Date.now(), agent, delegated };
-  try {
-    const ownGoodUntil = await tellOfRestore(scene);
-    await tellOfSignIn(scene);
-    const delegation = await tellOfGiving(scene);
-    const token = await tellOfExchange(scene, delegation);
-    await tellOfCall(scene, delegation, token);
-    await tellOfRefusal(scene, delegation);
-    await tellOfTheEnd(scene, { delegation, token, ownGoodUntil });
-  } finally {
-    await agent.close();
-  }
+/**
+ * An agent that acts for a person, from her sign-in to what it is refused.
+ *
+ * @param deadToken what the agent held when it was killed
+ * @throws {StepFailed}
+ */
+export async function tellOfActingForAlice(scene: Scene, deadToken: string): Promise<Acting> {
+  const ownGoodUntil = await tellOfRestore(scene, deadToken);
+  await tellOfSignIn(scene);
+  const delegation = await tellOfGiving(scene);
+  const { token, tokenGoodUntil } = await tellOfExchange(scene, delegation);
+  await tellOfCall(scene, delegation, token);
+  await tellOfRefusal(scene, delegation);
+  return { delegation, token, tokenGoodUntil, ownGoodUntil };
 }
 
 /** @returns until when its new token is good, in milliseconds since the epoch */
-async function tellOfRestore({ stage, narrator, agent, deadToken }: Scene): Promise<number> {
+async function tellOfRestore({ stage, narrator, agent }: Scene, deadToken: string): Promise<number> {
   let goodUntil = 0;
   await narrator.step('An administrator restores the agent; its old token stays dead', async tell => {
     const restored = await administer(stage.administrator, 'agents', `/agents/${SHOPKEEPER_ID}/restore`);
@@ -151,8 +127,9 @@ async function tellOfGiving({ stage, narrator, turns }: Scene): Promise<Delegati
 async function tellOfExchange(
   { narrator, agent, delegated }: Scene,
   delegation: Delegation,
-): Promise<string> {
+): Promise<Pick<Acting, 'token' | 'tokenGoodUntil'>> {
   let token = '';
+  let tokenGoodUntil = 0;
   await narrator.step('The agent exchanges it for a token that acts for her (RFC 8693)', async tell => {
     const answer = await delegated.exchange(delegation.id);
     const asked = delegated.takeExchanges().find(({ url }) => url.pathname === '/token');
@@ -165,13 +142,14 @@ async function tellOfExchange(
     const { expires_in: seconds = 0 } = answer;
     claim(seconds > 0 && seconds <= 300, `it lives ${seconds} s`);
     claim(!asked?.form?.has('client_secret'), 'it sent a secret');
+    tokenGoodUntil = Date.now() + seconds * 1_000;
     if (asked) tell.exchange(asked, 'grant: token-exchange');
     tell.fact('subject', `${abbreviated(delegation.id)} (good for this agent only, so no secret)`);
     tell.fact('token', abbreviated(token));
     tell.fact('scope', `${answer.scope} (all that she gave)`);
     tell.fact('lives', `${seconds} s, and no longer than the delegation`);
   });
-  return token;
+  return { token, tokenGoodUntil };
 }
 
 async function tellOfCall(
@@ -222,37 +200,4 @@ async function tellOfRefusal({ narrator, delegated }: Scene, delegation: Delegat
       tell.fact('says', refused.errorDescription);
     }
   });
-}
-
-/** Whose doing it was. */
-export function tellWho(tell: Telling, by: By): void {
-  tell.fact('done by', by === 'reader' ? 'you' : 'the demo, by the forms of the pages, as a browser does');
-}
-
-/** What she does by which request. */
-const DEEDS: Readonly<Record<string, string>> = {
-  'GET /me 303': 'sign in first',
-  'POST /sign-in': 'e-mail and password',
-  'POST /sign-in/factor': 'one-time code',
-  'POST /step-up': 'one-time code',
-  'POST /me/delegations/review': 'what, and until when',
-  'POST /me/delegations': 'Let it act for me',
-};
-
-/** What the browser of the demo sent. */
-export function tellPages({ alice }: Scenery, tell: Telling): void {
-  for (const exchange of alice.browser.takeExchanges()) {
-    const { method, url, status } = exchange;
-    const what = `${method} ${url.pathname}`;
-    const isEnd = method === 'POST' && url.pathname.endsWith('/end');
-    tell.exchange(exchange, isEnd ? 'End' : (DEEDS[`${what} ${status}`] ?? DEEDS[what]));
-  }
-}
-
-/** Says so where Alice has to wait for her next code. */
-export function sayWhenWaiting({ alice }: Scenery, tell: Telling): void {
-  alice.onWait = ms => {
-    const seconds = Math.ceil(ms / 1_000);
-    tell.fact('waits', `${seconds} s for a one-time code, since the present one has been used`);
-  };
 }

@@ -18,17 +18,12 @@ import { newId } from '../../ids.ts';
 import { newOrigin } from '../../origin.ts';
 import { type Running, startServer } from '../../process/start.ts';
 import { Alice } from './alice.ts';
-import { type Administrator, administer } from './bare-calls.ts';
+import { type Administrator, administer, type ClientSecret } from './bare-calls.ts';
 import { CommitWatch } from './commit-watch.ts';
 import { type Exchange, watchedFetch } from './exchange.ts';
 import { claim } from './narrator.ts';
 import { type OrdersServer, openOrdersServer } from './orders-server.ts';
 import type { AgentIdentity } from './shop-agent.ts';
-
-export interface ClientSecret {
-  readonly id: string;
-  readonly secret: string;
-}
 
 /** How each part reaches Countersign. */
 export interface Via {

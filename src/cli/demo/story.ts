@@ -1,7 +1,10 @@
 import { tellOfAgentByItself } from './by-itself.ts';
+import { DelegatedAgent } from './delegated-agent.ts';
 import { tellOfActingForAlice } from './for-alice.ts';
 import type { Narrator } from './narrator.ts';
+import { ShopAgent } from './shop-agent.ts';
 import type { Scenery } from './stage.ts';
+import { tellOfTheEnd } from './the-end.ts';
 import type { Turns } from './turns.ts';
 
 /**
@@ -14,6 +17,16 @@ import type { Turns } from './turns.ts';
 export async function tellStory(stage: Scenery, narrator: Narrator, turns: Turns): Promise<void> {
   narrator.chapter('An agent by itself');
   const deadToken = await tellOfAgentByItself(stage, narrator);
+
   narrator.chapter('An agent for a person');
-  await tellOfActingForAlice({ stage, narrator, turns, deadToken });
+  const { orders, shopkeeper, via } = stage;
+  const agent = new ShopAgent(orders.url, shopkeeper, via.agent);
+  const delegated = new DelegatedAgent(orders.url, shopkeeper, via.agent);
+  const scene = { stage, narrator, turns, startedAt: Date.now(), agent, delegated };
+  try {
+    const acting = await tellOfActingForAlice(scene, deadToken);
+    await tellOfTheEnd(scene, acting);
+  } finally {
+    await agent.close();
+  }
 }

@@ -1,30 +1,20 @@
 import { OWNER_ID } from '../../../seed/demo-world.ts';
 import { type AuditEvent, storeTrail, verifyTrail } from '../../audit/index.ts';
-import type { Delegation } from '../../delegation/index.ts';
 import { describeRow, readEvent } from './audit-line.ts';
 import { outcomeOf } from './bare-calls.ts';
-import { type Scene, sayWhenWaiting, tellPages, tellWho } from './for-alice.ts';
 import { claim } from './narrator.ts';
-
-/** What there is before the end. */
-export interface BeforeTheEnd {
-  readonly delegation: Delegation;
-  /** By which the agent acts for Alice. */
-  readonly token: string;
-  /** Until when the token by which it acts for itself is good, in milliseconds since the epoch. */
-  readonly ownGoodUntil: number;
-}
+import { type Acting, type Scene, sayWhenWaiting, tellPages, tellWho } from './scene.ts';
 
 /** Alice presses End: what dies with it, and what lives on. @throws {StepFailed} */
-export async function tellOfTheEnd(scene: Scene, before: BeforeTheEnd): Promise<void> {
-  await tellOfEnding(scene, before);
-  await tellOfOwnToken(scene, before);
-  await tellOfTrail(scene, before);
+export async function tellOfTheEnd(scene: Scene, acting: Acting): Promise<void> {
+  await tellOfEnding(scene, acting);
+  await tellOfOwnToken(scene, acting);
+  await tellOfTrail(scene, acting);
 }
 
 async function tellOfEnding(
   { stage, narrator, turns, delegated }: Scene,
-  { delegation: { id }, token }: BeforeTheEnd,
+  { delegation: { id }, token, tokenGoodUntil }: Acting,
 ): Promise<void> {
   const { alice, server } = stage;
   const isEnded = async () => (await server.store.findDelegation(id))?.status === 'ended';
@@ -44,6 +34,8 @@ async function tellOfEnding(
     }
     claim(await isEnded(), 'the delegation goes on');
     tellWho(tell, by);
+    if (Date.now() > tokenGoodUntil)
+      tell.fact('note', 'it had run out before, as each does after five minutes');
     stage.takeIntrospections();
     const outcome = await outcomeOf(delegated.callTool(token, 'find_order', { number: '1004' }));
     claim(!outcome.isDone, `the tool answered ${outcome.text}`);
@@ -62,10 +54,7 @@ async function tellOfEnding(
   });
 }
 
-async function tellOfOwnToken(
-  { stage, narrator, agent }: Scene,
-  { ownGoodUntil }: BeforeTheEnd,
-): Promise<void> {
+async function tellOfOwnToken({ stage, narrator, agent }: Scene, { ownGoodUntil }: Acting): Promise<void> {
   await narrator.step("The agent's own tokens live on", async tell => {
     const own = agent.tokens?.access_token;
     stage.takeIntrospections();
@@ -88,7 +77,7 @@ async function tellOfOwnToken(
 
 async function tellOfTrail(
   { stage, narrator, startedAt }: Scene,
-  { delegation: { id } }: BeforeTheEnd,
+  { delegation: { id } }: Acting,
 ): Promise<void> {
   await narrator.step('The audit trail tells it in order, and its hash chain verifies', async tell => {
     const { store } = stage.server;

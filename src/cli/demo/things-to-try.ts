@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { REPORTER_ID } from '../../../seed/demo-world.ts';
+import type { ClientSecret } from './bare-calls.ts';
 import type { Narrator } from './narrator.ts';
-import type { ClientSecret, Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 
 /**
  * Prints where everything is, and five commands that can be pasted as they are. The credentials stand in files for `curl -K`,
