@@ -37,7 +37,7 @@ const STEPS = [
   'The audit trail has all of it, and its hash chain verifies',
   'An administrator restores the agent; its old token stays dead',
   'Alice signs in, with her password and a one-time code',
-  'She lets the agent act for her: one server, one scope, until a time',
+  'She lets the agent act for her: one server, what she ticks, until a time',
   'The agent exchanges it for a token that acts for her (RFC 8693)',
   'The MCP server is told for whom it is called, and by whom',
   'What she did not allow is refused by name: 400 invalid_scope',

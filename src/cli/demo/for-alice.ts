@@ -24,8 +24,7 @@ export async function tellOfActingForAlice(scene: Scene, deadToken: string): Pro
 
 /** @returns until when its new token is good, in milliseconds since the epoch */
 async function tellOfRestore({ stage, narrator, agent }: Scene, deadToken: string): Promise<number> {
-  let goodUntil = 0;
-  await narrator.step('An administrator restores the agent; its old token stays dead', async tell => {
+  return narrator.step('An administrator restores the agent; its old token stays dead', async tell => {
     const restored = await administer(stage.administrator, 'agents', `/agents/${SHOPKEEPER_ID}/restore`);
     claim(restored.status === 200, `the restore was answered with ${restored.status}`);
     tell.exchange(restored, String(restored.json?.['status']));
@@ -33,14 +32,14 @@ async function tellOfRestore({ stage, narrator, agent }: Scene, deadToken: strin
     claim(refused.status === 401, `the old token was answered with ${refused.status}`);
     tell.exchange(refused, 'its old token');
     await agent.connect();
-    goodUntil = Date.now() + (agent.tokens?.expires_in ?? 0) * 1_000;
+    const goodUntil = Date.now() + (agent.tokens?.expires_in ?? 0) * 1_000;
     const exchanges = agent.takeExchanges().filter(({ url }) => /^\/(?:token|mcp)$/.test(url.pathname));
     claim(agent.tokens !== undefined && agent.tokens.access_token !== deadToken, 'it got no new token');
     for (const exchange of exchanges.slice(-2)) {
       tell.exchange(exchange, exchange.url.pathname === '/token' ? 'a new one, with its key' : 'connected');
     }
+    return goodUntil;
   });
-  return goodUntil;
 }
 
 async function tellOfSignIn({ stage, narrator, turns }: Scene): Promise<void> {
@@ -60,7 +59,7 @@ async function tellOfSignIn({ stage, narrator, turns }: Scene): Promise<void> {
       ['password', `${alice.password} (made for this run)`],
       [
         'Enter',
-        'prints a one-time code, as her authenticator app would; once more, and the demo signs in for her',
+        'prints a one-time code, once the page asks for it; pressed again, the demo signs in for her',
       ],
     ],
     needsCode: true,
@@ -104,36 +103,36 @@ async function tellOfGiving({ stage, narrator, turns }: Scene): Promise<Delegati
     ],
     isDone: async () => (await findGiven()) !== undefined,
   });
-  let given: Delegation | undefined;
-  await narrator.step('She lets the agent act for her: one server, one scope, until a time', async tell => {
-    if (by === 'demo') {
-      sayWhenWaiting(stage, tell);
-      await alice.give();
-      tellPages(stage, tell);
-    }
-    given = await findGiven();
-    claim(given !== undefined, 'she gave nothing: the store has no delegation');
-    claim(!given.scopes.includes('orders:refund'), 'it holds a scope of high risk');
-    if (by === 'demo') claim(given.scopes.length === 1, `it holds ${given.scopes.join(' ')}`);
-    tell.fact('delegation', given.id);
-    tell.fact('at', given.resource);
-    tell.fact('scope', given.scopes.join(' '));
-    tell.fact('until', new Date(given.expiresAt).toISOString());
-    tellWho(tell, by);
-  });
-  return given as unknown as Delegation;
+  return narrator.step(
+    'She lets the agent act for her: one server, what she ticks, until a time',
+    async tell => {
+      if (by === 'demo') {
+        sayWhenWaiting(stage, tell);
+        await alice.give();
+        tellPages(stage, tell);
+      }
+      const given = await findGiven();
+      claim(given !== undefined, 'she gave nothing: the store has no delegation');
+      claim(!given.scopes.includes('orders:refund'), 'it holds a scope of high risk');
+      if (by === 'demo') claim(given.scopes.length === 1, `it holds ${given.scopes.join(' ')}`);
+      tell.fact('delegation', given.id);
+      tell.fact('at', given.resource);
+      tell.fact('scope', given.scopes.join(' '));
+      tell.fact('until', new Date(given.expiresAt).toISOString());
+      tellWho(tell, by);
+      return given;
+    },
+  );
 }
 
 async function tellOfExchange(
   { narrator, agent, delegated }: Scene,
   delegation: Delegation,
 ): Promise<Pick<Acting, 'token' | 'tokenGoodUntil'>> {
-  let token = '';
-  let tokenGoodUntil = 0;
-  await narrator.step('The agent exchanges it for a token that acts for her (RFC 8693)', async tell => {
+  return narrator.step('The agent exchanges it for a token that acts for her (RFC 8693)', async tell => {
     const answer = await delegated.exchange(delegation.id);
     const asked = delegated.takeExchanges().find(({ url }) => url.pathname === '/token');
-    token = answer.access_token;
+    const token = answer.access_token;
     claim(token !== '' && token !== agent.tokens?.access_token, 'it was given its own token');
     claim(
       answer.scope === delegation.scopes.join(' '),
@@ -142,14 +141,14 @@ async function tellOfExchange(
     const { expires_in: seconds = 0 } = answer;
     claim(seconds > 0 && seconds <= 300, `it lives ${seconds} s`);
     claim(!asked?.form?.has('client_secret'), 'it sent a secret');
-    tokenGoodUntil = Date.now() + seconds * 1_000;
+    const tokenGoodUntil = Date.now() + seconds * 1_000;
     if (asked) tell.exchange(asked, 'grant: token-exchange');
     tell.fact('subject', `${abbreviated(delegation.id)} (good for this agent only, so no secret)`);
     tell.fact('token', abbreviated(token));
     tell.fact('scope', `${answer.scope} (all that she gave)`);
     tell.fact('lives', `${seconds} s, and no longer than the delegation`);
+    return { token, tokenGoodUntil };
   });
-  return { token, tokenGoodUntil };
 }
 
 async function tellOfCall(

@@ -73,16 +73,18 @@ export class Narrator {
   /**
    * Runs one step and prints what it told, with ✔ when all its claims held.
    *
+   * @returns what the step came to
    * @throws {StepFailed} naming the step and why it failed
    */
-  async step(title: string, run: (tell: Telling) => Promise<void>): Promise<void> {
+  async step<T>(title: string, run: (tell: Telling) => Promise<T>): Promise<T> {
     this.#step += 1;
     const told: string[] = [];
     const { bold, green, red } = this.colours;
     const show = (mark: string) => this.print(['', this.#heading(mark, title), ...told].join('\n'));
     try {
-      await withinMs(this.#options.stepTimeoutMs, run(this.#telling(told)));
+      const result = await withinMs(this.#options.stepTimeoutMs, run(this.#telling(told)));
       show(green('✔'));
+      return result;
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       told.push(...wrapped(why, COLUMNS - INDENT.length).map(line => INDENT + bold(red(line))));
@@ -137,11 +139,11 @@ function wrapped(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
-async function withinMs(timeoutMs: number, work: Promise<void>): Promise<void> {
+async function withinMs<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new StepFailed(`it took longer than ${timeoutMs} ms`)), timeoutMs);
   try {
-    await Promise.race([work, late]);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }
