@@ -114,10 +114,6 @@ test('somebody plays Alice in a browser and the demo goes on by itself; then its
   const link = printed(play, /^ {6}open {7}(\S+)$/m);
   const email = printed(play, /^ {6}e-mail {5}(\S+)$/m);
   const password = printed(play, /^ {6}password {3}(\S+) /m);
-  play.type('\n');
-  await play.seen(/^ {6}code {7}\d{6} .*\n/m);
-  const code = printed(play, /^ {6}code {7}(\d{6}) \(good for \d+ s\)$/m);
-
   const issuer = new URL(link).origin;
   const visitor = new Visitor({ base: issuer, issuer });
   const start = await visitor.get('/me');
@@ -125,6 +121,10 @@ test('somebody plays Alice in a browser and the demo goes on by itself; then its
   await visitor.get(start.location ?? '');
   const begun = await visitor.submit('/sign-in', { email, password });
   await visitor.get(begun.location ?? '');
+  // The page asks for a code now: there is a minute to type it.
+  play.type('\n');
+  await play.seen(/^ {6}code {7}\d{6} .*\n/m);
+  const code = printed(play, /^ {6}code {7}(\d{6}) \(good for \d+ s\)$/m);
   t.is((await visitor.submit('/sign-in/factor', { code })).location, '/me');
 
   await play.seen(GIVE_TURN);

@@ -5,10 +5,13 @@ import { runDemo } from './run-demo.ts';
 
 const { once = false } = new Command('npm run demo --')
   .description('Starts Countersign, an MCP server that it protects and an agent, and tells what happens.')
-  .option('--once', 'end after the story; the exit code is 0 only if every step did what it says')
+  .option(
+    '--once',
+    'ask nobody, and end after the story; the exit code is 0 only if every step did what it says',
+  )
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run demo             tells the story, then stays up with commands to try\n  npm run demo -- --once   tells the story and ends',
+    '\nExamples:\n  npm run demo             tells the story, has you play a person in it, stays up with commands to try\n  npm run demo -- --once   tells the story and ends',
   )
   .parse()
   .opts<{ once?: boolean }>();
