@@ -11,7 +11,7 @@ const { once = false } = new Command('npm run demo --')
   )
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run demo             tells the story, has you play a person in it, stays up with commands to try\n  npm run demo -- --once   tells the story and ends',
+    '\nExamples:\n  npm run demo             lets you play Alice, then stays up for you to try\n  npm run demo -- --once   tells the story and ends',
   )
   .parse()
   .opts<{ once?: boolean }>();
