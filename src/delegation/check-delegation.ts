@@ -2,11 +2,10 @@ import { type Agent, type AgentStore, agentStatus, scopesAt } from '../agents/in
 import type { Freshness, Origin, RefusalCounter } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import type { PersonStore } from '../people/index.ts';
-import { mayBeDelegated, type Resource, type ResourceStore } from '../resources/index.ts';
+import { mayBeDelegated, type Resource, type ResourceStore, standingScopes } from '../resources/index.ts';
 import type { Delegation } from './delegation.ts';
 import type { ParsedDelegation } from './delegation-input.ts';
 import type { DelegationStore } from './delegation-store.ts';
-import { standingScopes } from './judge-delegation.ts';
 
 /**
  * - `delegation-unknown`: there is no such delegation, or it is somebody else's

@@ -41,11 +41,3 @@ export interface Delegation extends ManagedRecord {
   readonly mayActNext: readonly `agt_${string}`[];
   readonly status: RecordedDelegationStatus;
 }
-
-/** Whether an agent may act under a delegation: the one that it names, or one that the work may be handed on to. */
-export function mayActUnder(
-  { agentId, mayActNext }: Pick<Delegation, 'agentId' | 'mayActNext'>,
-  id: string,
-): boolean {
-  return id === agentId || (mayActNext as readonly string[]).includes(id);
-}

@@ -14,7 +14,7 @@ export {
   type DelegationTerms,
   MAX_DELEGATION_DAYS,
 } from './check-delegation.ts';
-export { type Delegation, type DelegationStatus, mayActUnder } from './delegation.ts';
+export type { Delegation, DelegationStatus } from './delegation.ts';
 export { type DelegationInput, delegationInput } from './delegation-input.ts';
 export type { DelegationChange, DelegationStore, DelegationTriple } from './delegation-store.ts';
 export { endDelegation, endOwnDelegation, getDelegation } from './end-delegation.ts';
@@ -24,7 +24,6 @@ export {
   delegatedScopes,
   delegationHandle,
   delegationStatus,
-  standingScopes,
 } from './judge-delegation.ts';
 export {
   type DelegationFilter,

@@ -1,7 +1,7 @@
 import { type Agent, agentStatus, scopesAt } from '../agents/index.ts';
 import { type Handle, handle } from '../liveness.ts';
 import type { Person } from '../people/index.ts';
-import { mayBeDelegated, type Resource } from '../resources/index.ts';
+import { mayBeDelegated, type Resource, standingScopes } from '../resources/index.ts';
 import type { Delegation, DelegationStatus } from './delegation.ts';
 
 /** Whom and what a delegation stands on, as they are now; undefined where they are gone. */
@@ -51,12 +51,4 @@ export function delegatedScopes(
   const envelope = scopesAt(agent.envelope, resource.identifier);
   const standing = standingScopes(resource);
   return scopes.filter(scope => envelope.includes(scope) && standing.includes(scope));
-}
-
-/**
- * The scopes of a resource server that a delegation can hold. Those of high risk need a countersignature each time: a permission that
- * stands would go round it.
- */
-export function standingScopes({ scopes }: Pick<Resource, 'scopes'>): readonly string[] {
-  return scopes.filter(({ risk }) => risk !== 'high').map(({ name }) => name);
 }

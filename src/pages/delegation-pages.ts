@@ -12,13 +12,12 @@ import {
   giveDelegation,
   MAX_DELEGATION_DAYS,
   narrowsDelegation,
-  standingScopes,
 } from '../delegation/index.ts';
 import { Refused } from '../errors.ts';
 import { PAGE_REFUSALS, type PageRefusal } from '../http/index.ts';
 import { parseInput } from '../input/index.ts';
 import { assertFactorFresh } from '../people/index.ts';
-import { mayBeDelegated, type Resource } from '../resources/index.ts';
+import { mayBeDelegated, type Resource, standingScopes } from '../resources/index.ts';
 import {
   boxOf,
   choiceAddress,

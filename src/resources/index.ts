@@ -16,6 +16,7 @@ export {
   RISKS,
   type Risk,
   type ScopeDefinition,
+  standingScopes,
   type TokenFormat,
   withoutTrailingSlash,
 } from './resource.ts';

@@ -33,6 +33,14 @@ export interface Resource extends ManagedRecord {
 }
 
 /**
+ * The scopes of a resource server that a standing permission can hold. Those of high risk need a countersignature each time: a
+ * permission that stands would go round it.
+ */
+export function standingScopes({ scopes }: Pick<Resource, 'scopes'>): readonly string[] {
+  return scopes.filter(({ risk }) => risk !== 'high').map(({ name }) => name);
+}
+
+/**
  * The form in which resource identifiers are compared: as they were registered, but for one trailing slash, which clients add
  * and drop at will (RFC 8707 section 2; MCP clients send both).
  */

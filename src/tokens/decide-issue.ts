@@ -6,7 +6,7 @@ import type { RefusalDetail } from '../errors.ts';
 import { type Handle, handle } from '../liveness.ts';
 import { SCOPE_TOKEN } from '../oauth.ts';
 import type { Person } from '../people/index.ts';
-import { mayBeDelegated, type Resource } from '../resources/index.ts';
+import { mayBeDelegated, type Resource, standingScopes } from '../resources/index.ts';
 import {
   type Delegated,
   endOfStanding,
@@ -205,9 +205,9 @@ function decideScopes(
   const catalogue = resource.scopes.map(scope => scope.name);
   const envelope = scopesAt(agent.envelope, resource.identifier).filter(scope => catalogue.includes(scope));
   const standing = delegation?.standing;
-  const lowRisk = resource.scopes.filter(({ risk }) => risk !== 'high').map(({ name }) => name);
+  const lasting = standingScopes(resource);
   const permitted = standing
-    ? heldScopes(standing).filter(scope => envelope.includes(scope) && lowRisk.includes(scope))
+    ? heldScopes(standing).filter(scope => envelope.includes(scope) && lasting.includes(scope))
     : envelope;
 
   const requested = parseScope(requestedScope);
@@ -229,7 +229,7 @@ function decideScopes(
     ['scope-beyond-envelope', envelope],
     ...(standing
       ? ([
-          ['scope-high-risk', lowRisk],
+          ['scope-high-risk', lasting],
           ['scope-beyond-delegation', standing.scopes],
           ['scope-beyond-subject-token', heldScopes(standing)],
         ] as const)
