@@ -1,5 +1,5 @@
 import type { createColors } from 'picocolors';
-import { visibleText } from '../audit/untrusted-text.ts';
+import { visibleText } from '../text/index.ts';
 import { DOCUMENT_NAMES, RECORD_KINDS } from './kinds.ts';
 import type { Change, FieldChange, Note, Plan } from './plan.ts';
 import { KINDS, type KindName } from './record-key.ts';

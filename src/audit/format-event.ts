@@ -1,7 +1,7 @@
 import { createColors } from 'picocolors';
+import { visibleText } from '../text/index.ts';
 import { AUDIT_EVENTS, type AuditEvent } from './audit-event.ts';
 import type { AuditRow } from './chain.ts';
-import { visibleText } from './untrusted-text.ts';
 
 const TYPE_WIDTH = Math.max(...Object.keys(AUDIT_EVENTS).map(type => type.length));
 

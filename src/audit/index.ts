@@ -90,7 +90,6 @@ export type {
   Uncommitted,
   Unit,
 } from './unit-of-commit.ts';
-export { untrustedText, visibleText } from './untrusted-text.ts';
 export {
   type BadRow,
   type BadRowCause,

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
+import { untrustedText } from '../text/index.ts';
 import type { AuditEvent } from './audit-event.ts';
 import type { CommitPort } from './unit-of-commit.ts';
-import { untrustedText } from './untrusted-text.ts';
 
 const MINUTE_MS = 60_000;
 

@@ -19,8 +19,8 @@ import {
   type SourceFile,
   showPlan,
 } from '../as-code/index.ts';
-import { visibleText } from '../audit/index.ts';
 import { type AdminClient, createClient, ProblemError } from '../client/index.ts';
+import { visibleText } from '../text/index.ts';
 import { EXIT, Failure } from './failure.ts';
 import { findServer } from './login/find-server.ts';
 import type { FoundServer } from './login/profiles.ts';

@@ -1,8 +1,8 @@
 import { CommanderError } from 'commander';
 import pc from 'picocolors';
-import { visibleText } from '../audit/index.ts';
 import { ProblemError, TokenError } from '../client/index.ts';
 import { ConfigError } from '../config/index.ts';
+import { visibleText } from '../text/index.ts';
 
 /** How every verb ends. Scripts rely on these: a number never gets another meaning. */
 export const EXIT = {

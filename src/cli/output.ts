@@ -2,7 +2,7 @@ import CliTable from 'cli-table3';
 import { Option } from 'commander';
 import pc from 'picocolors';
 import { stringify } from 'yaml';
-import { visibleText } from '../audit/index.ts';
+import { visibleText } from '../text/index.ts';
 
 const FORMATS = ['table', 'json', 'yaml'] as const;
 export type OutputFormat = (typeof FORMATS)[number];

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { visibleText } from '../audit/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
 import { resetFactor } from '../people/index.ts';
+import { visibleText } from '../text/index.ts';
 import { withConfigOption } from './config.ts';
 import { withRecovery } from './open-recovery.ts';
 

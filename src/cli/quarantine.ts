@@ -1,7 +1,7 @@
 import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
-import { fileTrail, visibleText } from '../audit/index.ts';
+import { fileTrail } from '../audit/index.ts';
 import {
   confirmRecord,
   confirmRest,
@@ -17,6 +17,7 @@ import {
   type SecretChoice,
   STARTED_TOGETHER_MS,
 } from '../recovery/index.ts';
+import { visibleText } from '../text/index.ts';
 import { type CheckpointOptions, type Recovery, readCheckpoints, withRecovery } from './open-recovery.ts';
 
 type Output = 'text' | 'json';

@@ -1,7 +1,8 @@
 import type { Context } from 'koa';
 import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { eventOrigin, type Origin, untrustedText } from '../audit/index.ts';
+import { eventOrigin, type Origin } from '../audit/index.ts';
 import type { AuthenticateClientDeps } from '../clients/index.ts';
+import { untrustedText } from '../text/index.ts';
 import { isRecorded } from './errors.ts';
 
 export type RefusalDeps = Pick<AuthenticateClientDeps, 'refusals' | 'limits'>;

@@ -1,8 +1,9 @@
 /**
- * Text, and what it must not carry along: what may be a secret, marks of HTML, the case of a name.
+ * Text, and what it must not carry along: what may be a secret, marks of HTML, what nobody sees, the case of a name.
  *
- * Not here: what comes from outside and has a form (`input/`), and the text of records in the trail (`audit/untrusted-text.ts`).
+ * Not here: what comes from outside and has a form (`input/`).
  */
 export { escapeHtml } from './escape-html.ts';
 export { nameKeyOf } from './name-key.ts';
 export { withoutSecrets } from './secret-text.ts';
+export { untrustedText, visibleText } from './untrusted-text.ts';

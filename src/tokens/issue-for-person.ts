@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type Agent, type AgentStore, withinApplication } from '../agents/index.ts';
-import { eventOrigin, type Origin, untrustedText } from '../audit/index.ts';
+import { eventOrigin, type Origin } from '../audit/index.ts';
 import { type RefusalDetail, Refused, StoreUnavailable } from '../errors.ts';
 import { handle, lineageOf } from '../liveness.ts';
+import { untrustedText } from '../text/index.ts';
 import {
   decideRequest,
   type IssueTokenDeps,

@@ -1,5 +1,5 @@
 import type { Agent, AgentStore } from '../agents/index.ts';
-import { type AuditEvent, type Conflict, eventOrigin, type Origin, untrustedText } from '../audit/index.ts';
+import { type AuditEvent, type Conflict, eventOrigin, type Origin } from '../audit/index.ts';
 import {
   type AuthenticateClientDeps,
   type AuthenticatedClient,
@@ -15,6 +15,7 @@ import { handle, lineageOf } from '../liveness.ts';
 import { type FormFields, GRANT_TYPES } from '../oauth.ts';
 import type { PersonStore } from '../people/index.ts';
 import type { Resource, ResourceStore } from '../resources/index.ts';
+import { untrustedText } from '../text/index.ts';
 import { newJwtId, newOpaqueToken } from './access-token-value.ts';
 import { actorClaim } from './act-claim.ts';
 import { decideIssue, type IssueDecision, type IssueRefusal } from './decide-issue.ts';

@@ -2,7 +2,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import test from 'ava';
 import fc from 'fast-check';
-import { type AuditEvent, type AuditRow, formatAuditRow, visibleText } from '../../src/audit/index.ts';
+import { type AuditEvent, type AuditRow, formatAuditRow } from '../../src/audit/index.ts';
+import { visibleText } from '../../src/text/index.ts';
 import { SEED } from './real-trail.ts';
 
 const ESCAPE = String.fromCharCode(0x1b);

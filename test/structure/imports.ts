@@ -106,7 +106,7 @@ export const DOORS: readonly Door[] = [
     because: 'who describes calls, or reads descriptions of them, loads nothing of the server',
   },
   {
-    to: /^(?:[\w-]+\/[\w-]+-input|resources\/admin-api|resources\/resource|audit\/untrusted-text|config\/closest-name)\.ts$/,
+    to: /^(?:[\w-]+\/[\w-]+-input|resources\/admin-api|resources\/resource|config\/closest-name)\.ts$/,
     from: /^as-code\//,
     because: 'the command line reads records as files, and loads nothing of the server for it',
   },

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { visibleText } from '../../audit/index.ts';
+import { visibleText } from '../../text/index.ts';
 import { Failure } from '../failure.ts';
 import { findServer } from '../login/find-server.ts';
 import { openClient, type ServerOptions, withServerOptions } from '../open-client.ts';

@@ -1,12 +1,11 @@
 /** I17 and I11: what a caller has sent is text on one line, bounded, and no secret. */
 import test from 'ava';
 import fc from 'fast-check';
-import { untrustedText } from '../../src/audit/index.ts';
 import { newClientSecret } from '../../src/clients/index.ts';
 import { newId } from '../../src/ids.ts';
-import { withoutSecrets } from '../../src/text/index.ts';
+import { untrustedText, withoutSecrets } from '../../src/text/index.ts';
 import { newOpaqueToken } from '../../src/tokens/access-token-value.ts';
-import { SEED } from './real-trail.ts';
+import { SEED } from '../audit/real-trail.ts';
 
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}\p{Cn}\p{Default_Ignorable_Code_Point}]/u;
 

@@ -1,4 +1,4 @@
-import { withoutSecrets } from '../text/index.ts';
+import { withoutSecrets } from './secret-text.ts';
 
 /**
  * What no reader can see, or what changes how the text around it is read: controls, format characters (bidirectional overrides,
