@@ -8,7 +8,7 @@ import {
 } from '../agents/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
 import { writeNewClientFile } from '../first-start/index.ts';
-import { withConfigOption } from './config.ts';
+import { withConfigOption } from './config-option.ts';
 import { EXIT, Failure } from './failure.ts';
 import { withRecovery } from './open-recovery.ts';
 

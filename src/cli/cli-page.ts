@@ -19,8 +19,8 @@ const EXIT_CODES = {
 const COMMON = ['--help', '--profile', '--output', '--config'];
 
 /** `docs/cli.md`, written from the tree of commands. */
-export function renderCliPage(): string {
-  const program = createProgram();
+export async function renderCliPage(): Promise<string> {
+  const program = await createProgram();
   const verbs = commandsOf(program).filter(command => command.commands.length === 0);
   const { url, clientId, clientSecret, clientSecretFile, profile } = COMMAND_LINE_NAMES;
   return `# The command line

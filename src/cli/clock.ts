@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { loadConfig } from '../config/index.ts';
 import { acceptClock, showSpan, whyBehind } from '../recovery/index.ts';
-import { withConfigOption } from './config.ts';
+import { withConfigOption } from './config-option.ts';
 import { CLOCKS_APART_MS } from './doctor/store.ts';
 import { EXIT, Failure } from './failure.ts';
 import { inspectExistingStore } from './open-existing-store.ts';

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { CONFIG_FILE_NAME, type Config, ConfigError, loadConfig } from '../config/index.ts';
+import { useConfigFile } from './config-option.ts';
 import { EXIT } from './failure.ts';
 import { type OutputFormat, outputFormat, outputOption, print } from './output.ts';
 
@@ -26,24 +27,11 @@ Example:
   return config;
 }
 
-/** Gives commands that read the server's settings, which are all that are there, an option for the file that has them. */
-export function withConfigOption(command: Command): Command {
-  if (command.commands.length > 0) for (const each of command.commands) withConfigOption(each);
-  else
-    command.option('--config <file>', 'a YAML file with the settings of the server (docs/configuration.md)');
-  return command;
-}
-
-/** Has the settings read from the file that was named, wherever they are read. */
-export function useConfigFile(file: string | undefined): void {
-  if (file !== undefined) Object.assign(process.env, { [CONFIG_FILE_NAME]: file });
-}
-
 async function check(
   file: string | undefined,
   { output }: { readonly output?: OutputFormat },
 ): Promise<void> {
-  useConfigFile(file);
+  await useConfigFile(file);
   const format = outputFormat(output);
   const { config, problems } = read();
   if (!config) {

@@ -1,5 +1,5 @@
 import type { StoreLocation } from '../config/index.ts';
-import { onceItCanTell } from '../first-start/index.ts';
+import { onceItCanTell } from '../first-start/once-it-can-tell.ts';
 import { newId } from '../ids.ts';
 import { inspectStore, type StoreInspection } from '../store/inspect-store.ts';
 import { openStore } from '../store/open-store.ts';

@@ -1,8 +1,7 @@
-import CliTable from 'cli-table3';
 import { Option } from 'commander';
 import pc from 'picocolors';
-import { stringify } from 'yaml';
 import { visibleText } from '../text/index.ts';
+import { cliTable, yaml } from './late-libraries.ts';
 
 const FORMATS = ['table', 'json', 'yaml'] as const;
 export type OutputFormat = (typeof FORMATS)[number];
@@ -23,7 +22,7 @@ export function outputFormat(asked: OutputFormat | undefined): OutputFormat {
 /** Writes a value to standard output; `table` is called only where it is wanted. */
 export async function print(value: unknown, format: OutputFormat, table: () => string): Promise<void> {
   if (format === 'json') await write(`${JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : 0)}\n`);
-  else if (format === 'yaml') await write(stringify(value, { lineWidth: 0 }));
+  else if (format === 'yaml') await write(yaml().stringify(value, { lineWidth: 0 }));
   else await write(`${table()}\n`);
 }
 
@@ -34,7 +33,8 @@ export async function write(text: string): Promise<void> {
 
 /** Rows below their headings. Nothing is cut: an identifier that is cut is none. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const made = new CliTable({
+  const Table = cliTable();
+  const made = new Table({
     head: headings.map(heading => pc.bold(heading)),
     chars: NO_LINES,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
@@ -45,7 +45,8 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 
 /** The members of one record, one a line. */
 export function listMembers(members: readonly (readonly [name: string, value: string])[]): string {
-  const made = new CliTable({
+  const Table = cliTable();
+  const made = new Table({
     chars: NO_LINES,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
   });

@@ -1,9 +1,5 @@
 import { Command } from 'commander';
-import { DEPLOYMENT, isQuarantineEpoch } from '../deployment-epoch.ts';
-import { resetFactor } from '../people/index.ts';
-import { visibleText } from '../text/index.ts';
-import { withConfigOption } from './config.ts';
-import { withRecovery } from './open-recovery.ts';
+import { withConfigOption } from './config-option.ts';
 
 /** `countersign people …`: what whoever runs the host can do about people, beside the calls of the API. */
 export function peopleCommand(): Command {
@@ -17,29 +13,11 @@ export function peopleCommand(): Command {
       )
       .argument('<id>', 'usr_ and 32 hexadecimal digits')
       .addHelpText('after', '\nExample:\n  countersign people reset-factor usr_…')
-      .action(reset),
+      // The calls beside it need nothing of the server.
+      .action(async (id: string) => {
+        const { showResetLink } = await import('./reset-factor.ts');
+        await showResetLink(id);
+      }),
   );
   return people;
-}
-
-async function reset(id: string): Promise<void> {
-  await withRecovery(async ({ config, store, origin }) => {
-    if (config.issuer === undefined)
-      throw new Error('COUNTERSIGN_ISSUER is not set: the link has to begin with it');
-    if (isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT)))
-      throw new Error('The store is quarantined, and opening it would void the link: open it first.');
-    const deps = {
-      people: store,
-      credentials: store,
-      store,
-      freshness: store,
-      epochs: store.epochs,
-      issuer: config.issuer,
-    };
-    const { person, link, expiresAt } = await resetFactor(deps, id, origin);
-    process.stderr.write(
-      `${visibleText(person.name)} enrols by this link, once, until ${new Date(expiresAt).toISOString()}. Whoever has it becomes them:\n`,
-    );
-    process.stdout.write(`${link}\n`);
-  });
 }

@@ -1,69 +1,125 @@
 import { Command } from 'commander';
-import { loadConfig } from '../config/index.ts';
 import { packageVersion } from '../process/package-version.ts';
-import { adminCommand } from './admin.ts';
-import { applyCommand, exportCommand, planCommand, schemaCommand } from './as-code.ts';
-import { auditCommand } from './audit.ts';
-import { backupCommand, restoreCommand } from './backup.ts';
-import { addCalls } from './calls/add-calls.ts';
-import { clockCommand } from './clock.ts';
 import { commandsOf } from './command-tree.ts';
-import { addCompletion } from './completion.ts';
-import { configCommand, withConfigOption } from './config.ts';
-import { doctorCommand } from './doctor/doctor.ts';
-import { initCommand } from './init.ts';
-import { loginCommand } from './login/login.ts';
-import { logoutCommand, profilesCommand, whoamiCommand } from './login/profile-commands.ts';
-import { migrateCommand } from './migrate.ts';
-import { peopleCommand } from './people.ts';
-import { quarantineCommand } from './quarantine.ts';
+import { withConfigOption } from './config-option.ts';
 
-/** The whole command line, as a tree: it is run, it becomes `docs/cli.md`, and shells complete from it. */
-export function createProgram(): Command {
+const VERSION: readonly string[] = ['-V', '--version'];
+
+/** A part of the command line, loaded only where it is asked for. */
+interface Part {
+  /** The words that it begins with. */
+  readonly words: readonly string[];
+  /**
+   * Loads it and adds it.
+   *
+   * @param word of its words, the only one that is asked for; all where absent
+   */
+  readonly add: (program: Command, word?: string) => Promise<unknown>;
+}
+
+/** All that there is, in the order of the help. */
+const GROUPS: readonly { readonly heading: string; readonly parts: readonly Part[] }[] = [
+  {
+    heading: 'A server:',
+    parts: [
+      part('init', async () => (await import('./init.ts')).initCommand()),
+      part('start', async () => withConfigOption((await import('./start.ts')).startCommand())),
+      part('migrate', async () => withConfigOption((await import('./migrate.ts')).migrateCommand())),
+      part('config', async () => (await import('./config.ts')).configCommand()),
+      part('doctor', async () => withConfigOption((await import('./doctor/doctor.ts')).doctorCommand())),
+      part('backup', async () => withConfigOption((await import('./backup.ts')).backupCommand())),
+      part('restore', async () => withConfigOption((await import('./backup.ts')).restoreCommand())),
+      part('quarantine', async () => withConfigOption((await import('./quarantine.ts')).quarantineCommand())),
+      part('clock', async () => (await import('./clock.ts')).clockCommand()),
+      part('admin', async () => (await import('./admin.ts')).adminCommand()),
+    ],
+  },
+  {
+    heading: 'Who you are to it:',
+    parts: [
+      part('login', async () => (await import('./login/login.ts')).loginCommand()),
+      part('logout', async () => (await import('./login/profile-commands.ts')).logoutCommand()),
+      part('whoami', async () => (await import('./login/profile-commands.ts')).whoamiCommand()),
+      part('profiles', async () => (await import('./login/profile-commands.ts')).profilesCommand()),
+    ],
+  },
+  {
+    heading: 'What it governs, as files:',
+    parts: [
+      part('plan', async () => (await import('./as-code.ts')).planCommand()),
+      part('apply', async () => (await import('./as-code.ts')).applyCommand()),
+      part('export', async () => (await import('./as-code.ts')).exportCommand()),
+      part('schema', async () => (await import('./as-code.ts')).schemaCommand()),
+    ],
+  },
+  {
+    heading: 'What it governs, one by one:',
+    parts: [
+      // Both before the calls, which join them.
+      part('audit', async () => withConfigOption((await import('./audit.ts')).auditCommand())),
+      part('people', async () => (await import('./people.ts')).peopleCommand()),
+      {
+        words: [
+          'agents',
+          'audit',
+          'delegations',
+          'errors',
+          'explain',
+          'keys',
+          'kills',
+          'me',
+          'people',
+          'resources',
+          'tokens',
+        ],
+        add: async (program, word) => (await import('./calls/add-calls.ts')).addCalls(program, word),
+      },
+    ],
+  },
+  {
+    heading: 'And:',
+    parts: [
+      // No word of it is its own: what it completes is the whole.
+      { words: [], add: async program => (await import('./completion.ts')).addCompletion(program) },
+    ],
+  },
+];
+
+/**
+ * The command line, as a tree: it is run, it becomes `docs/cli.md`, and shells complete from it.
+ *
+ * @param word the first that was typed: only what begins with it is loaded; the whole where nothing does, or where it is absent
+ */
+export async function createProgram(word?: string): Promise<Command> {
   const program = new Command('countersign')
     .description('An OAuth 2.1 authorization server made for AI agents.')
-    .version(packageVersion(), '-V, --version', 'show the version')
+    .version(packageVersion(), VERSION.join(', '), 'show the version')
     .showHelpAfterError('(--help shows what is possible)');
-  program
-    .commandsGroup('A server:')
-    .addCommand(initCommand())
-    .addCommand(withConfigOption(startCommand()))
-    .addCommand(withConfigOption(migrateCommand()))
-    .addCommand(configCommand())
-    .addCommand(withConfigOption(doctorCommand()))
-    .addCommand(withConfigOption(backupCommand()))
-    .addCommand(withConfigOption(restoreCommand()))
-    .addCommand(withConfigOption(quarantineCommand()))
-    .addCommand(clockCommand())
-    .addCommand(adminCommand())
-    .commandsGroup('Who you are to it:')
-    .addCommand(loginCommand())
-    .addCommand(logoutCommand())
-    .addCommand(whoamiCommand())
-    .addCommand(profilesCommand())
-    .commandsGroup('What it governs, as files:')
-    .addCommand(planCommand())
-    .addCommand(applyCommand())
-    .addCommand(exportCommand())
-    .addCommand(schemaCommand())
-    .commandsGroup('What it governs, one by one:')
-    .addCommand(withConfigOption(auditCommand()))
-    .addCommand(peopleCommand());
-  addCalls(program);
-  program.commandsGroup('And:');
-  addCompletion(program);
+  const known = isKnown(word) ? word : undefined;
+  for (const { heading, parts } of GROUPS) {
+    program.commandsGroup(heading);
+    for (const { words, add } of parts)
+      if (known === undefined || words.includes(known)) await add(program, known);
+  }
+  for (const { commands } of commandsOf(program)) {
+    for (const group of commands) {
+      const [only, ...more] = group.commands;
+      // What it is one of says less than what it does.
+      if (only && more.length === 0 && only.summary() !== '') group.description(only.summary());
+    }
+  }
   program.helpCommand('help [command]', 'display help for a command');
   for (const command of commandsOf(program)) command.exitOverride();
   return program;
 }
 
-function startCommand(): Command {
-  return new Command('start')
-    .description('Start the server with the settings of the environment and of a file')
-    .addHelpText('after', '\nExample:\n  countersign start --config countersign.yaml')
-    .action(async () => {
-      // Here first, so that what is not permitted ends as it does for every other verb.
-      loadConfig(process.env);
-      await import('../main.ts');
-    });
+/** Whether what stands below a word, which may be nothing, can be told without the rest. */
+function isKnown(word = ''): boolean {
+  return (
+    VERSION.includes(word) || GROUPS.some(({ parts }) => parts.some(({ words }) => words.includes(word)))
+  );
+}
+
+function part(word: string, load: () => Promise<Command>): Part {
+  return { words: [word], add: async program => program.addCommand(await load()) };
 }

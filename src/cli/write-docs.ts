@@ -11,7 +11,10 @@ import { renderCliPage } from './cli-page.ts';
  * The pages that are made from code. A test compares each with its file, so that neither changes without the other; after a
  * change, `npm run docs` writes them again. Paths start at the root of the repository.
  */
-export const GENERATED_DOCS: readonly { readonly path: string; readonly render: () => string }[] = [
+export const GENERATED_DOCS: readonly {
+  readonly path: string;
+  readonly render: () => string | Promise<string>;
+}[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/audit.md', render: renderAuditPage },
   { path: 'docs/api.md', render: renderApiPage },
@@ -29,7 +32,7 @@ if (import.meta.main) {
   for (const { path, render } of GENERATED_DOCS) {
     const target = resolve(import.meta.dirname, '../..', path);
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, render());
+    writeFileSync(target, await render());
     console.log(path);
   }
 }

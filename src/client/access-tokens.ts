@@ -1,4 +1,4 @@
-import { importJWK, type JWK, SignJWT } from 'jose';
+import type { JWK } from 'jose';
 import type { AdminCallDescription } from '../admin-api/index.ts';
 import { CLIENT_ASSERTION_TYPE, GRANT_TYPES } from '../oauth.ts';
 import type { ClientOptions } from './client-options.ts';
@@ -101,6 +101,7 @@ export class AccessTokens {
       const pair = [clientId, authentication.clientSecret].map(encodeURIComponent).join(':');
       return { headers: { Authorization: `Basic ${btoa(pair)}` }, parameters: {} };
     }
+    const { importJWK, SignJWT } = await import('jose');
     const { privateKey } = authentication;
     const alg = authentication.alg ?? ('kty' in privateKey ? privateKey.alg : undefined) ?? 'ES256';
     const key = 'kty' in privateKey ? await importJWK(privateKey as JWK, alg) : privateKey;

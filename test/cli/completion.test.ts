@@ -54,7 +54,7 @@ test('every script has every verb, every flag, and the values of each', async t 
   for (const shell of ['bash', 'zsh', 'fish']) {
     const { stdout, code } = await folder.cliHere(['completion', shell]);
     t.is(code, 0);
-    for (const command of commandsOf(createProgram())) {
+    for (const command of commandsOf(await createProgram())) {
       const path = pathOf(command);
       if (path.length > 0) t.true(stdout.includes(` ${path.join(' ')}`), `${shell}: ${path.join(' ')}`);
       for (const { long, argChoices } of command.options) {

@@ -149,7 +149,9 @@ test('a secret can be in a file', async t => {
 test('no flag of any verb takes a secret', async t => {
   const { createProgram } = await import('../../src/cli/program.ts');
   const { commandsOf } = await import('../../src/cli/command-tree.ts');
-  const flags = commandsOf(createProgram()).flatMap(({ options }) => options.map(option => option.flags));
+  const flags = commandsOf(await createProgram()).flatMap(({ options }) =>
+    options.map(option => option.flags),
+  );
   const named = flags.filter(flag => /secret|password|token(?!-)/i.test(flag) && flag.includes('<'));
   // Of files, and of the choice between keeping a secret and making another.
   t.deepEqual(

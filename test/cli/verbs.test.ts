@@ -1,5 +1,6 @@
 /** The verbs of the admin API: one for each call, each used once against a server. */
 import test from 'ava';
+import type { Command } from 'commander';
 import type { z } from 'zod';
 import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
 import type { AdminCallDescription } from '../../src/admin-api/index.ts';
@@ -15,11 +16,11 @@ import { type Folder, makeFolder } from './run-cli.ts';
 const VERBS = verbsOf(ADMIN_CALLS);
 const CALLS: Readonly<Record<string, AdminCallDescription>> = ADMIN_CALLS;
 
-test('every call of the admin API has exactly one verb, and no verb stands for two', t => {
+test('every call of the admin API has exactly one verb, and no verb stands for two', async t => {
   t.deepEqual(VERBS.map(({ operationId }) => operationId).sort(), Object.keys(ADMIN_CALLS).sort());
   const typed = VERBS.map(({ words }) => words.join(' '));
   t.deepEqual([...new Set(typed)], typed);
-  const program = createProgram();
+  const program = await createProgram();
   const paths = commandsOf(program).map(command => pathOf(command).join(' '));
   for (const words of typed) t.is(paths.filter(path => path === words).length, 1, words);
   // A word that is a verb and also begins others would hide one of them.
@@ -28,8 +29,8 @@ test('every call of the admin API has exactly one verb, and no verb stands for t
   }
 });
 
-test('a verb takes every parameter, filter and field of its call, and nothing that is typed twice', t => {
-  const program = createProgram();
+test('a verb takes every parameter, filter and field of its call, and nothing that is typed twice', async t => {
+  const program = await createProgram();
   for (const { words, params, operationId } of VERBS) {
     const command = commandsOf(program).find(each => pathOf(each).join(' ') === words.join(' '));
     const call = CALLS[operationId];
@@ -53,8 +54,33 @@ test('a verb takes every parameter, filter and field of its call, and nothing th
   }
 });
 
-test('every verb has help with a description and an example of itself', t => {
-  const program = createProgram();
+test('what a word alone loads is what the whole has below it', async t => {
+  const whole = await createProgram();
+  const shapeOf = (program: Command, word: string): readonly object[] =>
+    commandsOf(program)
+      .filter(command => pathOf(command)[0] === word)
+      .map(command => ({
+        path: pathOf(command).join(' '),
+        about: [command.description(), command.summary(), command.helpGroup()],
+        takes: command.registeredArguments.map(each => each.name()),
+        options: command.options.map(({ flags, description }) => [flags, description]),
+      }));
+  const wordsOf = ({ commands }: Command): readonly string[] => commands.map(command => command.name());
+  const words = wordsOf(whole);
+  t.deepEqual([...new Set(words)], words);
+  for (const word of words) {
+    const alone = await createProgram(word);
+    t.deepEqual(shapeOf(alone, word), shapeOf(whole, word), word);
+    // It completes the whole, so it needs the whole.
+    if (word === 'completion') t.deepEqual(wordsOf(alone), words);
+    else t.deepEqual(wordsOf(alone), [word]);
+  }
+  for (const word of ['help', '--help', '-h', 'agent', '', '--profile'])
+    t.deepEqual(wordsOf(await createProgram(word)), words, word);
+});
+
+test('every verb has help with a description and an example of itself', async t => {
+  const program = await createProgram();
   for (const command of commandsOf(program)) {
     if (command.commands.length > 0) continue;
     const words = pathOf(command).join(' ');

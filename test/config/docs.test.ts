@@ -9,8 +9,8 @@ import { permitted, rows, variablesOf } from '../../src/config/schema.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 for (const { path, render } of GENERATED_DOCS) {
-  test(`${path} says what the code says (npm run docs writes it)`, t => {
-    t.is(readFileSync(join(ROOT, path), 'utf8'), render());
+  test(`${path} says what the code says (npm run docs writes it)`, async t => {
+    t.is(readFileSync(join(ROOT, path), 'utf8'), await render());
   });
 }
 

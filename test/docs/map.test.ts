@@ -58,8 +58,8 @@ test('the index of the documentation leads to every page of it', async t => {
   );
 });
 
-test('every command that a page names is there, with every flag that it is given', t => {
-  const program = createProgram();
+test('every command that a page names is there, with every flag that it is given', async t => {
+  const program = await createProgram();
   const wrong: string[] = [];
   let count = 0;
   for (const page of PAGES.filter(each => each !== 'docs/cli.md' && each !== 'CHANGELOG.md')) {

@@ -81,7 +81,7 @@ export const KNOWN_BY: Readonly<Record<string, readonly string[]>> = {
   config: ['as-code', 'cli', 'compose.ts', 'first-start', 'main.ts', 'process', 'store'],
   'first-start': ['cli', 'compose.ts'],
   http: ['cli/write-docs.ts', 'compose.ts', 'pages', 'process'],
-  'main.ts': ['cli/program.ts'],
+  'main.ts': ['cli/start.ts'],
   metrics: ['cli/write-docs.ts', 'compose.ts', 'process'],
   pages: ['compose.ts'],
   process: ['cli', 'main.ts'],
@@ -145,6 +145,11 @@ export const DOORS: readonly Door[] = [
     to: /^metrics\/metrics-endpoint\.ts$/,
     from: /^process\/start\.ts$/,
     because: 'its library is loaded where metrics are served, and nowhere else',
+  },
+  {
+    to: /^first-start\/once-it-can-tell\.ts$/,
+    from: /^cli\/open-existing-store\.ts$/,
+    because: 'who opens a store that is there loads nothing that makes one',
   },
   {
     to: /^process\/start\.ts$/,

@@ -1,6 +1,5 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { ADMIN_CALLS } from '../../admin-api/calls.ts';
-import { commandsOf } from '../command-tree.ts';
 import { scopeOption, withServerOptions } from '../open-client.ts';
 import { exampleOf } from './example.ts';
 import { type Field, fieldsOf, jsonOf } from './flags.ts';
@@ -10,16 +9,14 @@ import { givesRights, readerOf, type Verb, verbsOf } from './verbs.ts';
 /** Calls that end something at once, or for good: on a terminal they ask first. */
 const ENDS_SOMETHING = /\/(kill|retire|end)$/;
 
-/** Adds a verb for every call of the admin API, made from its description. */
-export function addCalls(program: Command): void {
-  for (const verb of verbsOf(ADMIN_CALLS)) addCall(program, verb);
-  for (const { commands } of commandsOf(program)) {
-    for (const group of commands) {
-      const [only, ...more] = group.commands;
-      // What it is one of says less than what it does.
-      if (only && more.length === 0 && only.summary() !== '') group.description(only.summary());
-    }
-  }
+/**
+ * Adds a verb for every call of the admin API, made from its description.
+ *
+ * @param word only for those that begin with it
+ */
+export function addCalls(program: Command, word?: string): void {
+  for (const verb of verbsOf(ADMIN_CALLS))
+    if (word === undefined || verb.words[0] === word) addCall(program, verb);
 }
 
 function addCall(program: Command, verb: Verb): void {
@@ -69,7 +66,7 @@ function addCall(program: Command, verb: Verb): void {
   }
   if (givesRights(call)) command.addOption(scopeOption());
   withServerOptions(command);
-  command.addHelpText('after', `\nExample:\n${exampleOf(verb, '  ')}`);
+  command.addHelpText('after', () => `\nExample:\n${exampleOf(verb, '  ')}`);
   command.action(() =>
     runCall({
       verb,

@@ -1,5 +1,5 @@
-import { parse as parseYaml, stringify } from 'yaml';
 import { z } from 'zod';
+import { yaml } from '../late-libraries.ts';
 
 /** What is known of a value from its schema: enough to type it, to read it and to say what is permitted. */
 export interface Field {
@@ -86,7 +86,7 @@ function readStructure({ short }: Field, typed: string): unknown {
     return { [short.head]: head, [short.rest]: rest };
   }
   try {
-    return parseYaml(typed);
+    return yaml().parse(typed);
   } catch {
     return typed;
   }
@@ -104,11 +104,22 @@ function writeValue({ short }: Field, value: unknown): string {
   const members = value as Readonly<Record<string, unknown>>;
   if (short?.kind === 'word' && Object.keys(members).length === 1) return String(members[short.member]);
   if (short?.kind === 'head') return [members[short.head], ...(members[short.rest] as string[])].join(' ');
-  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
+  return yaml().stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
 }
+
+/** Made once each: a verb asks for the same few for every flag. */
+const MADE = { input: new WeakMap<z.ZodType, Json>(), output: new WeakMap<z.ZodType, Json>() };
 
 /** A schema in JSON, everything in its place. */
 export function jsonOf(schema: z.ZodType, io: 'input' | 'output'): Json {
+  const known = MADE[io].get(schema);
+  if (known) return known;
+  const made = makeJson(schema, io);
+  MADE[io].set(schema, made);
+  return made;
+}
+
+function makeJson(schema: z.ZodType, io: 'input' | 'output'): Json {
   const { $defs = {}, ...json } = z.toJSONSchema(schema, { io }) as Json & { $defs?: Record<string, Json> };
   const resolve = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(resolve);

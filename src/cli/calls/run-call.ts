@@ -1,10 +1,10 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { AdminScope } from '../../admin-api/index.ts';
 import { type AdminClient, ProblemError } from '../../client/index.ts';
 import { visibleText } from '../../text/index.ts';
 import { EXIT, Failure } from '../failure.ts';
+import { yaml } from '../late-libraries.ts';
 import { openClient, type ServerOptions } from '../open-client.ts';
 import { outputFormat } from '../output.ts';
 import { askWhether, isTerminal } from '../prompt.ts';
@@ -132,7 +132,7 @@ function readFile(path: string | undefined): Readonly<Record<string, unknown>> {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     throw new Failure(EXIT.usage, `The body cannot be read (${code}).`, { file: path });
   }
-  const document = parseDocument(text);
+  const document = yaml().parseDocument(text);
   const value: unknown = document.errors.length === 0 ? document.toJS() : undefined;
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Arguments;
   throw new Failure(EXIT.usage, 'The body is not permitted.', {

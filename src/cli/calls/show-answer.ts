@@ -1,4 +1,4 @@
-import { stringify } from 'yaml';
+import { yaml } from '../late-libraries.ts';
 import { listMembers, type OutputFormat, print, table, write } from '../output.ts';
 import { type Json, jsonOf } from './flags.ts';
 import { isList, type Verb } from './verbs.ts';
@@ -109,5 +109,5 @@ function flow(value: unknown): string {
   const [head, rest] = members;
   if (members.length === 2 && typeof head === 'string' && Array.isArray(rest))
     return [head, ...rest].join(' ');
-  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
+  return yaml().stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
 }

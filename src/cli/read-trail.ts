@@ -1,0 +1,170 @@
+import { createPublicKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import pc from 'picocolors';
+import {
+  type AuditRow,
+  type CheckpointedHeads,
+  type CheckpointReport,
+  decidedAt,
+  fileTrail,
+  formatAuditRow,
+  readExportEnd,
+  rowsOf,
+  storeTrail,
+  type Trail,
+  type TrailRange,
+  type TrailReport,
+  trailLines,
+  verifyCheckpoints,
+  verifyTrail,
+} from '../audit/index.ts';
+import { loadConfig } from '../config/index.ts';
+import type { Store } from '../store/store.ts';
+import { openExistingStore } from './open-existing-store.ts';
+
+export interface VerifyOptions {
+  readonly file?: string;
+  readonly checkpoints?: readonly string[];
+  readonly key?: string;
+  readonly output: 'text' | 'json';
+}
+
+export async function verify(options: VerifyOptions): Promise<void> {
+  if ((options.checkpoints === undefined) !== (options.key === undefined)) {
+    throw new Error(
+      '--checkpoints and --key go together: a checkpoint is worth nothing without its signature',
+    );
+  }
+  let heads: CheckpointedHeads = new Map();
+  const checkpointReports: CheckpointReport[] = [];
+  for (const file of options.checkpoints ?? []) {
+    const report = await verifyCheckpoints(
+      file,
+      createPublicKey(readFileSync(options.key ?? '', 'utf8')),
+      heads,
+    );
+    checkpointReports.push(report);
+    heads = report.heads;
+  }
+  const report = await withTrail(options.file, {}, trail => verifyTrail(trail, heads));
+  const isIntact = report.isIntact && checkpointReports.every(each => each.isIntact);
+  if (options.output === 'json') {
+    const checkpoints = checkpointReports.map(({ heads: _, ...each }) => each);
+    console.log(JSON.stringify({ ...report, isIntact, checkpoints }));
+  } else printReport(report, checkpointReports, options);
+  if (!isIntact) process.exitCode = 1;
+}
+
+function printReport(
+  report: TrailReport,
+  checkpoints: readonly CheckpointReport[],
+  options: VerifyOptions,
+): void {
+  for (const [index, each] of checkpoints.entries()) {
+    const name = options.checkpoints?.[index] ?? '';
+    if (each.firstBad) console.log(`${pc.red('✘')} ${name} line ${each.firstBad.line}: ${each.firstBad.why}`);
+    else console.log(`${pc.green('✔')} ${name}: ${each.checkpoints} checkpoints`);
+  }
+  for (const { lane, firstBad } of report.lanes) {
+    if (firstBad) console.log(`${pc.red('✘')} ${lane} row ${firstBad.seq}: ${firstBad.why}`);
+  }
+  for (const { lane, pruned } of report.lanes) {
+    if (pruned)
+      console.log(
+        `  ${lane}: rows up to ${pruned.upTo} were removed, as decided ${new Date(pruned.at).toISOString()}`,
+      );
+  }
+  if (report.unreadable) console.log(`${pc.red('✘')} ${report.unreadable.count} rows cannot be read`);
+  const lanes = `${report.lanes.length} lane${report.lanes.length === 1 ? '' : 's'}`;
+  if (report.isIntact) console.log(`${pc.green('✔')} ${report.rows} rows in ${lanes}: every hash is right`);
+  else console.log(`${pc.red('✘')} ${report.rows} rows in ${lanes}: the trail has been changed`);
+}
+
+interface RangeOptions {
+  readonly lane?: string;
+  readonly since?: number;
+  readonly until?: number;
+}
+
+export interface TailOptions extends RangeOptions {
+  readonly lines: number;
+  readonly output: 'text' | 'json';
+}
+
+export async function tail({ lines, output, ...range }: TailOptions): Promise<void> {
+  const store = await openConfiguredStore();
+  try {
+    const rows = (await readLast(store, lines, range)).toReversed();
+    for (const row of rows)
+      console.log(output === 'json' ? row.body : formatAuditRow(row, pc.isColorSupported));
+  } finally {
+    await store.close();
+  }
+}
+
+/** The newest rows of a range, newest first. For a range the whole trail is read. */
+async function readLast(store: Store, count: number, range: RangeOptions): Promise<readonly AuditRow[]> {
+  if (range.lane === undefined && range.since === undefined && range.until === undefined)
+    return store.readNewest(count);
+  let kept: { readonly row: AuditRow; readonly at: number }[] = [];
+  for await (const rows of storeTrail(store, range).rows()) {
+    const found = rowsOf(rows).map(row => ({ row, at: decidedAt(row.body) ?? 0 }));
+    kept = [...kept, ...found].toSorted((a, b) => b.at - a.at).slice(0, count);
+  }
+  return kept.map(({ row }) => row);
+}
+
+export interface ExportOptions extends RangeOptions {
+  readonly afterSeq?: number;
+  readonly append?: string;
+}
+
+export async function exportTrail({ append, afterSeq, ...range }: ExportOptions): Promise<void> {
+  if (afterSeq !== undefined && range.lane === undefined)
+    throw new Error('--after-seq needs --lane: every lane has numbers of its own');
+  if (append !== undefined) return appendTrail(append, { ...range, afterSeq });
+  await withTrail(undefined, { ...range, after: () => afterSeq }, async trail => {
+    for await (const text of trailLines(trail)) {
+      if (!process.stdout.write(text)) await new Promise(resolve => process.stdout.once('drain', resolve));
+    }
+  });
+}
+
+/** Goes on with an export. A line that was cut off when the last one was interrupted is written again, whole. */
+async function appendTrail(
+  path: string,
+  { afterSeq, ...range }: RangeOptions & { readonly afterSeq: number | undefined },
+): Promise<void> {
+  const file = await open(path, 'a', 0o600);
+  try {
+    const { lanes, wholeSize } = await readExportEnd(path);
+    await file.truncate(wholeSize);
+    const after = (lane: string): number | undefined => lanes.get(lane) ?? afterSeq;
+    await withTrail(undefined, { ...range, after }, async trail => {
+      for await (const text of trailLines(trail)) await file.appendFile(text);
+    });
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function withTrail<T>(
+  file: string | undefined,
+  range: TrailRange,
+  work: (trail: Trail) => Promise<T>,
+): Promise<T> {
+  if (file !== undefined) return work(fileTrail(file));
+  const store = await openConfiguredStore();
+  try {
+    return await work(storeTrail(store, range));
+  } finally {
+    await store.close();
+  }
+}
+
+/** The store of the environment's configuration. */
+function openConfiguredStore(): Promise<Store> {
+  return openExistingStore(loadConfig(process.env).store);
+}
