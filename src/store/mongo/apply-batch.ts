@@ -22,7 +22,7 @@ import { StoreUnavailable } from '../../errors.ts';
 import type { KeepAnswer } from '../../idempotency/index.ts';
 import type { PassChange } from '../../people/index.ts';
 import type { EngineChange } from '../../provider/engine-store.ts';
-import { withoutTrailingSlash } from '../../resources/index.ts';
+import { withoutTrailingSlash } from '../../resources/resource.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
 import { announcedUntil } from '../announced-until.ts';
 import type { EpochRegistry } from '../epoch-registry.ts';

@@ -16,16 +16,12 @@ import type { KeptAnswer } from '../../idempotency/index.ts';
 import type { Page, PageRequest } from '../../input/index.ts';
 import type { SigningKey } from '../../keys/index.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
-import {
-  credentialIdOf,
-  type PassKind,
-  type PassOf,
-  type Person,
-  type PersonCredential,
-} from '../../people/index.ts';
+import type { PassKind, PassOf, Person, PersonCredential } from '../../people/index.ts';
+import { credentialIdOf } from '../../people/person-credential.ts';
 import type { StoredEngineRecord } from '../../provider/engine-store.ts';
 import type { Decision, Deployment } from '../../recovery/deployment.ts';
-import { type Resource, withoutTrailingSlash } from '../../resources/index.ts';
+import type { Resource } from '../../resources/index.ts';
+import { withoutTrailingSlash } from '../../resources/resource.ts';
 import type { TokenId, TokenRecord } from '../../tokens/index.ts';
 import { announcedUntil } from '../announced-until.ts';
 import { mayHaveBeenUsed } from '../before-restore.ts';
