@@ -12,9 +12,9 @@ interface Part {
   /**
    * Loads it and adds it.
    *
-   * @param word of its words, the only one that is asked for; all where absent
+   * @param typed what only is asked for, beginning with one of its words; everything where absent
    */
-  readonly add: (program: Command, word?: string) => Promise<unknown>;
+  readonly add: (program: Command, typed?: readonly string[]) => Promise<unknown>;
 }
 
 /** All that there is, in the order of the help. */
@@ -72,7 +72,7 @@ const GROUPS: readonly { readonly heading: string; readonly parts: readonly Part
           'resources',
           'tokens',
         ],
-        add: async (program, word) => (await import('./calls/add-calls.ts')).addCalls(program, word),
+        add: async (program, typed) => (await import('./calls/add-calls.ts')).addCalls(program, typed),
       },
     ],
   },
@@ -88,18 +88,21 @@ const GROUPS: readonly { readonly heading: string; readonly parts: readonly Part
 /**
  * The command line, as a tree: it is run, it becomes `docs/cli.md`, and shells complete from it.
  *
- * @param word the first that was typed: only what begins with it is loaded; the whole where nothing does, or where it is absent
+ * @param typed what was typed: only what its first words lead to has to be there, and is loaded; the whole where they lead nowhere
  */
-export async function createProgram(word?: string): Promise<Command> {
+export async function createProgram(typed: readonly string[] = []): Promise<Command> {
   const program = new Command('countersign')
     .description('An OAuth 2.1 authorization server made for AI agents.')
     .version(packageVersion(), VERSION.join(', '), 'show the version')
     .showHelpAfterError('(--help shows what is possible)');
-  const known = isKnown(word) ? word : undefined;
+  const [word = ''] = typed;
+  const isWhole = !isKnown(word);
   for (const { heading, parts } of GROUPS) {
     program.commandsGroup(heading);
-    for (const { words, add } of parts)
-      if (known === undefined || words.includes(known)) await add(program, known);
+    for (const { words, add } of parts) {
+      if (isWhole) await add(program);
+      else if (words.includes(word)) await add(program, typed);
+    }
   }
   for (const { commands } of commandsOf(program)) {
     for (const group of commands) {
@@ -113,8 +116,8 @@ export async function createProgram(word?: string): Promise<Command> {
   return program;
 }
 
-/** Whether what stands below a word, which may be nothing, can be told without the rest. */
-function isKnown(word = ''): boolean {
+/** Whether what stands below a word can be told without the rest. */
+function isKnown(word: string): boolean {
   return (
     VERSION.includes(word) || GROUPS.some(({ parts }) => parts.some(({ words }) => words.includes(word)))
   );

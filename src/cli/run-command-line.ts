@@ -5,7 +5,7 @@ import { createProgram } from './program.ts';
 
 /** Does what was typed after `countersign`. How it ends is in `process.exitCode`. */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
-  const program = await createProgram(args[0]);
+  const program = await createProgram(args);
   let output: string | undefined;
   program.hook('preAction', (_, command) => {
     const options = command.opts<{ output?: string; config?: string }>();

@@ -12,11 +12,17 @@ const ENDS_SOMETHING = /\/(kill|retire|end)$/;
 /**
  * Adds a verb for every call of the admin API, made from its description.
  *
- * @param word only for those that begin with it
+ * @param typed only for the one that it names, or else for those that begin with its first word
  */
-export function addCalls(program: Command, word?: string): void {
-  for (const verb of verbsOf(ADMIN_CALLS))
-    if (word === undefined || verb.words[0] === word) addCall(program, verb);
+export function addCalls(program: Command, typed?: readonly string[]): void {
+  for (const verb of verbsMeant(typed)) addCall(program, verb);
+}
+
+function verbsMeant(typed: readonly string[] | undefined): readonly Verb[] {
+  const verbs = verbsOf(ADMIN_CALLS);
+  if (typed === undefined) return verbs;
+  const named = verbs.filter(({ words }) => words.every((word, index) => word === typed[index]));
+  return named.length > 0 ? named : verbs.filter(({ words }) => words[0] === typed[0]);
 }
 
 function addCall(program: Command, verb: Verb): void {
