@@ -14,6 +14,8 @@ const program = ['../src/cli/main.ts', '../dist/src/cli/main.js']
   .map(relative => fileURLToPath(new URL(relative, import.meta.url)))
   .find(existsSync);
 
+// Compiled code is kept only where NODE_COMPILE_CACHE names a folder: Node.js would run what it finds in one of /tmp that anybody
+// may have made first.
 if (isNewEnough) await import(program);
 else runWith(findNode());
 

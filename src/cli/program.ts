@@ -55,7 +55,7 @@ const GROUPS: readonly { readonly heading: string; readonly parts: readonly Part
   {
     heading: 'What it governs, one by one:',
     parts: [
-      // Both before the calls, which join them.
+      // Both before the calls, which join them, and are not needed where a verb is found without them.
       part('audit', async () => withConfigOption((await import('./audit.ts')).auditCommand())),
       part('people', async () => (await import('./people.ts')).peopleCommand()),
       {
@@ -101,7 +101,7 @@ export async function createProgram(typed: readonly string[] = []): Promise<Comm
     program.commandsGroup(heading);
     for (const { words, add } of parts) {
       if (isWhole) await add(program);
-      else if (words.includes(word)) await add(program, typed);
+      else if (words.includes(word) && !leadsToVerb(program, typed)) await add(program, typed);
     }
   }
   for (const { commands } of commandsOf(program)) {
@@ -121,6 +121,11 @@ function isKnown(word: string): boolean {
   return (
     VERSION.includes(word) || GROUPS.some(({ parts }) => parts.some(({ words }) => words.includes(word)))
   );
+}
+
+function leadsToVerb(command: Command, [word, ...more]: readonly string[]): boolean {
+  const next = command.commands.find(each => each.name() === word);
+  return next !== undefined && (next.commands.length === 0 || leadsToVerb(next, more));
 }
 
 function part(word: string, load: () => Promise<Command>): Part {

@@ -72,6 +72,7 @@ test('who reads the trail loads the store, and nothing by which people or progra
   const { code, stdout, packages, parts } = await run(folder, 'audit', 'verify');
   t.is(code, 0, stdout);
   t.true(parts.includes('store'));
+  t.false(parts.includes('client'), 'the calls of the API that begin with the same word');
   t.deepEqual(
     packages.filter(name => /argon2|otplib|webauthn|koa|mongo|yaml/.test(name)),
     [],
