@@ -11,6 +11,7 @@ import { populate, sharedMongo } from '../support/deployment.ts';
 import { newProofKey, signProof } from '../support/dpop.ts';
 import { EventCount } from '../support/event-count.ts';
 import { startMongoServer } from '../support/mongo-server.ts';
+import { patientStore, untilTold } from '../support/patience.ts';
 import { isRetrySafe } from '../support/round-robin-proxy.ts';
 import { patient } from '../support/server-process.ts';
 import {
@@ -48,10 +49,15 @@ run('the whole story of the demo holds behind a round-robin proxy', async t => {
   const { deployment, servers, proxy } = shared;
   const { issuer, admin } = deployment;
   await using ended = new AsyncDisposableStack();
-  const store = await deployment.shared.open();
+  const store = patientStore(await deployment.shared.open());
   ended.defer(() => store.close());
   const server = { issuer, store };
-  const { clear, ...furnished } = await furnishStage(server, { id: admin.clientId, secret: admin.secret });
+  const via = { mcpServer: untilTold, agent: untilTold, administrator: untilTold, browser: untilTold };
+  const { clear, ...furnished } = await furnishStage(
+    server,
+    { id: admin.clientId, secret: admin.secret },
+    via,
+  );
   ended.defer(clear);
   const told: string[] = [];
   const narrator = new Narrator({

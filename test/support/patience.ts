@@ -19,6 +19,16 @@ export async function untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
+/** A `fetch` that asks again while it is told 503: a process that is starved cannot tell for a moment, and has done nothing then. */
+export const untilTold: typeof fetch = async (input, init) => {
+  for (;;) {
+    const response = await fetch(input, init);
+    if (response.status !== 503) return response;
+    await response.body?.cancel();
+    await delay(PAUSE_MS);
+  }
+};
+
 /** The store with patience in whatever only reads. Once closed it refuses as every other. */
 export function patientStore(store: Store): Store {
   let isClosed = false;
