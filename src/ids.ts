@@ -5,7 +5,7 @@ import { randomFillSync } from 'node:crypto';
  * collide (RFC 9068 section 5, RFC 9700 section 4.15), and none starts with `https://`, which is kept for Client ID Metadata
  * Documents.
  */
-export type IdPrefix = 'agt' | 'usr' | 'res' | 'dlg' | 'key' | 'req' | 'lane' | 'prc' | 'sto' | 'ses';
+export type IdPrefix = 'agt' | 'usr' | 'res' | 'dlg' | 'elv' | 'key' | 'req' | 'lane' | 'prc' | 'sto' | 'ses';
 
 const RANDOM_POOL_BYTES = 32_768;
 const pool = Buffer.allocUnsafeSlow(RANDOM_POOL_BYTES);

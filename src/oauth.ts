@@ -6,6 +6,8 @@ export const GRANT_TYPES = {
   refreshToken: 'refresh_token',
   /** RFC 8693 section 2.1. */
   tokenExchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  /** draft-ietf-oauth-deferred-token-response-01: asks what has become of a request that waits. */
+  deferred: 'urn:ietf:params:oauth:grant-type:deferred',
 } as const;
 
 /** What a token is, in an exchange (RFC 8693 section 3); a delegation is named by its identifier, which is no secret. */
@@ -21,7 +23,7 @@ export const CLIENT_ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-typ
 export const CLIENT_AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 export type ClientAuthMethod = (typeof CLIENT_AUTH_METHODS)[number];
 
-/** RFC 6749 section 5.2, RFC 8707 section 2, RFC 7009 section 2.2.1, RFC 9449 section 12.2, RFC 7591 section 3.2.2, RFC 9396 section 5: the error codes that the machine endpoints answer with. */
+/** RFC 6749 section 5.2, RFC 8707 section 2, RFC 7009 section 2.2.1, RFC 9449 section 12.2, RFC 7591 section 3.2.2, RFC 9396 section 5, RFC 8628 section 3.5: the error codes that the machine endpoints answer with. */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -31,6 +33,10 @@ export type OAuthErrorCode =
   | 'invalid_scope'
   | 'invalid_target'
   | 'invalid_authorization_details'
+  | 'authorization_pending'
+  | 'slow_down'
+  | 'access_denied'
+  | 'expired_token'
   | 'invalid_dpop_proof'
   | 'use_dpop_nonce'
   | 'invalid_redirect_uri'

@@ -35,6 +35,24 @@ export const AUDIT_EVENTS = {
     'A person wanted to let an agent act for them and could not. Alike ones are counted for a minute: the first is written at once, the rest as one.',
   'delegation.ended':
     'A delegation ended for good, by its person or an administrator, and every token under it died.',
+  'elevation.asked':
+    'An agent asked for more than it has, for a while: it waits for somebody to countersign, or joins an identical request that waits.',
+  'elevation.displayed':
+    'What an agent asks for was shown to whoever may countersign it; once for each of their sessions and what was shown.',
+  'elevation.approved':
+    'Somebody countersigned what an agent asked for, with a code for exactly that, as it was shown.',
+  'elevation.decide-refused':
+    'Somebody wanted to decide on a request of an agent that is for somebody else to decide on. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'elevation.denied': 'Somebody denied what an agent asked for.',
+  'elevation.cancelled':
+    'A request of an agent was over before a token was issued for it: the agent withdrew it, what it rested on ended, or what was shown changed.',
+  'elevation.expired':
+    'Nobody decided on a request of an agent in time, or what was approved was not fetched in time.',
+  'elevation.redeemed': 'The token was issued that somebody had countersigned, once.',
+  'elevation.redeem-refused':
+    'A client wanted to fetch what comes of a request that waits, and gets nothing. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'elevation.revoked': 'What somebody had countersigned was taken back, and its token died.',
+  'elevation.ended': 'The time of what somebody had countersigned was over, and its token with it.',
   'agent.created': 'An agent was registered.',
   'agent.updated': 'An agent was changed.',
   'agent.secret-issued': 'A client secret was made for an agent.',

@@ -84,6 +84,7 @@ export type {
   CommitOutcome,
   CommitPort,
   Conflict,
+  ExpectVersion,
   InsertRecord,
   RecordChange,
   ReplaceRecord,

@@ -93,6 +93,17 @@ export interface ReplaceRecord<Collection extends string, R extends ManagedRecor
   readonly ifVersion: number;
 }
 
+/**
+ * Changes nothing: the unit is committed only if a record that it was made of is still at the version that was read. Conflict:
+ * `version-changed`.
+ */
+export interface ExpectVersion {
+  readonly kind: 'expect-version';
+  readonly collection: 'agent' | 'delegation' | 'person' | 'resource';
+  readonly id: string;
+  readonly version: number;
+}
+
 export type RecordChange<Collection extends string, R extends ManagedRecord> =
   | InsertRecord<Collection, R>
   | ReplaceRecord<Collection, R>;

@@ -97,7 +97,7 @@ export function explainDecision(
       tokenFormat: resource.tokenFormat.kind,
     };
   }
-  const reason = decision.outcome === 'refuse' ? decision.reason : 'scope-needs-approval';
+  const { reason } = decision;
   const text = deps.catalogue.get(`oauth/${reason}`);
   const { parameter, sent, permitted } = decision.detail;
   return {

@@ -2,6 +2,7 @@
  * The humans who delegate, approve and operate: their records, how they sign in, their second factors and sessions.
  */
 export { BOOTSTRAP_OPERATOR_ID, type BuiltInRefusal, isBuiltIn } from './built-in-person.ts';
+export { type Countersigned, canCountersign, countersign } from './countersign.ts';
 export { createPerson, getPerson, type PersonDeps, type PersonRefusal } from './create-person.ts';
 export {
   beginTotp,
@@ -57,7 +58,7 @@ export {
   type PersonSession,
   type SessionRefusal,
 } from './session.ts';
-export { newSignInFigures, type SignInDeps, type SignInFigures } from './sign-in-deps.ts';
+export { newSignInFigures, type SignInChange, type SignInDeps, type SignInFigures } from './sign-in-deps.ts';
 export type { SlowHashRefusal } from './slow-hash.ts';
 export { findPendingSignIn, type PendingSignIn, type SignInRefusal, startSignIn } from './start-sign-in.ts';
 export type { TotpSeed } from './totp.ts';

@@ -36,7 +36,7 @@ export function passLineage(
  * @throws {StoreUnavailable}
  */
 export async function findLivePass<K extends PassKind>(
-  deps: SignInDeps,
+  deps: Omit<SignInDeps, 'store'>,
   kind: K,
   value: unknown,
   now: number,

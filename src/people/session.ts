@@ -114,7 +114,7 @@ export async function getLiveSession(
 }
 
 export async function findLiveSession(
-  deps: SignInDeps,
+  deps: Omit<SignInDeps, 'store'>,
   value: unknown,
   now: number,
 ): Promise<LivePass<'session'> | undefined> {

@@ -1,9 +1,12 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
 import {
   type AuditEvent,
+  assertAuthorityHeld,
   COUNTED,
   type CommitOutcome,
+  type CommitPort,
   eventOrigin,
+  type HeldAuthority,
   type Origin,
   refuseWhileAhead,
 } from '../audit/index.ts';
@@ -44,10 +47,12 @@ export interface Proved {
 }
 
 /** What comes of a factor that was proved, to be committed with its use. */
-export interface FactorUse<R> {
-  readonly changes: readonly SignInChange[];
+export interface FactorUse<R, Change = never> {
+  readonly changes: readonly (SignInChange | Change)[];
   readonly events: readonly AuditEvent[];
   readonly result: R;
+  /** Where it stands on more than the pass. */
+  readonly authority?: HeldAuthority;
 }
 
 /** Wrong codes in a period before none is accepted for a while (R091). */
@@ -74,11 +79,11 @@ type Verdict =
  * @param use what comes of it; may run more than once
  * @throws {Refused<FactorRefusal | ClockRefusal>}
  */
-export async function useFactor<K extends PassKind, R>(
-  deps: SignInDeps,
+export async function useFactor<K extends PassKind, R, Change = never>(
+  deps: Omit<SignInDeps, 'store'> & { readonly store: CommitPort<SignInChange | Change> },
   holder: () => Promise<LivePass<K> | undefined>,
   proof: FactorProof,
-  use: (holder: LivePass<K>, proved: Proved, credential: PersonCredential) => FactorUse<R>,
+  use: (holder: LivePass<K>, proved: Proved, credential: PersonCredential) => FactorUse<R, Change>,
   origin: Origin,
 ): Promise<R> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -94,13 +99,14 @@ export async function useFactor<K extends PassKind, R>(
     const challenge = 'challenge' in pass ? pass.challenge : undefined;
     const verdict = await judge(deps, credential, proof, challenge, origin);
     if ('proved' in verdict) {
-      const { changes, events, result } = use(held, verdict.proved, verdict.credential);
+      const { changes, events, result, authority } = use(held, verdict.proved, verdict.credential);
       const outcome = await deps.store.commit({
         changes: [replacing(credential, verdict.credential, origin.now), ...changes],
         events,
-        authority: authorityOf(pass as Pass),
+        authority: authority ?? authorityOf(pass as Pass),
       });
       if (outcome.committed) return result;
+      if (authority && !isOfPass(outcome, pass as Pass)) assertAuthorityHeld(outcome);
       assertHolderHeld(outcome);
     } else if (await isRefusalRecorded(deps, credential, verdict.cause, origin)) {
       deps.figures['factor-refused'] += 1;
@@ -108,6 +114,12 @@ export async function useFactor<K extends PassKind, R>(
     }
   }
   throw new StoreUnavailable(`a credential was changed ${MAX_ATTEMPTS} times while a factor was checked`);
+}
+
+/** Whether it is the pass itself that has ended, and not what it is used for. */
+function isOfPass(outcome: CommitOutcome, pass: Pass): boolean {
+  if (outcome.committed || outcome.conflict !== 'authority-ended') return false;
+  return pass.lineage.split(' ').includes(outcome.ended) || outcome.ended === authorityOf(pass).pass?.handle;
 }
 
 /** @throws {Refused<'sign-in-expired'>} where the sign-in, the session or the person has ended meanwhile */
@@ -132,7 +144,7 @@ export function replacing(
 }
 
 async function judge(
-  deps: SignInDeps,
+  deps: Omit<SignInDeps, 'store'>,
   credential: PersonCredential,
   proof: FactorProof,
   challenge: string | undefined,
@@ -161,7 +173,12 @@ async function judge(
 /** What a code of an authenticator app, or a recovery code, says of a session. */
 export const PROVED_BY_CODE: Proved = { amr: ['otp', 'mfa'], acr: 'urn:countersign:acr:mfa' };
 
-function judgeCode(deps: SignInDeps, credential: PersonCredential, code: string, now: number): Verdict {
+function judgeCode(
+  deps: Omit<SignInDeps, 'store'>,
+  credential: PersonCredential,
+  code: string,
+  now: number,
+): Verdict {
   const { totp } = credential;
   const step = totp && stepOfCode(deps.sealing.unseal(totp.sealedSeed, credential.id).toString(), code, now);
   if (!totp || step === undefined) return { cause: 'wrong-code' };
@@ -173,7 +190,7 @@ function judgeCode(deps: SignInDeps, credential: PersonCredential, code: string,
 }
 
 async function judgeRecoveryCode(
-  deps: SignInDeps,
+  deps: Omit<SignInDeps, 'store'>,
   credential: PersonCredential,
   code: string,
 ): Promise<Verdict> {
@@ -196,7 +213,7 @@ function mayBeUsed({ epochs }: Pick<SignInDeps, 'epochs'>, usableFromMs: number)
 
 /** @returns false when the credential was changed meanwhile, so that the factor has to be looked at again */
 async function isRefusalRecorded(
-  deps: SignInDeps,
+  deps: Pick<SignInDeps, 'refusals'> & { readonly store: CommitPort<SignInChange> },
   credential: PersonCredential,
   cause: FactorCause,
   origin: Origin,

@@ -7,6 +7,7 @@ import { type Handle, handle } from '../liveness.ts';
 import { SCOPE_TOKEN } from '../oauth.ts';
 import type { Person } from '../people/index.ts';
 import { mayBeDelegated, type Resource, standingScopes } from '../resources/index.ts';
+import type { ApprovalClaim, ApprovalRefusal, Approved } from './approved.ts';
 import {
   type Delegated,
   endOfStanding,
@@ -41,7 +42,13 @@ export type IssueRefusal =
   | 'scope-beyond-subject-token'
   | 'scope-none-left'
   | 'no-signing-key'
+  | ApprovalRefusal
   | SubjectRefusal;
+
+/** Why a request that somebody could countersign is refused where it does not wait for that. */
+export type BeyondRefusal =
+  | 'scope-needs-approval'
+  | Extract<IssueRefusal, 'scope-high-risk' | 'scope-beyond-delegation'>;
 
 /** Everything the decision rests on, read beforehand. */
 export interface IssueQuestion {
@@ -49,6 +56,8 @@ export interface IssueQuestion {
   readonly agent: Agent;
   /** For whom it acts; itself where absent. */
   readonly delegation?: Delegated | undefined;
+  /** What somebody has countersigned for this very request; undefined where nobody has. */
+  readonly approval?: Approved | undefined;
   readonly owner: Person | undefined;
   /** The `resource` parameter as it was sent; undefined where none was. */
   readonly requestedResource: string | undefined;
@@ -81,14 +90,33 @@ export type IssueDecision =
       readonly actors: readonly string[];
       /** The standing permission that it rests on. */
       readonly standing?: Pick<Standing, 'id' | 'mayActNext'>;
+      /** Who countersigned it, and what. */
+      readonly approval?: ApprovalClaim;
       /** The key to sign with; absent for an opaque token. */
       readonly signingKeyId?: string;
     }
   | {
-      /** Within the envelope, beyond the baseline: a human would have to countersign. */
+      /** Within the envelope, beyond the baseline or the standing permission: a human would have to countersign. */
       readonly outcome: 'needs-approval';
       readonly resource: Resource;
-      readonly beyondBaseline: readonly string[];
+      /** Everything that is asked for. */
+      readonly scopes: readonly string[];
+      /** What of it nobody has granted yet. */
+      readonly beyond: readonly string[];
+      readonly subject: string;
+      /** Who would act for the subject, newest first; nobody where an agent acts for itself. */
+      readonly actors: readonly string[];
+      /** All that the token would descend from, at the epochs this decision read. */
+      readonly lineage: readonly Handle[];
+      /**
+       * Who alone could countersign: the owner for the agent itself, the delegating person for a delegation. Nobody where the request
+       * rests on something that would be dead before a person has decided: a token, or a consent grant.
+       */
+      readonly approver: string | undefined;
+      /** The end of what it rests on, in seconds since the epoch. */
+      readonly endsAt: number;
+      /** What is said to whoever does not wait. */
+      readonly reason: BeyondRefusal;
       readonly detail: RefusalDetail;
     }
   | { readonly outcome: 'refuse'; readonly reason: IssueRefusal; readonly detail: RefusalDetail };
@@ -101,6 +129,9 @@ export type IssueDecision =
  * - A scope that is unknown or beyond the envelope is refused by name, never dropped; no scope asked means the baseline.
  * - Under a person's standing permission it is what that allows, not the baseline, and no more than the token that is exchanged holds;
  *   no scope asked means all of that. Nothing of high risk, and nowhere but where the permission is for.
+ * - Beyond these, but within the envelope, is only what one elevation holds that somebody has countersigned: the owner for the agent
+ *   itself, and beyond a delegation the person who gave it. Its token is opaque, and ends with what was approved: ordinary caps do not
+ *   apply.
  * - The token ends with the shortest of: deployment, resource, agent cap, agent's own end, and 300 s for a JWT; of a delegated one
  *   also with the permission and with each token that was presented.
  */
@@ -152,20 +183,16 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   if (resource.status !== 'active') {
     return refuse('resource-disabled', { parameter: 'resource', sent: resource.identifier });
   }
+  const { approval } = question;
+  const subject = question.delegation?.subject ?? agent.id;
+  const refused = approval && judgeApproval(approval, question, resource, { subject, issuedAt });
+  if (refused) return refuse(refused);
   if (isJwt && !question.signingKey) return refuse('no-signing-key');
 
-  const scopes = decideScopes(question, resource);
-  if (!isList(scopes)) return scopes;
+  const asked = decideScopes(question, resource);
+  if ('outcome' in asked) return asked;
 
-  const expiresAt = Math.min(
-    issuedAt + question.maxTtlSeconds,
-    issuedAt + resource.accessTokenTtlSeconds,
-    issuedAt + (agent.accessTokenTtlSeconds ?? Number.POSITIVE_INFINITY),
-    isJwt ? issuedAt + MAX_JWT_TTL_SECONDS : Number.POSITIVE_INFINITY,
-    agentEnd,
-    standing ? endOfStanding(standing) : Number.POSITIVE_INFINITY,
-  );
-
+  const standingEnd = standing ? endOfStanding(standing) : Number.POSITIVE_INFINITY;
   const lineage = [
     handle(agent.id, agent.epoch),
     handle(owner.id, owner.epoch),
@@ -175,22 +202,70 @@ export function decideIssue(question: IssueQuestion): IssueDecision {
   if (isJwt && question.signingKey) lineage.push(handle(question.signingKey.id, question.signingKey.epoch));
   if (question.delegation) lineage.push(...question.delegation.lineage);
   if (standing) lineage.push(...presentedLineage(standing));
+  if (approval) lineage.push(...(approval.lineage.split(' ') as Handle[]));
 
-  const granted = {
-    subject: question.delegation?.subject ?? agent.id,
+  const about = {
+    subject,
     resource,
-    scopes,
-    issuedAt,
-    expiresAt,
-    lineage: standing ? [...new Set(lineage)] : lineage,
+    scopes: asked.scopes,
+    lineage: standing || approval ? [...new Set(lineage)] : lineage,
     actors,
   };
+  if (asked.beyond.length > 0) {
+    return {
+      outcome: 'needs-approval',
+      ...about,
+      beyond: asked.beyond,
+      approver: approverOf(question),
+      endsAt: Math.min(agentEnd, standingEnd),
+      reason: asked.reason,
+      detail: asked.detail,
+    };
+  }
+  const expiresAt = Math.min(
+    ...(approval
+      ? [toSeconds(approval.expiresAt)]
+      : [
+          issuedAt + question.maxTtlSeconds,
+          issuedAt + resource.accessTokenTtlSeconds,
+          issuedAt + (agent.accessTokenTtlSeconds ?? Number.POSITIVE_INFINITY),
+          isJwt ? issuedAt + MAX_JWT_TTL_SECONDS : Number.POSITIVE_INFINITY,
+        ]),
+    agentEnd,
+    standingEnd,
+  );
   return {
     outcome: 'issue',
-    ...granted,
+    ...about,
+    issuedAt,
+    expiresAt,
     ...(standing && { standing: { id: standing.id, mayActNext: standing.mayActNext } }),
+    ...(approval && { approval: approval.claim }),
     ...(isJwt && question.signingKey && { signingKeyId: question.signingKey.id }),
   };
+}
+
+/** Who could countersign a request beyond its source, where it can wait for that. */
+function approverOf({ agent, delegation }: IssueQuestion): string | undefined {
+  if (!delegation) return agent.ownerId;
+  const { standing } = delegation;
+  return standing && !standing.token && !standing.actorToken ? delegation.subject : undefined;
+}
+
+/** Whether what was countersigned is for this request, and by whoever may countersign for it. */
+function judgeApproval(
+  approval: Approved,
+  question: IssueQuestion,
+  resource: Resource,
+  { subject, issuedAt }: { readonly subject: string; readonly issuedAt: number },
+): ApprovalRefusal | undefined {
+  if (approval.by !== approverOf(question)) return 'approval-by-another';
+  if (approval.subject !== subject) return 'approval-for-another';
+  if (approval.resourceId !== resource.id) return 'approval-elsewhere';
+  if (approval.proofKey !== question.proofKey) return 'approval-key-differs';
+  // Tokens live for whole seconds.
+  if (toSeconds(approval.expiresAt) <= issuedAt) return 'approval-over';
+  return resource.tokenFormat.kind === 'jwt' ? 'approval-needs-opaque' : undefined;
 }
 
 /** Whether a token for a resource server would be for another one than what it rests on. */
@@ -198,10 +273,18 @@ function isElsewhere(standing: Standing | undefined, { id }: Resource): boolean 
   return standing !== undefined && (standing.resourceId !== id || (standing.token?.resourceId ?? id) !== id);
 }
 
+/** What is asked for, and what of it nobody has granted: neither its source, nor whoever countersigned it. */
+interface AskedScopes {
+  readonly scopes: readonly string[];
+  readonly beyond: readonly string[];
+  readonly reason: BeyondRefusal;
+  readonly detail: RefusalDetail;
+}
+
 function decideScopes(
-  { agent, delegation, requestedScope }: IssueQuestion,
+  { agent, delegation, approval, requestedScope }: IssueQuestion,
   resource: Resource,
-): readonly string[] | Exclude<IssueDecision, { readonly outcome: 'issue' }> {
+): AskedScopes | Extract<IssueDecision, { readonly outcome: 'refuse' }> {
   const catalogue = resource.scopes.map(scope => scope.name);
   const envelope = scopesAt(agent.envelope, resource.identifier).filter(scope => catalogue.includes(scope));
   const standing = delegation?.standing;
@@ -224,32 +307,36 @@ function decideScopes(
   if (scopes.length === 0) {
     return refuse(standing ? 'scope-none-left' : 'scope-none-by-default', { parameter: 'scope', permitted });
   }
-  const limits: readonly (readonly [reason: IssueRefusal, allowed: readonly string[]])[] = [
+  const held = standing
+    ? ([
+        ['scope-high-risk', lasting],
+        ['scope-beyond-delegation', standing.scopes],
+        ['scope-beyond-subject-token', heldScopes(standing)],
+      ] as const)
+    : ([['scope-needs-approval', baseline]] as const);
+  const past = (allowed: readonly string[]) => scopes.filter(scope => !allowed.includes(scope));
+  for (const [reason, allowed] of [
     ['scope-unknown', catalogue],
     ['scope-beyond-envelope', envelope],
-    ...(standing
-      ? ([
-          ['scope-high-risk', lasting],
-          ['scope-beyond-delegation', standing.scopes],
-          ['scope-beyond-subject-token', heldScopes(standing)],
-        ] as const)
-      : []),
-  ];
-  for (const [reason, allowed] of limits) {
-    const beyond = scopes.filter(scope => !allowed.includes(scope));
+  ] as const) {
+    const beyond = past(allowed);
     if (beyond.length > 0) return refuse(reason, { parameter: 'scope', sent: beyond.join(' '), permitted });
   }
-  const beyondBaseline = standing ? [] : scopes.filter(scope => !baseline.includes(scope));
-  if (beyondBaseline.length > 0) {
-    const detail = { parameter: 'scope', sent: beyondBaseline.join(' '), permitted: baseline };
-    return { outcome: 'needs-approval', resource, beyondBaseline, detail };
+  const countersigned = approval?.scopes ?? [];
+  const [exceeded] = held.filter(([, allowed]) => past([...allowed, ...countersigned]).length > 0);
+  if (!exceeded) return { scopes, beyond: [], reason: 'scope-needs-approval', detail: {} };
+  const [reason, allowed] = exceeded;
+  if (reason === 'scope-beyond-subject-token' || standing?.token || standing?.actorToken) {
+    return refuse(reason as IssueRefusal, { parameter: 'scope', sent: past(allowed).join(' '), permitted });
   }
-  return scopes;
-}
-
-/** `Array.isArray` does not narrow to a list that is read only. */
-function isList<T extends object>(value: readonly string[] | T): value is readonly string[] {
-  return Array.isArray(value);
+  const source = standing ? permitted : baseline;
+  const beyond = past([...source, ...countersigned]);
+  return {
+    scopes,
+    beyond,
+    reason,
+    detail: { parameter: 'scope', sent: beyond.join(' '), permitted: source },
+  };
 }
 
 /** RFC 6749 section 3.3. Names are kept in the order asked for, each once. */

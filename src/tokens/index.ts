@@ -7,7 +7,9 @@
 export { issuedAtOf, isTokenId } from './access-token-value.ts';
 export { type ActClaim, actorsOf } from './act-claim.ts';
 export { type TokenAdminDeps, type TokenRefusal, tokenRoutes } from './admin-routes.ts';
+export type { ApprovalClaim, ApprovalRefusal, Approved } from './approved.ts';
 export {
+  type BeyondRefusal,
   decideIssue,
   type IssueDecision,
   type IssueQuestion,
@@ -52,9 +54,17 @@ export {
   decideRequest,
   type GrantBasis,
   type IssueGranted,
+  type IssueTokenDeps,
   type IssueTokenRefusal,
+  makeToken,
+  type NewToken,
+  type NewTokenDeps,
+  type PresentedOnce,
   type RequestDecision,
+  refuseReplay,
+  spentBy,
   type TokenGrant,
+  type TokenResponse,
 } from './issue-token.ts';
 export { cutOffToken } from './revoke-token.ts';
 export { type MachineEndpointDeps, type MachineEndpointRefusal, machineRoutes } from './routes.ts';

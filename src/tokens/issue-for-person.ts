@@ -7,7 +7,6 @@ import { untrustedText } from '../text/index.ts';
 import {
   decideRequest,
   type IssueTokenDeps,
-  type IssueTokenRefusal,
   mintToken,
   type RequestDecision,
 } from './issue-token.ts';
@@ -114,8 +113,7 @@ export async function issueForPerson(
     actor: [agent.id],
   };
   if (decision.outcome !== 'issue') {
-    const reason: IssueTokenRefusal | GrantRefusal =
-      decision.outcome === 'refuse' ? decision.reason : 'scope-needs-approval';
+    const { reason } = decision;
     await deps.tokens.commit({
       changes: [],
       events: [
@@ -131,7 +129,7 @@ export async function issueForPerson(
         },
       ],
     });
-    throw new Refused<IssueTokenRefusal | GrantRefusal>(reason, decision.detail);
+    throw new Refused(reason, decision.detail);
   }
   const scope = decision.scopes.join(' ');
   const claims = {

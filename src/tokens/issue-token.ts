@@ -1,5 +1,11 @@
 import type { Agent, AgentStore } from '../agents/index.ts';
-import { type AuditEvent, type Conflict, eventOrigin, type Origin } from '../audit/index.ts';
+import {
+  type AuditEvent,
+  type CommitPort,
+  type Conflict,
+  eventOrigin,
+  type Origin,
+} from '../audit/index.ts';
 import {
   type AuthenticateClientDeps,
   type AuthenticatedClient,
@@ -18,14 +24,16 @@ import type { Resource, ResourceStore } from '../resources/index.ts';
 import { untrustedText } from '../text/index.ts';
 import { newJwtId, newOpaqueToken } from './access-token-value.ts';
 import { actorClaim } from './act-claim.ts';
+import type { ApprovalRefusal, Approved } from './approved.ts';
 import { decideIssue, type IssueDecision, type IssueRefusal } from './decide-issue.ts';
 import type { Delegated } from './delegated.ts';
 import type { AccessTokenSigner } from './sign-access-token.ts';
 import type { TokenId } from './token.ts';
-import type { TokenStore } from './token-store.ts';
+import type { TokenChange, TokenStore } from './token-store.ts';
 
+/** What was countersigned is judged where it is fetched: no other request brings an approval. */
 export type IssueTokenRefusal =
-  | IssueRefusal
+  | Exclude<IssueRefusal, ApprovalRefusal>
   | 'client-may-not-ask'
   | 'several-resources'
   | 'scope-needs-approval';
@@ -136,36 +144,89 @@ export async function issueToken(
     basis.delegation,
   );
   if (decision.outcome !== 'issue') {
-    const reason = decision.outcome === 'refuse' ? decision.reason : 'scope-needs-approval';
-    return refuse(deps, asked, reason, decision.detail, { basis, resource });
+    return refuse(deps, asked, decision.reason, decision.detail, { basis, resource });
   }
 
+  const { changes, events, response } = makeToken(
+    deps,
+    decision,
+    {
+      clientId: client.clientId,
+      agent,
+      proofKey: proof?.jkt,
+      grant: grant.type,
+      answer: basis.answer,
+      detail: basis.detail,
+    },
+    origin,
+  );
+  const outcome = await deps.tokens.commit({
+    changes: [...spentBy(authenticated, request), ...changes],
+    events,
+  });
+  if (!outcome.committed) return refuseReplay(deps, { ...asked, proof: request.proof }, outcome.conflict);
+  deps.agents.noteUse(agent.id, origin.now);
+  return response;
+}
+
+/** To whom, and by which request, a token is issued that was decided on. */
+export interface NewToken {
+  readonly clientId: string;
+  readonly agent: Pick<Agent, 'id' | 'ownerId'>;
+  /** The thumbprint of the key that the request has proved (RFC 9449); undefined for a bearer token. */
+  readonly proofKey: string | undefined;
+  /** How it was asked for, for the trail. */
+  readonly grant: string;
+  /** What the answer has besides. */
+  readonly answer?: GrantBasis['answer'] | undefined;
+  /** What the trail has besides. */
+  readonly detail?: GrantBasis['detail'] | undefined;
+}
+
+/** What making a token needs. */
+export type NewTokenDeps = Pick<IssueTokenDeps, 'issuer' | 'signer'>;
+
+/**
+ * Makes a token of a decision: what has to be committed for it, together, and what is answered once that is done. Changes nothing.
+ */
+export function makeToken(
+  deps: NewTokenDeps,
+  decision: IssueGranted,
+  { clientId, agent, proofKey, grant, answer, detail }: NewToken,
+  origin: Origin,
+): {
+  readonly jti: TokenId;
+  readonly changes: readonly Extract<TokenChange, { kind: 'insert-token' }>[];
+  readonly events: readonly AuditEvent[];
+  readonly response: TokenResponse;
+} {
+  const { subject, resource, issuedAt, expiresAt, actors, approval } = decision;
   const scope = decision.scopes.join(' ');
   const claims = {
     iss: deps.issuer,
-    sub: decision.subject,
-    client_id: client.clientId,
+    sub: subject,
+    client_id: clientId,
     ...delegationClaims(decision),
-    aud: decision.resource.identifier,
+    aud: resource.identifier,
     scope,
-    iat: decision.issuedAt,
-    exp: decision.expiresAt,
-    ...(proof && { cnf: { jkt: proof.jkt } }),
+    iat: issuedAt,
+    exp: expiresAt,
+    ...(approval && { approval }),
+    ...(proofKey !== undefined && { cnf: { jkt: proofKey } }),
   };
-  const tokenType = proof ? 'DPoP' : 'Bearer';
+  const tokenType = proofKey === undefined ? 'Bearer' : 'DPoP';
   const { value, jti } = mintToken(deps, decision, claims, origin.now);
-
-  const outcome = await deps.tokens.commit({
+  return {
+    jti,
     changes: [
-      ...spentBy(authenticated, request),
       {
         kind: 'insert-token',
         token: {
           jti,
-          clientId: client.clientId,
-          resourceId: decision.resource.id,
-          issuedAt: decision.issuedAt,
-          expiresAt: decision.expiresAt,
+          clientId,
+          resourceId: resource.id,
+          issuedAt,
+          expiresAt,
           lineage: lineageOf([handle(jti, 0), ...decision.lineage]),
           answer: JSON.stringify({ active: true, token_type: tokenType, ...claims, jti }),
         },
@@ -176,29 +237,28 @@ export async function issueToken(
         type: 'token.issued',
         outcome: 'done',
         ...eventOrigin(origin),
-        client: client.clientId,
-        subject: decision.subject,
-        actor: decision.actors.length > 0 ? decision.actors : [agent.id],
-        resource: decision.resource.identifier,
+        client: clientId,
+        subject,
+        actor: actors.length > 0 ? actors : [agent.id],
+        resource: resource.identifier,
         scope,
         jti,
         detail: {
-          grant: grant.type,
-          expiresAt: decision.expiresAt,
+          grant,
+          expiresAt,
           owner: agent.ownerId,
-          ...basis.detail,
+          ...(approval && { elevation: approval.id, approver: approval.by }),
+          ...detail,
         },
       },
     ],
-  });
-  if (!outcome.committed) return refuseReplay(deps, asked, outcome.conflict);
-  deps.agents.noteUse(agent.id, origin.now);
-  return {
-    access_token: value,
-    ...basis.answer,
-    token_type: tokenType,
-    expires_in: decision.expiresAt - decision.issuedAt,
-    scope,
+    response: {
+      access_token: value,
+      ...answer,
+      token_type: tokenType,
+      expires_in: expiresAt - issuedAt,
+      scope,
+    },
   };
 }
 
@@ -251,6 +311,7 @@ export async function decideRequest(
   asked: AskedToken,
   moment: Moment,
   delegation?: Delegated,
+  approval?: Approved,
 ): Promise<{ readonly decision: RequestDecision; readonly resource: Resource | undefined }> {
   if (asked.resources.length > 1) {
     const detail = {
@@ -269,6 +330,7 @@ export async function decideRequest(
   const decision = decideIssue({
     agent,
     delegation,
+    approval,
     owner,
     requestedResource,
     resource,
@@ -333,13 +395,23 @@ async function refuse(
     changes: spentBy(asked.authenticated, request),
     events: [event],
   });
-  if (!outcome.committed) return refuseReplay(deps, asked, outcome.conflict);
+  if (!outcome.committed) return refuseReplay(deps, { ...asked, proof: request.proof }, outcome.conflict);
   throw new Refused(reason, detail);
 }
 
 /** The single-use values that a request presents: used up whatever comes of it. */
-function spentBy({ spent }: AuthenticatedClient, { proof }: TokenRequest): readonly SpentCredential[] {
+export function spentBy(
+  { spent }: Pick<AuthenticatedClient, 'spent'>,
+  { proof }: Pick<TokenRequest, 'proof'>,
+): readonly SpentCredential[] {
   return proof ? [...spent, proof.spent] : spent;
+}
+
+/** An authenticated request, as far as it presents what is good for one use. */
+export interface PresentedOnce {
+  readonly authenticated: AuthenticatedClient;
+  readonly proof: VerifiedDpopProof | undefined;
+  readonly origin: Origin;
 }
 
 /**
@@ -348,12 +420,11 @@ function spentBy({ spent }: AuthenticatedClient, { proof }: TokenRequest): reado
  *
  * @throws always
  */
-async function refuseReplay(deps: IssueTokenDeps, asked: Asked, conflict: Conflict): Promise<never> {
-  const {
-    authenticated: { client, spent },
-    request: { proof },
-    origin,
-  } = asked;
+export async function refuseReplay(
+  deps: Pick<IssueTokenDeps, 'refusals' | 'limits'> & { readonly tokens: CommitPort<SpentCredential> },
+  { authenticated: { client, spent }, proof, origin }: PresentedOnce,
+  conflict: Conflict,
+): Promise<never> {
   if (!proof || conflict !== 'already-used') return refuseConflict(deps, client.clientId, conflict, origin);
   const reason: DpopProofRefusal = 'dpop-proof-replayed';
   const outcome = await deps.tokens.commit({

@@ -124,7 +124,7 @@ test('what is beyond the baseline and within the envelope is told apart: a human
   const decision = decideIssue(question);
   t.like(decision, {
     outcome: 'needs-approval',
-    beyondBaseline: ['write'],
+    beyond: ['write'],
     detail: { sent: 'write', permitted: ['read'] },
   });
   t.like(decideIssue({ ...question, requestedScope: 'read delete' }), {
