@@ -4,6 +4,8 @@ import { agentFacets } from '../agents/agent-facets.ts';
 import type { ManagedRecord } from '../audit/index.ts';
 import type { Delegation } from '../delegation/delegation.ts';
 import { delegationFacets } from '../delegation/delegation-facets.ts';
+import type { Elevation } from '../elevation/elevation.ts';
+import { elevationFacets } from '../elevation/elevation-facets.ts';
 import type { Person } from '../people/person.ts';
 import { personFacets } from '../people/person-facets.ts';
 import type { Resource } from '../resources/resource.ts';
@@ -22,6 +24,7 @@ export const ANY_RECORD = 'any';
 const FACETS = {
   agent: record => agentFacets(record as Agent),
   delegation: record => delegationFacets(record as Delegation),
+  elevation: record => elevationFacets(record as Elevation),
   person: record => personFacets(record as Person),
   resource: record => resourceFacets(record as Resource),
 } as const satisfies Record<string, (record: ManagedRecord) => readonly string[]>;

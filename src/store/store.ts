@@ -1,7 +1,8 @@
 import type { AgentChange, AgentStore } from '../agents/index.ts';
-import type { AuditStore, CommitPort, MoveCuts, RetentionStore } from '../audit/index.ts';
+import type { AuditStore, CommitPort, ExpectVersion, MoveCuts, RetentionStore } from '../audit/index.ts';
 import type { Clock } from '../clock.ts';
 import type { DelegationChange, DelegationStore } from '../delegation/index.ts';
+import type { ElevationChange, ElevationStore } from '../elevation/index.ts';
 import type { KeepAnswer, KeptAnswerStore } from '../idempotency/index.ts';
 import type { SigningKeyChange, SigningKeyStore } from '../keys/index.ts';
 import type { AttemptStore } from '../limits/index.ts';
@@ -27,7 +28,9 @@ export type Change =
   | CredentialChange
   | DelegationChange
   | DeploymentChange
+  | ElevationChange
   | EngineChange
+  | ExpectVersion
   | KeepAnswer
   | MoveCuts
   | PassChange
@@ -46,6 +49,7 @@ export interface Store
     CredentialStore,
     DelegationStore,
     DeploymentStore,
+    ElevationStore,
     EngineStore,
     KeptAnswerStore,
     PassStore,

@@ -5,6 +5,7 @@ import { migrateMongo, openMongoStore } from '../../src/store/mongo/index.ts';
 import { type MongoServer, startMongoServer } from '../support/mongo-server.ts';
 import { testAuthority } from './authority.ts';
 import { testDelegations } from './delegations.ts';
+import { testElevations } from './elevations.ts';
 import { testEngineRecords } from './engine-records.ts';
 import { testPasses } from './passes.ts';
 import { type ContractSubject, testStoreContract } from './store-contract.ts';
@@ -62,4 +63,5 @@ if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') {
   testPasses(subject);
   testAuthority(subject);
   testDelegations(subject);
+  testElevations(subject);
 }

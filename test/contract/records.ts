@@ -2,6 +2,7 @@
 import type { Agent } from '../../src/agents/index.ts';
 import type { AuditEvent } from '../../src/audit/index.ts';
 import type { Delegation } from '../../src/delegation/index.ts';
+import type { Elevation } from '../../src/elevation/index.ts';
 import { newId } from '../../src/ids.ts';
 import type { SigningKey } from '../../src/keys/index.ts';
 import { handle, lineageOf } from '../../src/liveness.ts';
@@ -75,6 +76,34 @@ export function delegationRecord(overrides: Partial<Delegation> = {}): Delegatio
     expiresAt: Date.now() + 3_600_000,
     mayActNext: [],
     status: 'active',
+    ...overrides,
+  };
+}
+
+export function elevationRecord(overrides: Partial<Elevation> = {}): Elevation {
+  const now = Date.now();
+  const id = newId('elv', now);
+  return {
+    id,
+    ...managed(),
+    status: 'pending',
+    clientId: 'agt_1',
+    agentId: 'agt_1',
+    ownerId: 'usr_1',
+    subject: 'agt_1',
+    actors: [],
+    approverId: 'usr_1',
+    resourceId: 'res_1',
+    resource: 'https://a.example/mcp',
+    scopes: ['read', 'write'],
+    beyond: ['write'],
+    seconds: 300,
+    reason: 'because',
+    bindingCode: 'ABCD-2345',
+    decideBy: now + 600_000,
+    askDigest: id,
+    codes: ['a digest'],
+    lineage: `${id}:0 agt_1:0 usr_1:0 res_1:0`,
     ...overrides,
   };
 }

@@ -7,6 +7,7 @@ import { StoreUnavailable } from '../../src/errors.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
 import { testAuthority } from './authority.ts';
 import { testDelegations } from './delegations.ts';
+import { testElevations } from './elevations.ts';
 import { testEngineRecords } from './engine-records.ts';
 import { testPasses } from './passes.ts';
 import { agentRecord, cutOff, event, tokenRecord } from './records.ts';
@@ -36,6 +37,7 @@ testEngineRecords(subject);
 testPasses(subject);
 testAuthority(subject);
 testDelegations(subject);
+testElevations(subject);
 
 test.serial('SQLite: what was heard in a transaction that came to nothing has not happened', async t => {
   const store = await openStore(t, await subject.newDatabase(t));

@@ -47,11 +47,11 @@ function* requests(table: string): Generator<PageRequest> {
   }
 }
 
-test('every list of agents, people, resource servers, delegations and audit rows walks along an index and sorts nothing', t => {
+test('every list of agents, people, resource servers, delegations, elevations and audit rows walks along an index and sorts nothing', t => {
   const database = new DatabaseSync(':memory:');
   migrate(database);
   let plans = 0;
-  for (const table of ['agent', 'person', 'resource', 'delegation']) {
+  for (const table of ['agent', 'person', 'resource', 'delegation', 'elevation']) {
     for (const request of requests(table)) {
       const { sql, values } = listStatement(table, request);
       const plan = planOf(database, sql, values);

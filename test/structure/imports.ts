@@ -49,6 +49,7 @@ export const LAYERS: readonly { readonly name: string; readonly parts: readonly 
       'clients',
       'delegation',
       'egress',
+      'elevation',
       'explain',
       'idempotency',
       'keys',
@@ -126,14 +127,14 @@ export const DOORS: readonly Door[] = [
     because: 'it lists the calls of the capabilities, which import the index that stands beside it',
   },
   {
-    to: /^(?:agents\/agent|agents\/agent-facets|delegation\/delegation|delegation\/delegation-facets|audit\/authority|audit\/chain|audit\/event-facets|audit\/refused-request|people\/person|people\/person-credential|people\/person-facets|provider\/engine-store|recovery\/deployment|resources\/resource|resources\/resource-facets|text\/name-key)\.ts$/,
+    to: /^(?:agents\/agent|agents\/agent-facets|delegation\/delegation|delegation\/delegation-facets|elevation\/elevation|elevation\/elevation-facets|audit\/authority|audit\/chain|audit\/event-facets|audit\/refused-request|people\/person|people\/person-credential|people\/person-facets|provider\/engine-store|recovery\/deployment|resources\/resource|resources\/resource-facets|text\/name-key)\.ts$/,
     from: /^store\//,
     because:
       'the thread that writes has a heap of its own, and an index would bring a whole capability along',
   },
   {
     to: /^resources\/resource\.ts$/,
-    from: /^(?:agents\/agent|delegation\/delegation)-facets\.ts$/,
+    from: /^(?:agents\/agent|delegation\/delegation|elevation\/elevation)-facets\.ts$/,
     because: 'the thread that writes files records by it: see store/',
   },
   {

@@ -7,6 +7,7 @@ import {
   type CommitOutcome,
   type Conflict,
   chainEvent,
+  type ExpectVersion,
   emptyLane,
   facetsOfEvent,
   type HeldAuthority,
@@ -18,6 +19,7 @@ import {
 } from '../../audit/index.ts';
 import type { Clock } from '../../clock.ts';
 import { activeKeyOf } from '../../delegation/delegation-facets.ts';
+import { pendingKeyOf } from '../../elevation/elevation-facets.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { KeepAnswer } from '../../idempotency/index.ts';
 import type { PassChange } from '../../people/index.ts';
@@ -75,6 +77,7 @@ interface Position {
 interface Writes {
   readonly usedOnce: UsedOnceDocument[];
   readonly tokens: TokenDocument[];
+  readonly expected: ExpectVersion[];
   readonly records: RecordChange[];
   readonly engine: EngineChange[];
   readonly passes: PassChange[];
@@ -302,6 +305,7 @@ export class BatchApplier {
     const era = Math.max(this.#epochs.era, ...run.map(eraBegunBy));
     const usedOnce: UsedOnceDocument[] = [];
     const tokens: TokenDocument[] = [];
+    const expected: ExpectVersion[] = [];
     const records: RecordChange[] = [];
     const engine: EngineChange[] = [];
     const passes: PassChange[] = [];
@@ -337,6 +341,9 @@ export class BatchApplier {
           case 'replace':
             records.push(change);
             announce(change.record.id, change.record.epoch, announcedUntil(change.collection, committedAt));
+            break;
+          case 'expect-version':
+            expected.push(change);
             break;
           case 'keep-answer':
             keptAnswers.push(change);
@@ -375,6 +382,7 @@ export class BatchApplier {
     return {
       usedOnce,
       tokens,
+      expected,
       records,
       engine,
       passes,
@@ -387,7 +395,8 @@ export class BatchApplier {
   }
 
   async #write(writes: Writes): Promise<void> {
-    const { usedOnce, tokens, records, engine, passes, keptAnswers, recovery, feed, audit, after } = writes;
+    const { usedOnce, tokens, expected, records, engine, passes, keptAnswers, recovery, feed, audit, after } =
+      writes;
     const session = this.#session;
     const options = { session, ordered: true, lean: true } as const;
     if (usedOnce.length > 0) {
@@ -400,6 +409,7 @@ export class BatchApplier {
     }
     // Before the records: who comes second is told of the first, and not of what it has made.
     for (const change of keptAnswers) await this.#keepAnswer(change);
+    for (const change of expected) await this.#expectVersion(change);
     for (const change of records) await this.#writeRecord(change);
     for (const change of engine) {
       const conflict = await applyEngineChange(this.#database.engineRecord, session, change);
@@ -502,6 +512,17 @@ export class BatchApplier {
       .catch(conflictFrom('already-used', undefined));
   }
 
+  /** Touches the document: a change of it that commits beside this one and is not seen here gives way, or makes this one give way. */
+  async #expectVersion({ collection, id, version }: ExpectVersion): Promise<void> {
+    const model: RecordModel = this.#database[collection];
+    const touched = await model.updateOne(
+      { _id: String(id), version: Number(version) },
+      { $inc: { touches: 1 } },
+      { session: this.#session },
+    );
+    if (touched.matchedCount === 0) throw new UnitConflict('version-changed');
+  }
+
   async #writeRecord(change: RecordChange): Promise<void> {
     const { model, document } = this.#toRecordDocument(change);
     const session = this.#session;
@@ -551,6 +572,11 @@ export class BatchApplier {
         const activeKey = activeKeyOf(change.record);
         const key = activeKey === undefined ? {} : { activeKey };
         return { model: this.#database.delegation, document: { ...document, ...key } };
+      }
+      case 'elevation': {
+        const pendingKey = pendingKeyOf(change.record);
+        const key = pendingKey === undefined ? {} : { pendingKey };
+        return { model: this.#database.elevation, document: { ...document, ...key } };
       }
       case 'signing-key':
         return { model: this.#database.signingKey, document };

@@ -9,6 +9,8 @@ export interface RecordDocument {
   readonly identifierKey?: string;
   /** Of a delegation that is active, see delegation-facets.ts. */
   readonly activeKey?: string;
+  /** Of an elevation that waits, see elevation-facets.ts. */
+  readonly pendingKey?: string;
   readonly ownerId?: string;
   /** By what it is found and ordered, see record-facets.ts. */
   readonly facets?: readonly string[];
@@ -223,7 +225,7 @@ export async function openDatabase(uri: string) {
     return connection.model(collection, schema) as unknown as Model<D>;
   }
 
-  const record = { version: Number, payload: String };
+  const record = { version: Number, payload: String, touches: Number };
   const filed = { facets: [String], nameKey: String };
   return {
     connection,
@@ -232,6 +234,7 @@ export async function openDatabase(uri: string) {
     agentUse: model<AgentUseDocument>('agent_use', { usedAt: Number, idleSince: Number }),
     resource: model<RecordDocument>('resource', { ...record, ...filed, identifierKey: String }),
     delegation: model<RecordDocument>('delegation', { ...record, ...filed, activeKey: String }),
+    elevation: model<RecordDocument>('elevation', { ...record, ...filed, pendingKey: String }),
     signingKey: model<RecordDocument>('signing_key', record),
     personCredential: model<RecordDocument>('person_credential', record),
     deployment: model<RecordDocument>('deployment', record),

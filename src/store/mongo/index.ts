@@ -11,6 +11,7 @@ import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from 
 import { tripleKey } from '../../delegation/delegation-facets.ts';
 import type { Delegation, DelegationTriple } from '../../delegation/index.ts';
 import { DEPLOYMENT } from '../../deployment-epoch.ts';
+import type { Elevation } from '../../elevation/index.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { KeptAnswer } from '../../idempotency/index.ts';
 import type { Page, PageRequest } from '../../input/index.ts';
@@ -93,6 +94,7 @@ class MongoStore implements Store {
   readonly #resources: Records<Resource>;
   readonly #signingKeys: Records<SigningKey>;
   readonly #delegations: Records<Delegation>;
+  readonly #elevations: Records<Elevation>;
   readonly #deployment: Records<Deployment>;
   readonly #recordsByPrefix: ReadonlyMap<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>;
   readonly #engineRecords: EngineRecords;
@@ -115,6 +117,7 @@ class MongoStore implements Store {
     this.#resources = new Records(database.resource, { keyField: 'identifierKey' });
     this.#signingKeys = new Records(database.signingKey);
     this.#delegations = new Records(database.delegation, { keyField: 'activeKey' });
+    this.#elevations = new Records(database.elevation, { keyField: 'pendingKey' });
     this.#deployment = new Records(database.deployment);
     this.#recordsByPrefix = new Map<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>([
       ['agt_', this.#agents],
@@ -123,6 +126,7 @@ class MongoStore implements Store {
       ['res_', this.#resources],
       ['key_', this.#signingKeys],
       ['dlg_', this.#delegations],
+      ['elv_', this.#elevations],
       [DEPLOYMENT.slice(0, 4), this.#deployment],
     ]);
     this.#feed = new Feed(
@@ -299,6 +303,18 @@ class MongoStore implements Store {
 
   listDelegations(page: PageRequest): Promise<Page<Delegation>> {
     return this.#delegations.list(page);
+  }
+
+  findElevation(id: string): Promise<Elevation | undefined> {
+    return this.#elevations.find(id);
+  }
+
+  findPendingElevation(askDigest: string): Promise<Elevation | undefined> {
+    return this.#elevations.findByKey(askDigest);
+  }
+
+  listElevations(page: PageRequest): Promise<Page<Elevation>> {
+    return this.#elevations.list(page);
   }
 
   findDeployment(): Promise<Deployment | undefined> {

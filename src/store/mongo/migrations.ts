@@ -133,6 +133,16 @@ const STEPS: readonly ((db: Db) => Promise<void>)[] = [
     );
     await delegations.createIndex({ facets: 1, _id: 1 });
   },
+  async db => {
+    await createCollections(db, ['elevation']);
+    const elevations = db.collection('elevation');
+    await elevations.createIndex(
+      { pendingKey: 1 },
+      // Those that wait no longer have none, and are not alike.
+      { unique: true, partialFilterExpression: { pendingKey: { $type: 'string' } } },
+    );
+    await elevations.createIndex({ facets: 1, _id: 1 });
+  },
 ];
 
 interface StoredHandle {

@@ -18,7 +18,7 @@ import { read, trustedFilter } from './read.ts';
 const ALL_AT_ONCE = 1_000;
 
 /** A field with a unique value by which records are found too. */
-type KeyField = 'identifierKey' | 'emailKey' | 'activeKey';
+type KeyField = 'identifierKey' | 'emailKey' | 'activeKey' | 'pendingKey';
 
 /** A collection of managed records, read through memory. */
 export class Records<R extends ManagedRecord> {

@@ -8,6 +8,8 @@ import type { CommitOutcome, Conflict, LaneHead, MoveCuts } from '../../audit/in
 import { refusedRequestOf } from '../../audit/refused-request.ts';
 import type { Delegation } from '../../delegation/delegation.ts';
 import { activeKeyOf } from '../../delegation/delegation-facets.ts';
+import type { Elevation } from '../../elevation/elevation.ts';
+import { pendingKeyOf } from '../../elevation/elevation-facets.ts';
 import type { SigningKey } from '../../keys/index.ts';
 import type { Handle } from '../../liveness.ts';
 import type { HeldAuthority } from '../../origin.ts';
@@ -157,6 +159,14 @@ export class UnitApplier {
         if (this.#replaceRecord(change) === 0) return 'version-changed';
         if (isFiled(change.collection)) this.#filer.refile(change.collection, change.record);
         return this.#announceRecord(change);
+      case 'expect-version':
+        return this.#get(
+          `SELECT 1 FROM ${change.collection} WHERE id = ? AND version = ?`,
+          change.id,
+          change.version,
+        )
+          ? undefined
+          : 'version-changed';
       case 'keep-answer': {
         const { id, requestDigest, expiresAt, answer } = change.kept;
         const kept = this.#run(
@@ -286,7 +296,7 @@ export class UnitApplier {
     return Number(this.#prepare(sql).run(...values).changes);
   }
 
-  #get(sql: string, ...values: string[]): unknown {
+  #get(sql: string, ...values: (string | number)[]): unknown {
     return this.#prepare(sql).get(...values);
   }
 
@@ -329,6 +339,11 @@ function recordColumns(change: Extract<Change, { kind: 'insert' | 'replace' }>):
       return {
         table: 'delegation',
         columns: { active_key: activeKeyOf(change.record satisfies Delegation) ?? null },
+      };
+    case 'elevation':
+      return {
+        table: 'elevation',
+        columns: { pending_key: pendingKeyOf(change.record satisfies Elevation) ?? null },
       };
     case 'deployment':
       change.record satisfies Deployment;

@@ -12,6 +12,7 @@ import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from 
 import { tripleKey } from '../../delegation/delegation-facets.ts';
 import type { Delegation, DelegationTriple } from '../../delegation/index.ts';
 import { DEPLOYMENT } from '../../deployment-epoch.ts';
+import type { Elevation } from '../../elevation/index.ts';
 import type { KeptAnswer } from '../../idempotency/index.ts';
 import type { Page, PageRequest } from '../../input/index.ts';
 import type { SigningKey } from '../../keys/index.ts';
@@ -84,6 +85,7 @@ class SqliteStore implements Store {
   readonly #resources: Records<Resource>;
   readonly #signingKeys: Records<SigningKey>;
   readonly #delegations: Records<Delegation>;
+  readonly #elevations: Records<Elevation>;
   readonly #deployment: Records<Deployment>;
   readonly #recordsByPrefix: ReadonlyMap<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>;
   readonly #engineRecords: EngineRecords;
@@ -117,6 +119,7 @@ class SqliteStore implements Store {
     this.#resources = new Records(database, this.#reader, 'resource', 'identifier_key');
     this.#signingKeys = new Records(database, this.#reader, 'signing_key');
     this.#delegations = new Records(database, this.#reader, 'delegation', 'active_key');
+    this.#elevations = new Records(database, this.#reader, 'elevation', 'pending_key');
     this.#deployment = new Records(database, this.#reader, 'deployment');
     this.#recordsByPrefix = new Map<string, Pick<Records<Agent>, 'invalidate' | 'clear'>>([
       ['agt_', this.#agents],
@@ -125,6 +128,7 @@ class SqliteStore implements Store {
       ['res_', this.#resources],
       ['key_', this.#signingKeys],
       ['dlg_', this.#delegations],
+      ['elv_', this.#elevations],
       [DEPLOYMENT.slice(0, 4), this.#deployment],
     ]);
     this.#engineRecords = new EngineRecords(database, this.#reader);
@@ -252,6 +256,18 @@ class SqliteStore implements Store {
 
   listDelegations(page: PageRequest): Promise<Page<Delegation>> {
     return this.#delegations.list(page);
+  }
+
+  findElevation(id: string): Promise<Elevation | undefined> {
+    return this.#elevations.find(id);
+  }
+
+  findPendingElevation(askDigest: string): Promise<Elevation | undefined> {
+    return this.#elevations.findByKey(askDigest);
+  }
+
+  listElevations(page: PageRequest): Promise<Page<Elevation>> {
+    return this.#elevations.list(page);
   }
 
   findDeployment(): Promise<Deployment | undefined> {

@@ -123,6 +123,10 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
   -- Of person, agent and resource server; null once it has ended, so that one active one at most has it.
   CREATE TABLE delegation(id TEXT PRIMARY KEY, active_key TEXT UNIQUE, version INTEGER NOT NULL, payload TEXT NOT NULL) STRICT;
   `,
+  `
+  -- The digest of what is asked; null once it waits no longer, so that one identical request at most waits.
+  CREATE TABLE elevation(id TEXT PRIMARY KEY, pending_key TEXT UNIQUE, version INTEGER NOT NULL, payload TEXT NOT NULL) STRICT;
+  `,
 ];
 
 export const SCHEMA_VERSION = STEPS.length;
