@@ -21,9 +21,9 @@ import { readShown, type ShownNow } from './read-shown.ts';
 type ApprovingChange = ElevationChange | ExpectVersion;
 
 export interface ApproveDeps extends ElevationDeps {
-  readonly signIn: Omit<SignInDeps, 'store'> & {
-    readonly store: CommitPort<SignInChange | ApprovingChange>;
-  };
+  readonly signIn: Omit<SignInDeps, 'store'>;
+  /** The same store: what the code is proved by, and what it is proved for, is one unit. */
+  readonly store: CommitPort<SignInChange | ApprovingChange>;
 }
 
 /** What somebody countersigns, and with what. */
@@ -54,7 +54,7 @@ export async function approveElevation(
   let read: Elevation | undefined;
   try {
     return await countersign<ApprovingChange, Elevation>(
-      deps.signIn,
+      { ...deps.signIn, store: deps.store },
       sessionValue,
       code,
       async ({ person }) => {
