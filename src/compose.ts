@@ -32,6 +32,7 @@ import type { Config } from './config/index.ts';
 import { delegationRoutes, tokenExchange } from './delegation/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
+import { type ElevationDeps, elevationRoutes, sweepElevations } from './elevation/index.ts';
 import { explainRoutes } from './explain/index.ts';
 import {
   endFirstStart,
@@ -100,6 +101,7 @@ import {
 } from './tokens/index.ts';
 
 const REFUSALS_PAUSE_MS = 5_000;
+const ELEVATIONS_PAUSE_MS = 10_000;
 const QUARANTINE_NOTICE =
   'QUARANTINED: the store came out of a backup, so no token is issued or accepted; `countersign quarantine status` says what to do';
 
@@ -295,6 +297,15 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
   );
   resourceRoutes(managed, admin);
   delegationRoutes({ ...managed, delegations: store }, admin);
+  const elevation: ElevationDeps = {
+    ...managed,
+    elevations: store,
+    credentials: store,
+    delegations: store,
+    epochs: store.epochs,
+    refusals,
+  };
+  elevationRoutes(elevation, admin);
   signingKeyRoutes(signingKeys, admin);
   tokenRoutes({ tokens: store, agents: store }, admin);
   explainRoutes(
@@ -470,6 +481,12 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       onProblem: failed('high-water-mark', 'the high-water mark could not be written'),
     }),
     recur(() => refusals.sweep(), REFUSALS_PAUSE_MS, failed('refusals', 'counting refusals failed')),
+    recur(
+      // While nothing is granted, nobody needs to be told what is over: all of them are.
+      async () => isQuarantined() || (await sweepElevations(elevation, newOrigin(clock.moment()))),
+      ELEVATIONS_PAUSE_MS,
+      failed('elevations', 'the ends of elevations could not be recorded'),
+    ),
     keepSigningKeys(
       signingKeys,
       config.signingKeyRotationDays,

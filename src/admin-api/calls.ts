@@ -1,6 +1,7 @@
 import { agentCalls } from '../agents/api.ts';
 import { auditCalls } from '../audit/api.ts';
 import { delegationCalls } from '../delegation/api.ts';
+import { elevationCalls } from '../elevation/api.ts';
 import { explainCalls } from '../explain/api.ts';
 import { signingKeyCalls } from '../keys/api.ts';
 import { peopleCalls } from '../people/api.ts';
@@ -18,6 +19,7 @@ export const ADMIN_CALLS = {
   ...resourceCalls,
   ...agentCalls,
   ...delegationCalls,
+  ...elevationCalls,
   ...tokenCalls,
   ...explainCalls,
   ...signingKeyCalls,

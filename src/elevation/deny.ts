@@ -25,7 +25,7 @@ export async function denyElevation(
     deps,
     () => getElevation(deps.elevations, id),
     { kind: 'deny', by: personId, reason },
-    origin,
+    { ...origin, actor: [personId] },
     TAKES_AWAY,
   );
   if (typeof denied !== 'string') return denied;

@@ -60,4 +60,5 @@ export {
 } from './list-elevations.ts';
 export { elevationStatus, endOfElevation, moveElevation } from './move-elevation.ts';
 export { type Poll, type RedeemDeps, redeemElevation } from './redeem.ts';
+export { elevationRoutes } from './routes.ts';
 export { sweepElevations } from './sweep-elevations.ts';

@@ -179,6 +179,7 @@ export const ERROR_FIXES = {
   'credential-takes-no-secret': 'Change the credential to client_secret first, or replace its keys instead.',
   'secret-unknown': 'Check the name of the secret against the list of its secrets.',
   'delegation-unknown': 'Check the identifier against the list of delegations.',
+  'elevation-unknown': 'Check the identifier against the list of elevations.',
   'token-unknown':
     'Check the identifier (jti) of the token: the list of tokens has those that have not expired.',
   'person-unknown': 'Check the identifier against the list of people.',

@@ -2,6 +2,7 @@ import type { AgentRefusal } from '../agents/index.ts';
 import type { AuthorityRefusal, RevisionRefusal } from '../audit/index.ts';
 import { ASSERTION_ALG_NAMES, type CredentialRefusal } from '../clients/index.ts';
 import type { DelegationRefusal } from '../delegation/index.ts';
+import type { DecideRefusal } from '../elevation/index.ts';
 import type { RefusalDetail } from '../errors.ts';
 import type { IdempotencyRefusal } from '../idempotency/index.ts';
 import type { InputRefusal } from '../input/index.ts';
@@ -41,6 +42,7 @@ export type AdminRefusal =
   | AuthorityRefusal
   | BodyRefusal
   | CredentialRefusal
+  | Extract<DecideRefusal, 'elevation-unknown'>
   | Extract<DelegationRefusal, 'delegation-unknown'>
   | IdempotencyRefusal
   | InputRefusal
@@ -180,6 +182,7 @@ const PROBLEMS = {
     title: 'This takes scopes of this API that the token does not hold',
   },
   'delegation-unknown': { status: 404, title: 'There is no such delegation' },
+  'elevation-unknown': { status: 404, title: 'There is no such elevation' },
   'token-unknown': { status: 404, title: 'There is no such token' },
   'secret-unknown': { status: 404, title: 'It has no such secret' },
   'credential-takes-no-secret': { status: 409, title: 'It authenticates with keys and has no secret' },

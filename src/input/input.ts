@@ -47,7 +47,7 @@ export function closedObject<Shape extends z.ZodRawShape>(shape: Shape): z.ZodOb
 }
 
 /** An identifier of ours, see `ids.ts`. */
-export function idOf<Prefix extends 'agt' | 'usr' | 'res' | 'key' | 'dlg'>(
+export function idOf<Prefix extends 'agt' | 'usr' | 'res' | 'key' | 'dlg' | 'elv'>(
   prefix: Prefix,
 ): z.ZodType<`${Prefix}_${string}`, string> {
   return z.templateLiteral([`${prefix}_`, z.string().regex(/^[0-9a-f]{32}$/)], {

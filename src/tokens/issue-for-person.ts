@@ -4,12 +4,7 @@ import { eventOrigin, type Origin } from '../audit/index.ts';
 import { type RefusalDetail, Refused, StoreUnavailable } from '../errors.ts';
 import { handle, lineageOf } from '../liveness.ts';
 import { untrustedText } from '../text/index.ts';
-import {
-  decideRequest,
-  type IssueTokenDeps,
-  mintToken,
-  type RequestDecision,
-} from './issue-token.ts';
+import { decideRequest, type IssueTokenDeps, mintToken, type RequestDecision } from './issue-token.ts';
 
 /** - `grant-ended`: the person, an administrator or a replayed refresh token has ended what it rests on */
 export type GrantRefusal = 'grant-ended';

@@ -9,7 +9,8 @@ import { verbsOf } from '../../src/cli/calls/verbs.ts';
 import { commandsOf, pathOf } from '../../src/cli/command-tree.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import type { DelegationChange } from '../../src/delegation/index.ts';
-import { delegationRecord } from '../contract/records.ts';
+import type { ElevationChange } from '../../src/elevation/index.ts';
+import { delegationRecord, elevationRecord } from '../contract/records.ts';
 import { type App, startApp } from '../support/start-app.ts';
 import { type Folder, makeFolder } from './run-cli.ts';
 
@@ -103,7 +104,7 @@ test('every verb has help with a description and an example of itself', async t 
 
 test('the example of every verb works, in the order of the calls', async t => {
   const app = await startApp(t);
-  await giveDelegation(app);
+  await giveAndAsk(app);
   const folder = await makeFolder(t, {
     COUNTERSIGN_URL: app.issuer,
     COUNTERSIGN_CLIENT_ID: app.admin.clientId,
@@ -120,11 +121,16 @@ test('the example of every verb works, in the order of the calls', async t => {
   }
 });
 
-/** What no call makes: a person gives it in their own session. */
-async function giveDelegation({ store }: App): Promise<void> {
+/** What no call makes: a person gives it in their own session, and an agent asks for it. */
+async function giveAndAsk({ store }: App): Promise<void> {
   const record = delegationRecord({ id: ADMIN_CALLS.getDelegation.example.params.id as `dlg_${string}` });
   const given: DelegationChange = { kind: 'insert', collection: 'delegation', record };
-  await store.commit({ changes: [given], events: [], authority: { none: 'boot' } });
+  const asked: ElevationChange = {
+    kind: 'insert',
+    collection: 'elevation',
+    record: elevationRecord({ id: ADMIN_CALLS.getElevation.example.params.id as `elv_${string}` }),
+  };
+  await store.commit({ changes: [given, asked], events: [], authority: { none: 'boot' } });
 }
 
 /** What no example can know because the server makes it, by what stands for it there. */

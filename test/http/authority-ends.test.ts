@@ -7,9 +7,10 @@ import { ADMIN_SCOPES, type AdminCallDescription } from '../../src/admin-api/ind
 import { type Agent, killAgent } from '../../src/agents/index.ts';
 import { secretId, secretsOf } from '../../src/clients/index.ts';
 import type { DelegationChange } from '../../src/delegation/index.ts';
+import type { ElevationChange } from '../../src/elevation/index.ts';
 import { killPerson } from '../../src/people/index.ts';
 import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';
-import { delegationRecord } from '../contract/records.ts';
+import { delegationRecord, elevationRecord } from '../contract/records.ts';
 import { openCaller } from '../support/server-process.ts';
 import {
   type Answer,
@@ -259,6 +260,7 @@ async function stateOf(app: App): Promise<string> {
     store.listResources({ limit: 200 }),
     store.listSigningKeys(),
     store.listDelegations({ limit: 200 }),
+    store.listElevations({ limit: 200 }),
   ]);
   const done = (await app.trail()).filter(
     ({ outcome, type }) => outcome === 'done' && !/^(token\.issued|lane\.)/.test(type),
@@ -293,7 +295,12 @@ onEachStore(
     );
     const record = delegationRecord({ id: ADMIN_CALLS.endDelegation.example.params.id as `dlg_${string}` });
     const given: DelegationChange = { kind: 'insert', collection: 'delegation', record };
-    await app.store.commit({ changes: [given], events: [], authority: { none: 'boot' } });
+    const asked: ElevationChange = {
+      kind: 'insert',
+      collection: 'elevation',
+      record: elevationRecord({ id: ADMIN_CALLS.revokeElevation.example.params.id as `elv_${string}` }),
+    };
+    await app.store.commit({ changes: [given, asked], events: [], authority: { none: 'boot' } });
     const begin = async (call: AdminCallDescription) => {
       const who = await administrator();
       await other.store.fresh();

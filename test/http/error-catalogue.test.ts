@@ -393,6 +393,11 @@ async function atTheAdminApi(world: World): Promise<readonly Provoked[]> {
       send: () => admin('GET', `delegations/dlg_${'0'.repeat(32)}`),
       sent: `dlg_${'0'.repeat(32)}`,
     },
+    {
+      reason: 'api/elevation-unknown',
+      send: () => admin('GET', `elevations/elv_${'0'.repeat(32)}`),
+      sent: `elv_${'0'.repeat(32)}`,
+    },
     { reason: 'api/agent-unknown', send: () => admin('GET', `agents/${nobody}`), sent: nobody },
     { reason: 'api/agent-exists', send: () => create({ id: agent.id }), sent: agent.id },
     { reason: 'api/agent-is-retired', send: () => admin('POST', `agents/${retired}/restore`) },

@@ -3,10 +3,11 @@ import test from 'ava';
 import { ADMIN_CALLS } from '../../src/admin-api/calls.ts';
 import type { AdminCallDescription } from '../../src/admin-api/index.ts';
 import type { DelegationChange } from '../../src/delegation/index.ts';
+import type { ElevationChange } from '../../src/elevation/index.ts';
 import { createAdminRouter } from '../../src/http/admin-router.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { listProblems } from '../../src/http/problem.ts';
-import { delegationRecord } from '../contract/records.ts';
+import { delegationRecord, elevationRecord } from '../contract/records.ts';
 import { type App, startApp } from '../support/start-app.ts';
 
 const SOURCE = {
@@ -204,6 +205,14 @@ async function idsFor(app: App, token: string, operationId: string): Promise<Rec
       const record = delegationRecord();
       const given: DelegationChange = { kind: 'insert', collection: 'delegation', record };
       await app.store.commit({ changes: [given], events: [], authority: { none: 'boot' } });
+      return { id: record.id };
+    }
+    case 'getElevation':
+    case 'revokeElevation': {
+      // Agents ask for them.
+      const record = elevationRecord();
+      const asked: ElevationChange = { kind: 'insert', collection: 'elevation', record };
+      await app.store.commit({ changes: [asked], events: [], authority: { none: 'boot' } });
       return { id: record.id };
     }
     case 'retireSigningKey':

@@ -1,10 +1,11 @@
 /** How each kind of event of the audit trail comes about over HTTP, and what its row has to say. */
 import type { AuditEvent, AuditEventType } from '../../src/audit/index.ts';
 import type { DelegationChange } from '../../src/delegation/index.ts';
+import type { ElevationChange } from '../../src/elevation/index.ts';
 import { newId } from '../../src/ids.ts';
 import type { Person } from '../../src/people/index.ts';
 import { openStore } from '../../src/store/open-store.ts';
-import { delegationRecord } from '../contract/records.ts';
+import { delegationRecord, elevationRecord } from '../contract/records.ts';
 import { newProofKey, signProof } from '../support/dpop.ts';
 import {
   type Answer,
@@ -259,6 +260,27 @@ export const EVERY_EVENT: Partial<Record<AuditEventType, Drive>> = {
         target: record.id,
         resource: resource.identifier,
         detail: { person: owner.id, agent: agent.id, epoch: 1 },
+      },
+    };
+  },
+  'elevation.revoked': async world => {
+    const { app, agent, owner, resource } = world;
+    const record = elevationRecord({
+      agentId: agent.id as `agt_${string}`,
+      subject: agent.id,
+      approverId: owner.id as `usr_${string}`,
+      resource: resource.identifier,
+    });
+    const asked: ElevationChange = { kind: 'insert', collection: 'elevation', record };
+    await app.store.commit({ changes: [asked], events: [], authority: { none: 'boot' } });
+    return {
+      act: () => world.admin('POST', `elevations/${record.id}/revoke`),
+      row: {
+        ...byAdmin(world),
+        subject: agent.id,
+        target: record.id,
+        resource: resource.identifier,
+        detail: { agent: agent.id, approver: owner.id, epoch: 1 },
       },
     };
   },

@@ -32,6 +32,7 @@ import { SCENARIO, Secrets, startHunt } from './secret-hunt.ts';
 
 const PEOPLE = 'people sign in through the browser: test/people';
 const DELEGATION = 'a person gives it in their session: test/delegation';
+const ELEVATION = 'an agent asks and a person decides in their session: test/elevation';
 const BROWSER = 'people let applications act for them in the browser: test/provider/authorize';
 const RECOVERY = 'an operator brings it about at the terminal, and it ends everything else: test/recovery';
 
@@ -55,6 +56,16 @@ const ELSEWHERE: Partial<Record<AuditEventType, string>> = {
   'delegation.given': DELEGATION,
   'delegation.replaced': DELEGATION,
   'delegation.give-refused': DELEGATION,
+  'elevation.asked': ELEVATION,
+  'elevation.displayed': ELEVATION,
+  'elevation.approved': ELEVATION,
+  'elevation.decide-refused': ELEVATION,
+  'elevation.denied': ELEVATION,
+  'elevation.cancelled': ELEVATION,
+  'elevation.expired': ELEVATION,
+  'elevation.redeemed': ELEVATION,
+  'elevation.redeem-refused': ELEVATION,
+  'elevation.ended': ELEVATION,
   'grant.given': BROWSER,
   'grant.refused': BROWSER,
   'grant.ended': BROWSER,
