@@ -8,7 +8,8 @@ import type { Lineage } from '../liveness.ts';
  *               approve             redeem
  *   pending ───────────▶ approved ──────────▶ redeemed
  *      │                    │                    │
- *      ├─ deny ──▶ denied   ├─ deny, revoke ─────┴─ deny, revoke ──▶ revoked
+ *      ├─ deny ──▶ denied   ├─ deny ─────────────┴─ deny ──▶ revoked
+ *      ├─ revoke ───────────┴─ revoke ───────────┴─ revoke ▶ revoked
  *      ├─ cancel ───────────┴──────▶ cancelled
  *      └─ expire ───────────┴──────▶ expired
  * ```

@@ -52,7 +52,7 @@ type Guard = (elevation: Elevation, step: Step, world: StepWorld) => MoveRefusal
 const FROM: Readonly<Record<StepKind, readonly ElevationStatus[]>> = {
   approve: ['pending'],
   deny: ['pending', 'approved', 'redeemed'],
-  revoke: ['approved', 'redeemed'],
+  revoke: ['pending', 'approved', 'redeemed'],
   cancel: ['pending', 'approved'],
   expire: ['pending', 'approved'],
   end: ['redeemed'],
