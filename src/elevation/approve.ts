@@ -15,7 +15,7 @@ import type { ElevationDeps } from './elevation-deps.ts';
 import { aboutElevation } from './elevation-events.ts';
 import type { DecideRefusal } from './elevation-refusal.ts';
 import type { ElevationChange } from './elevation-store.ts';
-import { elevationStatus, moveElevation } from './move-elevation.ts';
+import { approvingUnit, elevationStatus, moveElevation } from './move-elevation.ts';
 import { readShown, type ShownNow } from './read-shown.ts';
 
 type ApprovingChange = ElevationChange | ExpectVersion;
@@ -81,11 +81,7 @@ export async function approveElevation(
           throw new Refused<DecideRefusal>('elevation-expired');
         }
         return {
-          restsOn: { lineage: current.lineage, expiresAt: current.decideBy },
-          changes: [
-            ...now.versions,
-            { kind: 'replace', collection: 'elevation', record: approved, ifVersion: current.version },
-          ],
+          ...approvingUnit(current, approved, now.versions),
           events: [
             {
               type: 'elevation.approved',

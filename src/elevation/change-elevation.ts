@@ -4,7 +4,7 @@ import type { Elevation } from './elevation.ts';
 import type { ElevationDeps } from './elevation-deps.ts';
 import { closedEvent } from './elevation-events.ts';
 import type { DecideRefusal } from './elevation-refusal.ts';
-import { type MoveRefusal, moveElevation, type Step } from './move-elevation.ts';
+import { type MoveRefusal, moveElevation, type Step, writeOf } from './move-elevation.ts';
 
 export type ChangeElevationDeps = Pick<ElevationDeps, 'elevations' | 'epochs' | 'freshness'>;
 
@@ -37,7 +37,7 @@ export async function changeElevation(
     const next = moveElevation(current, step, { ...origin, epochs: deps.epochs });
     if (typeof next === 'string') return next;
     const outcome = await deps.elevations.commit({
-      changes: [{ kind: 'replace', collection: 'elevation', record: next, ifVersion: current.version }],
+      changes: [writeOf(current, next)],
       events: [closedEvent(next, origin, detail)],
       authority,
     });

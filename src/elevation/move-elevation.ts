@@ -1,4 +1,5 @@
-import { type Epochs, findDeadHandle } from '../liveness.ts';
+import type { ExpectVersion, HeldAuthority, ReplaceRecord } from '../audit/index.ts';
+import { type Epochs, findDeadHandle, type Lineage } from '../liveness.ts';
 import {
   type Approval,
   type CancelReason,
@@ -72,7 +73,10 @@ const FROM: Readonly<Record<StepKind, readonly ElevationStatus[]>> = {
 export const GUARDS = {
   approver: ({ approverId }, step) =>
     'by' in step && step.by !== approverId ? 'elevation-not-yours' : undefined,
-  status: ({ status }, { kind }) => (FROM[kind].includes(status) ? undefined : `elevation-${status}`),
+  status: ({ status, endedAt }, { kind }) =>
+    FROM[kind].includes(status) && !(kind === 'end' && endedAt !== undefined)
+      ? undefined
+      : `elevation-${status}`,
   lineage: ({ lineage }, { kind }, { epochs }) =>
     (kind === 'approve' || kind === 'redeem') && findDeadHandle(lineage, epochs) !== undefined
       ? 'elevation-cancelled'
@@ -148,6 +152,34 @@ function afterStep({ approval }: Elevation, step: Step, at: number): Partial<Ele
     case 'redeem':
       return { status: 'redeemed', redeemed: { at, jti: step.jti } };
   }
+}
+
+/** The one conditional write of a step. */
+export function writeOf(before: Elevation, after: Elevation): ReplaceRecord<'elevation', Elevation> {
+  return { kind: 'replace', collection: 'elevation', record: after, ifVersion: before.version };
+}
+
+/**
+ * What an approval is committed with, besides the use of the code: the version of each record that was shown. It rests on everything that
+ * the elevation rests on, until somebody had to decide.
+ */
+export function approvingUnit(
+  before: Elevation,
+  approved: Elevation,
+  versions: readonly ExpectVersion[],
+): {
+  readonly changes: readonly (ExpectVersion | ReplaceRecord<'elevation', Elevation>)[];
+  readonly restsOn: { readonly lineage: Lineage; readonly expiresAt: number };
+} {
+  return {
+    changes: [...versions, writeOf(before, approved)],
+    restsOn: { lineage: before.lineage, expiresAt: before.decideBy },
+  };
+}
+
+/** On what a redemption is committed: everything that the elevation rests on, until what was approved ends. */
+export function redeemingAuthority(before: Elevation): HeldAuthority {
+  return { lineage: before.lineage, expiresAt: endOfElevation(before), own: [before.agentId] };
 }
 
 /** The instant from which on an elevation is over by itself, in milliseconds since the epoch. */

@@ -27,7 +27,7 @@ import {
 import type { ElevationDeps } from './elevation-deps.ts';
 import { aboutElevation } from './elevation-events.ts';
 import { type RedeemRefusal, TOLD_REASONS } from './elevation-refusal.ts';
-import { elevationStatus, moveElevation } from './move-elevation.ts';
+import { elevationStatus, moveElevation, redeemingAuthority, writeOf } from './move-elevation.ts';
 import { readShown } from './read-shown.ts';
 
 /** What fetching what comes of a request needs: what deciding on it and issuing it does. */
@@ -113,17 +113,9 @@ export async function redeemElevation(deps: RedeemDeps, poll: Poll, origin: Orig
     }
     if (typeof redeemed === 'string') continue;
     const outcome = await deps.elevations.commit({
-      changes: [
-        ...spentBy(authenticated, { proof }),
-        { kind: 'replace', collection: 'elevation', record: redeemed, ifVersion: current.version },
-        ...token.changes,
-      ],
+      changes: [...spentBy(authenticated, { proof }), writeOf(current, redeemed), ...token.changes],
       events: [redeemedEvent(redeemed, clientId, origin), ...token.events],
-      authority: {
-        lineage: current.lineage,
-        expiresAt: current.approval?.expiresAt ?? 0,
-        own: [current.agentId],
-      },
+      authority: redeemingAuthority(current),
     });
     if (outcome.committed) {
       deps.agents.noteUse(agent.id, origin.now);
