@@ -8,7 +8,7 @@ import type { ExplainDeps } from './explain-request.ts';
 /** One thing that a token descends from. */
 export interface ExplainedAncestor {
   readonly id: string;
-  readonly kind: 'token' | 'agent' | 'person' | 'resource' | 'delegation' | 'key' | 'deployment';
+  readonly kind: 'token' | 'agent' | 'person' | 'resource' | 'delegation' | 'elevation' | 'factor' | 'key' | 'deployment';
   readonly name?: string;
   /** The epoch that the token carries, and the one that holds now: dead where that is higher. */
   readonly carries: number;
@@ -99,6 +99,8 @@ async function explainAncestor(deps: ExplainDeps, text: string): Promise<Explain
   if (id.startsWith('usr_')) return named('person', await deps.people.findPerson(id));
   if (id.startsWith('res_')) return named('resource', await deps.resources.findResource(id));
   if (id.startsWith('dlg_')) return { ...about, kind: 'delegation' };
+  if (id.startsWith('elv_')) return { ...about, kind: 'elevation' };
+  if (id.startsWith('crd_')) return { ...about, kind: 'factor' };
   return { ...about, kind: id.startsWith('key_') ? 'key' : 'token' };
 }
 

@@ -230,7 +230,7 @@ onEachStore(
       t.true(descendsFrom.includes(each), each);
 
     const risky = await api.explainRequest({ id, body: { delegationId, scope: 'delete' } });
-    t.like(risky, { outcome: 'refuse', reason: 'scope-high-risk', permitted: ['read', 'write'] });
+    t.like(risky, { outcome: 'needs-approval', reason: 'scope-high-risk', permitted: ['read', 'write'] });
     const foreign = await api.explainRequest({ id: worker.id as `agt_${string}`, body: { delegationId } });
     t.like(foreign, { outcome: 'refuse', reason: 'subject-token-foreign' });
     t.regex(foreign.why, /names another agent/);

@@ -1,5 +1,6 @@
 /** The long proofs, each with its size. What they do stands in the file of each; `npm test` runs them in a small form. */
 import assert from 'node:assert/strict';
+import { explore, TAKEN_OUT } from '../elevation/model.ts';
 import { deploy } from '../support/deployment.ts';
 import { crashUnderLoad } from './crash.ts';
 import { killBehindProxy } from './failover.ts';
@@ -57,12 +58,35 @@ export const PROOFS: readonly Proof[] = [
       ];
     },
   },
+  elevations(),
   restarts(),
   powerLoss(),
   flatLists(),
   verifyTrail(),
   ...STORES.map(schemathesis),
 ];
+
+function elevations(): Proof {
+  return {
+    name: 'elevation-model',
+    claim:
+      'In every state that an elevation can come to, what I1, I4 and I6 say is true, and each guard is needed',
+    async run(_host, { size, progress }) {
+      const events = size(6);
+      const { states, steps, broken } = explore({ events });
+      assert.equal(broken, undefined, broken && `${broken.invariant}: ${broken.path.join(' → ')}`);
+      for (const [index, without] of TAKEN_OUT.entries()) {
+        assert.ok(explore({ events: 2, without }).broken, `nothing needs ${without}`);
+        progress(index + 1, TAKEN_OUT.length);
+      }
+      return [
+        count('states', states),
+        count('steps', steps),
+        count('guards, each taken out once', TAKEN_OUT.length),
+      ];
+    },
+  };
+}
 
 function crash(kind: StoreKind, kills: number, claim: string): Proof {
   return {

@@ -3,9 +3,10 @@
 import fc from 'fast-check';
 import type { Agent } from '../../src/agents/index.ts';
 import { certainMoment } from '../../src/clock.ts';
+import { lineageOf } from '../../src/liveness.ts';
 import type { Person } from '../../src/people/index.ts';
 import type { Resource } from '../../src/resources/index.ts';
-import type { IssueQuestion } from '../../src/tokens/index.ts';
+import type { IssueQuestion, Standing } from '../../src/tokens/index.ts';
 
 export const NOW = 1_800_000_000_000;
 export const SCOPES = ['read', 'write', 'delete', 'admin'] as const;
@@ -101,3 +102,63 @@ export const anyQuestion: fc.Arbitrary<IssueQuestion> = fc.record({
   proofKey: mostly<string | undefined>('a thumbprint', undefined),
   moment: fc.constant(certainMoment(NOW)),
 });
+
+const someScopes = fc.oneof(fc.constant<string[]>([...SCOPES]), fc.subarray<string>([...SCOPES]));
+
+const anyStanding: fc.Arbitrary<Standing> = fc.record({
+  id: fc.constant('dlg_1'),
+  status: mostly<Standing['status']>('active', 'suspended', 'expired', 'ended'),
+  agentId: mostly('agt_1', 'agt_2'),
+  mayActNext: mostly(['agt_1'], ['agt_3'], []),
+  resourceId: mostly('res_1', 'res_2'),
+  resource: mostly<string>(...RESOURCES),
+  scopes: someScopes,
+  expiresAt: fc.integer({ min: NOW - 2_000, max: NOW + 400_000 }),
+  token: fc.option(
+    fc.record({
+      actors: mostly(
+        ['agt_1'],
+        ['agt_1', 'agt_2'],
+        ['agt_2'],
+        ['agt_2', 'agt_1'],
+        ['agt_2', 'agt_3', 'agt_4'],
+        ['agt_2', 'agt_3', 'agt_4', 'agt_5'],
+      ),
+      resourceId: mostly('res_1', 'res_2'),
+      scopes: someScopes,
+      expiresAt: fc.integer({ min: NOW / 1_000 + 1, max: NOW / 1_000 + 400 }),
+      lineage: fc.constant(lineageOf(['tok_1:0', 'agt_2:4', 'agt_1:1'])),
+      boundTo: mostly<string | undefined>(undefined, 'a thumbprint', 'another one'),
+    }),
+    { nil: undefined },
+  ),
+  actorToken: fc.option(
+    fc.record({
+      expiresAt: fc.integer({ min: NOW / 1_000 + 1, max: NOW / 1_000 + 400 }),
+      lineage: fc.constant(lineageOf(['tok_2:0', 'agt_1:1'])),
+      boundTo: mostly<string | undefined>(undefined, 'a thumbprint', 'another one'),
+    }),
+    { nil: undefined },
+  ),
+});
+
+const risky: fc.Arbitrary<Resource> = fc
+  .tuple(anyResource, mostly<string[]>([], ['read'], ['write', 'delete']))
+  .map(([resource, high]) => ({
+    ...resource,
+    scopes: resource.scopes.map(scope => ({
+      ...scope,
+      risk: high.includes(scope.name) ? 'high' : 'low',
+    })),
+  }));
+
+/** Questions under a person's standing permission. */
+export const delegatedQuestion: fc.Arbitrary<IssueQuestion & { readonly standing: Standing }> = fc
+  .tuple(anyQuestion, anyStanding, risky, anyOwner)
+  .map(([question, standing, resource, owner]) => ({
+    ...question,
+    resource,
+    owner: { ...owner, status: 'active' },
+    standing,
+    delegation: { subject: 'usr_2', lineage: ['usr_2:7', 'dlg_1:3'], standing },
+  }));
