@@ -76,6 +76,8 @@ export async function approveElevation(
         );
         if (approved === 'elevation-digest-differs') await cancelChanged(deps, id, origin);
         if (approved === 'elevation-not-yours') await noteForeign(deps, person.id, id, origin);
+        // What it is recorded as may be over meanwhile.
+        if (approved === `elevation-${current.status}`) throw changedSince(deps, current, origin);
         if (typeof approved === 'string') throw new Refused(asDecideRefusal(approved));
         if (!now?.digest || (approved.approval?.expiresAt ?? 0) <= origin.latest) {
           throw new Refused<DecideRefusal>('elevation-expired');

@@ -75,7 +75,17 @@ const shownTokenExplanation = closedObject({
     .array(
       closedObject({
         id: z.string(),
-        kind: z.enum(['token', 'agent', 'person', 'resource', 'delegation', 'elevation', 'factor', 'key', 'deployment']),
+        kind: z.enum([
+          'token',
+          'agent',
+          'person',
+          'resource',
+          'delegation',
+          'elevation',
+          'factor',
+          'key',
+          'deployment',
+        ]),
         name: z.string().optional(),
         carries: z.int().describe('The epoch that the token carries.'),
         holds: z.int().describe('The epoch that holds now: the token is dead where it is higher.'),

@@ -8,7 +8,16 @@ import type { ExplainDeps } from './explain-request.ts';
 /** One thing that a token descends from. */
 export interface ExplainedAncestor {
   readonly id: string;
-  readonly kind: 'token' | 'agent' | 'person' | 'resource' | 'delegation' | 'elevation' | 'factor' | 'key' | 'deployment';
+  readonly kind:
+    | 'token'
+    | 'agent'
+    | 'person'
+    | 'resource'
+    | 'delegation'
+    | 'elevation'
+    | 'factor'
+    | 'key'
+    | 'deployment';
   readonly name?: string;
   /** The epoch that the token carries, and the one that holds now: dead where that is higher. */
   readonly carries: number;
