@@ -6,9 +6,10 @@ export const GRANT_TYPES = {
   refreshToken: 'refresh_token',
   /** RFC 8693 section 2.1. */
   tokenExchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
-  /** draft-ietf-oauth-deferred-token-response-01: asks what has become of a request that waits. */
-  deferred: 'urn:ietf:params:oauth:grant-type:deferred',
 } as const;
+
+/** draft-ietf-oauth-deferred-token-response-01: asks what has become of a request that waits. In no metadata until it is served. */
+export const DEFERRED_GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:deferred';
 
 /** What a token is, in an exchange (RFC 8693 section 3); a delegation is named by its identifier, which is no secret. */
 export const TOKEN_TYPES = {

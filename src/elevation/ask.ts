@@ -23,9 +23,11 @@ import {
   MAX_DEFERRAL_CODES,
   MAX_ELEVATION_SECONDS,
   MAX_REASON_LENGTH,
+  MAX_WAITING,
 } from './elevation.ts';
 import type { ElevationDeps } from './elevation-deps.ts';
 import { closedEvent } from './elevation-events.ts';
+import { ELEVATION_FACETS } from './elevation-facets.ts';
 import type { AskRefusal } from './elevation-refusal.ts';
 import { elevationStatus, moveElevation, type StepWorld } from './move-elevation.ts';
 
@@ -166,6 +168,9 @@ async function openOrJoin(
     if (waiting && status === 'pending' && waiting.codes.length >= MAX_DEFERRAL_CODES) {
       return refuse('elevation-asked-too-often');
     }
+    if (!waiting && (await countWaiting(deps, ask.agent.id)) >= MAX_WAITING) {
+      return refuse('elevation-too-many-waiting');
+    }
     const joined = waiting && status === 'pending' ? joinElevation(waiting, origin.now) : undefined;
     const over =
       waiting && !joined
@@ -215,6 +220,11 @@ async function openOrJoin(
     if (outcome.conflict === 'authority-ended') return refuse('elevation-authority-ended');
   }
   throw new StoreUnavailable(`an elevation was changed ${MAX_ATTEMPTS} times while it was being asked for`);
+}
+
+async function countWaiting({ elevations }: ElevationDeps, agentId: string): Promise<number> {
+  const facets = [ELEVATION_FACETS.agent(agentId), ELEVATION_FACETS.status('pending')];
+  return (await elevations.listElevations({ limit: MAX_WAITING, facets })).items.length;
 }
 
 /** A deferral code of its own for whoever asks for the same: one decision, and one redemption for all. */

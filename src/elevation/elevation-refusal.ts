@@ -9,6 +9,7 @@ import type { CancelReason, DenialReason } from './elevation.ts';
  * - `elevation-resource-takes-jwts`: what is countersigned is issued as an opaque token, and this resource server takes none
  * - `elevation-too-short`: nothing of what it could be approved for is left before what it rests on ends
  * - `elevation-asked-too-often`: it waits already, and has been asked for again as often as that may be
+ * - `elevation-too-many-waiting`: so many requests of this agent wait already: somebody has to look at all of them
  * - `elevation-authority-ended`: what the decision read was cut off before it was committed (401)
  */
 export type AskRefusal =
@@ -17,6 +18,7 @@ export type AskRefusal =
   | 'elevation-resource-takes-jwts'
   | 'elevation-too-short'
   | 'elevation-asked-too-often'
+  | 'elevation-too-many-waiting'
   | 'elevation-authority-ended';
 
 /**

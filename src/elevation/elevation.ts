@@ -55,6 +55,8 @@ export const CODE_LIFETIME_SECONDS = 660;
 export const MAX_ELEVATION_SECONDS = 900;
 /** How often one may be asked for anew while it waits. */
 export const MAX_DEFERRAL_CODES = 16;
+/** How many different requests of one agent may wait: somebody has to look at all of them (I16). Of asks at once a few more may. */
+export const MAX_WAITING = 20;
 /** Of the agent's reason. */
 export const MAX_REASON_LENGTH = 500;
 

@@ -4,7 +4,7 @@ import type { AuthenticatedClient, VerifiedDpopProof } from '../clients/index.ts
 import { toSeconds } from '../clock.ts';
 import { standOn } from '../delegation/index.ts';
 import { type RefusalDetail, Refused, StoreUnavailable } from '../errors.ts';
-import { GRANT_TYPES, TOKEN_TYPES } from '../oauth.ts';
+import { DEFERRED_GRANT_TYPE, TOKEN_TYPES } from '../oauth.ts';
 import {
   type Approved,
   decideRequest,
@@ -82,6 +82,10 @@ export async function redeemElevation(deps: RedeemDeps, poll: Poll, origin: Orig
       await spend(deps, poll, origin);
       throw new Refused(decision.reason, decision.detail);
     }
+    // Tokens live for whole seconds: of the last one nothing is left.
+    if (decision?.outcome === 'refuse' && decision.reason === 'approval-over') {
+      return refuseFor(deps, poll, current, 'expired', origin);
+    }
     if (!agent || decision?.outcome !== 'issue') {
       const cause = decision && decision.outcome !== 'issue' ? decision.reason : undefined;
       await cancel(deps, current, 'not-possible', cause, origin);
@@ -94,7 +98,7 @@ export async function redeemElevation(deps: RedeemDeps, poll: Poll, origin: Orig
         clientId,
         agent,
         proofKey: proof?.jkt,
-        grant: GRANT_TYPES.deferred,
+        grant: DEFERRED_GRANT_TYPE,
         ...(current.delegationId && {
           answer: { issued_token_type: TOKEN_TYPES.accessToken },
           detail: { delegation: current.delegationId },

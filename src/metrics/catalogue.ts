@@ -318,7 +318,7 @@ export const CATALOGUE: readonly Metric[] = [
     name: 'countersign_background_failures_total',
     type: 'counter',
     help: 'Runs of work in the background that failed; each is in the log too.',
-    labels: { work: 'high-water-mark, refusals, signing-keys, sweep, certificate' },
+    labels: { work: 'high-water-mark, refusals, elevations, signing-keys, sweep, certificate' },
     read: ({ backgroundFailures }) =>
       [...backgroundFailures].map(([work, value]) => ({ value, labels: { work } })),
   },

@@ -208,7 +208,23 @@ onEachStore(
   },
 );
 
-onEachStore('fifty identical requests at once, in two processes, wait as one', async (t, env) => {
+onEachStore('I16: an agent that asks for ever other things fills nobody’s inbox', async (t, env) => {
+  const world = await startElevationWorld(t, env);
+  const asked = [];
+  for (let index = 0; index < 20; index += 1) asked.push(await world.ask({ duration: String(60 + index) }));
+  t.like(await world.tryAsk({ duration: '90' }), { outcome: 'refuse', reason: 'elevation-too-many-waiting' });
+  t.true((await world.ask({ duration: '60' })).isJoined, 'what waits already may be asked for again');
+  const other = await world.addAgent();
+  t.is(
+    (await world.ask({ agent: other, scope: 'write' })).outcome,
+    'deferred',
+    'another agent is not kept from it',
+  );
+  await world.deny(asked[0]?.elevation.id ?? '');
+  t.is((await world.ask({ duration: '90' })).outcome, 'deferred');
+});
+
+onEachStore('twelve identical requests at once, in two processes, wait as one', async (t, env) => {
   const world = await startElevationWorld(t, env);
   const other = await world.start();
   const outcomes = await Promise.all(
