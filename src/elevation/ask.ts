@@ -6,7 +6,6 @@ import {
   eventOrigin,
   type HeldAuthority,
   type Origin,
-  untrustedText,
   WITHOUT_END_MS,
 } from '../audit/index.ts';
 import type { SpentCredential } from '../clients/index.ts';
@@ -14,6 +13,7 @@ import { type RefusalDetail, StoreUnavailable } from '../errors.ts';
 import { newId } from '../ids.ts';
 import { handle, lineageOf } from '../liveness.ts';
 import { canCountersign, credentialIdOf } from '../people/index.ts';
+import { untrustedText } from '../text/index.ts';
 import type { BasisRefused, IssueDecision } from '../tokens/index.ts';
 import { newBindingCode, newDeferralCode } from './deferral-code.ts';
 import {

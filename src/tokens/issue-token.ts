@@ -1,11 +1,5 @@
 import type { Agent, AgentStore } from '../agents/index.ts';
-import {
-  type AuditEvent,
-  type CommitPort,
-  type Conflict,
-  eventOrigin,
-  type Origin,
-} from '../audit/index.ts';
+import { type AuditEvent, type CommitPort, type Conflict, eventOrigin, type Origin } from '../audit/index.ts';
 import {
   type AuthenticateClientDeps,
   type AuthenticatedClient,
