@@ -63,6 +63,7 @@ const GROUPS: readonly { readonly heading: string; readonly parts: readonly Part
           'agents',
           'audit',
           'delegations',
+          'elevations',
           'errors',
           'explain',
           'keys',
