@@ -32,7 +32,7 @@ import type { Config } from './config/index.ts';
 import { delegationRoutes, tokenExchange } from './delegation/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
-import { type ElevationDeps, elevationRoutes, sweepElevations } from './elevation/index.ts';
+import { Displays, type ElevationDeps, elevationRoutes, sweepElevations } from './elevation/index.ts';
 import { explainRoutes } from './explain/index.ts';
 import {
   endFirstStart,
@@ -448,6 +448,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
         applications,
         resources: store,
         delegations: store,
+        elevation: { ...elevation, signIn, store, displays: new Displays() },
         audit: store,
         freshness: store,
         references,

@@ -61,4 +61,5 @@ export {
 export { elevationStatus, endOfElevation, moveElevation } from './move-elevation.ts';
 export { type Poll, type RedeemDeps, redeemElevation } from './redeem.ts';
 export { elevationRoutes } from './routes.ts';
+export { isRunning, type Standing, standingOf } from './standing.ts';
 export { sweepElevations } from './sweep-elevations.ts';

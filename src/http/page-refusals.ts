@@ -1,6 +1,7 @@
 import type { ApplicationRefusal } from '../agents/index.ts';
 import type { ClockRefusal } from '../audit/index.ts';
 import type { DelegationRefusal } from '../delegation/index.ts';
+import type { DecideRefusal } from '../elevation/index.ts';
 import type {
   EnrolmentRefusal,
   FactorRefusal,
@@ -30,6 +31,7 @@ export type PageRefusal =
   | PasskeyRefusal
   | ApplicationRefusal
   | Exclude<DelegationRefusal, 'delegation-unknown'>
+  | Exclude<DecideRefusal, 'elevation-unknown' | 'elevation-not-yours'>
   | ClockRefusal
   | 'unavailable'
   | 'internal';
@@ -210,6 +212,47 @@ export const PAGE_REFUSALS: Readonly<Record<PageRefusal, PageProblem>> = {
     status: 400,
     meaning: 'A delegation cannot last until then',
     fix: 'Choose an instant to come, 90 days ahead at most.',
+  },
+  'elevation-approved': {
+    status: 409,
+    meaning: 'The request has been countersigned already',
+    fix: 'There is nothing to do. To take it back, end it at /approvals.',
+  },
+  'elevation-redeemed': {
+    status: 409,
+    meaning: 'The request has been countersigned, and the agent has its token',
+    fix: 'There is nothing to do. To take it back, end it at /approvals.',
+  },
+  'elevation-denied': {
+    status: 409,
+    meaning: 'The request has been denied',
+    fix: 'The agent can ask anew.',
+  },
+  'elevation-cancelled': {
+    status: 409,
+    meaning: 'The agent has withdrawn the request, or something that it rests on has ended',
+    fix: 'The page says which. The agent can ask anew, where what it rests on is there.',
+  },
+  'elevation-expired': {
+    status: 410,
+    meaning: 'Nobody decided on the request within ten minutes',
+    fix: 'The agent can ask anew.',
+  },
+  'elevation-revoked': {
+    status: 409,
+    meaning: 'What was countersigned has been taken back',
+    fix: 'The agent can ask anew.',
+  },
+  'elevation-digest-differs': {
+    status: 409,
+    meaning:
+      'What was shown is not what is there any more: a name, a scope, a delegation or a resource server has changed',
+    fix: 'The request is cancelled, and nothing was countersigned. The agent can ask anew, and it is shown as it is then.',
+  },
+  'elevation-changed': {
+    status: 409,
+    meaning: 'The request changed in the moment in which it was countersigned',
+    fix: 'Look at it again, and countersign it then.',
   },
   'clock-ahead': {
     status: 503,

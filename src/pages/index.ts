@@ -1,7 +1,8 @@
 /**
- * What people see in a browser: signing in, enrolling, their own page. Every change is a form, which works without scripts and carries a token of its own.
+ * What people see in a browser: signing in, enrolling, their own page, countersigning. Every change is a form, which works without scripts and carries a token of its own.
  */
 import type Router from '@koa/router';
+import { approvalPages } from './approval-pages.ts';
 import { consentPages } from './consent-pages.ts';
 import { delegationPages } from './delegation-pages.ts';
 import { enrolmentPages } from './enrolment-pages.ts';
@@ -21,6 +22,7 @@ export function pageRoutes(deps: PageDeps): Router {
   enrolmentPages(deps, shell);
   myPages(deps, shell);
   delegationPages(deps, shell);
+  approvalPages(deps, shell);
   consentPages(deps, shell);
   return shell.router;
 }

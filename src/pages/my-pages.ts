@@ -17,6 +17,7 @@ import {
   renewRecoveryCodes,
 } from '../people/index.ts';
 import { listActing } from './acting.ts';
+import { countInWords, listWaiting } from './approval-inbox.ts';
 import { shownSeed } from './enrolment-pages.ts';
 import type { MessageKey } from './messages-en.ts';
 import type { PageAnswer, PageDeps, SignedInVisit } from './page-deps.ts';
@@ -182,8 +183,9 @@ async function myPage(deps: PageDeps, visit: SignedInVisit): Promise<PageAnswer>
   const owned = (await listAgents(agents, query, origin.latest)).items.toSorted(
     (a, b) => isActive(b) - isActive(a),
   );
-  const [acting, sessions, factors, shownAgents] = await Promise.all([
+  const [acting, waiting, sessions, factors, shownAgents] = await Promise.all([
     listActing(deps, visit),
+    listWaiting(deps, visit),
     listSessions(signIn, session, origin),
     findFactors(signIn, session),
     Promise.all(owned.map(agent => showAgent(deps, agent, visit))),
@@ -195,6 +197,8 @@ async function myPage(deps: PageDeps, visit: SignedInVisit): Promise<PageAnswer>
     data: {
       name: session.person.name,
       ...acting,
+      waiting: waiting.length,
+      waitingText: countInWords(waiting.length, visit),
       agents: shownAgents,
       sessions,
       factors,
@@ -236,6 +240,8 @@ async function showAgent(
     status,
     statusText: words.t(`me.status.${status}`),
     may,
+    // It asks people itself, and nobody countersigns for it.
+    isApplication: agent.application !== undefined || agent.applicationId !== undefined,
     lastUsedAt,
     expiresAt: agent.expiresAt,
     happened: items.map(({ event }) => ({ type: event.type, at: event.at })),

@@ -3,6 +3,7 @@ import type { AgentStore } from '../agents/index.ts';
 import type { Applications } from '../applications/index.ts';
 import type { AuditStore, Freshness, Origin } from '../audit/index.ts';
 import type { DelegationStore } from '../delegation/index.ts';
+import type { ApproveDeps, Displays } from '../elevation/index.ts';
 import type { PersonSession, SignInDeps } from '../people/index.ts';
 import type { Interactions } from '../provider/index.ts';
 import type { ErrorReferences } from '../refusals/index.ts';
@@ -18,6 +19,7 @@ export interface PageDeps {
   readonly applications: Pick<Applications, 'find' | 'remember'>;
   readonly resources: Pick<ResourceStore, 'findResource' | 'findResourceByIdentifier'>;
   readonly delegations: DelegationStore;
+  readonly elevation: ApproveDeps & { readonly displays: Displays };
   readonly audit: Pick<AuditStore, 'listRows'>;
   readonly freshness: Freshness;
   readonly tokens: Pick<TokenStore, 'commit'>;

@@ -42,7 +42,8 @@ export interface PageShell {
 }
 
 /** Paths that a sign-in may lead back to. */
-const NEXT = /^\/(?:me|me\/delegations\/new(?:\?[\w.*+%=&-]{1,4000})?|interaction\/[\w-]{1,64})$/;
+const NEXT =
+  /^\/(?:me|approvals(?:\/elv_[0-9a-f]{32})?|me\/delegations\/new(?:\?[\w.*+%=&-]{1,4000})?|interaction\/[\w-]{1,64})$/;
 
 /** @returns a path below the issuer's that it is safe to go to, or `/me` */
 export function safeNext(next: string | undefined): string {
@@ -53,6 +54,11 @@ export function safeNext(next: string | undefined): string {
 function addressOf({ querystring }: Context, { path }: Visit): string {
   const whole = `${path}?${new URLSearchParams(querystring)}`;
   return NEXT.test(whole) ? whole : path;
+}
+
+/** Where somebody goes on whose session has ended while they sent a form: to what it was about, where that is a page. */
+function pageOfForm(path: string): string {
+  return /^(\/approvals\/elv_[0-9a-f]{32})\/\w+$/.exec(path)?.[1] ?? '/me';
 }
 
 /** What refuses a form, tied to the field that it is about. */
@@ -96,7 +102,7 @@ export function createPageShell(deps: PageDeps): PageShell {
       const session =
         sessionValue === undefined ? undefined : await findSession(deps.signIn, sessionValue, visit.origin);
       if (!session || sessionValue === undefined) {
-        const next = ctx.method === 'GET' ? addressOf(ctx, visit) : '/me';
+        const next = ctx.method === 'GET' ? addressOf(ctx, visit) : pageOfForm(visit.path);
         return { redirect: signInAddress(next, await hintFor(ctx)), cookies: { session: null } };
       }
       return work(ctx, { ...visit, session, sessionValue });
@@ -242,7 +248,11 @@ function answerProblem(site: Site, ctx: Context, visit: Visit, error: unknown): 
   const reason = hasAuthorityEnded(error) ? 'session-required' : pageReasonOf(error);
   if (reason === 'internal' || reason === 'unavailable') deps.onError(error, visit.origin);
   if (reason === 'session-required' || reason === 'sign-in-expired') {
-    answer(site, ctx, visit, { redirect: '/sign-in', cookies: { session: null, 'sign-in': null } });
+    const next = pageOfForm(visit.path);
+    answer(site, ctx, visit, {
+      redirect: next === '/me' ? '/sign-in' : signInAddress(next, undefined),
+      cookies: { session: null, 'sign-in': null },
+    });
     return;
   }
   const { t } = visit.words;

@@ -31,6 +31,11 @@ const ASSETS: readonly (readonly [name: string, type: string, read: () => Buffer
     () => readFileSync(join(DIRECTORY, 'assets/countersign.css')),
   ],
   ['mark.svg', 'image/svg+xml', () => readFileSync(join(DIRECTORY, 'assets/mark.svg'))],
+  [
+    'countdown.js',
+    'text/javascript; charset=utf-8',
+    () => readFileSync(join(DIRECTORY, 'assets/countdown.js')),
+  ],
   ['passkey.js', 'text/javascript; charset=utf-8', () => readFileSync(join(DIRECTORY, 'assets/passkey.js'))],
   [
     'webauthn.js',

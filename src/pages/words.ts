@@ -15,6 +15,12 @@ export interface Words {
   t(key: MessageKey, values?: Readonly<Record<string, string | number>>): string;
   /** An instant in words, in UTC: the server does not know where its reader is. */
   when(atMs: number): string;
+  /** The same to the second. */
+  exactly(atMs: number): string;
+  /** The time of a day alone, to the second, in UTC. */
+  clock(atMs: number): string;
+  /** So long, in minutes and seconds. */
+  span(seconds: number): string;
 }
 
 export function wordsIn(language: Language): Words {
@@ -26,12 +32,30 @@ export function wordsIn(language: Language): Words {
     hourCycle: 'h23',
     timeZone: 'UTC',
   });
+  const exact = new Intl.DateTimeFormat(language, {
+    dateStyle: 'medium',
+    timeStyle: 'medium',
+    timeZone: 'UTC',
+  });
+  const time = new Intl.DateTimeFormat(language, { timeStyle: 'medium', timeZone: 'UTC' });
+  const unit = (name: 'minute' | 'second') =>
+    new Intl.NumberFormat(language, { style: 'unit', unit: name, unitDisplay: 'long' });
+  const minutes = unit('minute');
+  const rest = unit('second');
+  const list = new Intl.ListFormat(language, { type: 'unit', style: 'long' });
   return {
     language,
     direction: 'ltr',
     t: (key, values = {}) =>
       catalogue[key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? '')),
     when: atMs => `${date.format(atMs)} UTC`,
+    exactly: atMs => `${exact.format(atMs)} UTC`,
+    clock: atMs => `${time.format(atMs)} UTC`,
+    span: seconds =>
+      list.format([
+        ...(seconds >= 60 ? [minutes.format(Math.floor(seconds / 60))] : []),
+        ...(seconds % 60 > 0 || seconds < 60 ? [rest.format(seconds % 60)] : []),
+      ]),
   };
 }
 

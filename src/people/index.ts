@@ -30,6 +30,7 @@ export {
 export { ensureFirstAdministrator, isAdministered, type LinkFile } from './first-administrator.ts';
 export { type InvitationRefusal, invitePerson, resetFactor } from './invite-person.ts';
 export { killPerson, restorePerson } from './kill-person.ts';
+export { findNextCode, type NextCode } from './next-code.ts';
 export type { Pass, PassKind, PassOf } from './pass.ts';
 export type { CredentialChange, CredentialStore, PassChange, PassStore } from './pass-store.ts';
 export { isRequestToken, newPassValue, requestToken } from './pass-value.ts';

@@ -206,7 +206,7 @@ async function judgeRecoveryCode(
 }
 
 /** What was used after the backup and before the restore, the store does not know of (R150). */
-function mayBeUsed({ epochs }: Pick<SignInDeps, 'epochs'>, usableFromMs: number): boolean {
+export function mayBeUsed({ epochs }: Pick<SignInDeps, 'epochs'>, usableFromMs: number): boolean {
   const epoch = epochs.raisedTo(DEPLOYMENT);
   return epoch > 0 && isFromBeforeRestore(epoch, usableFromMs);
 }
