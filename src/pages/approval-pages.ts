@@ -129,7 +129,7 @@ async function cardPage(deps: PageDeps, visit: SignedInVisit, refusal?: PageRefu
         resource: shown.resource.name,
         span: words.span(shown.seconds),
       }),
-      span: words.span(shown.seconds),
+      howLong: words.span(shown.seconds),
       asks,
       risk: highestRisk(asks),
       rows: compare(shown),
@@ -137,7 +137,7 @@ async function cardPage(deps: PageDeps, visit: SignedInVisit, refusal?: PageRefu
       /** Oldest first, as the work was handed on; one who acts alone stands above. */
       through: shown.actors.length > 1 ? shown.actors.toReversed() : [],
       askedAt: words.exactly(elevation.createdAt),
-      decideBy: words.exactly(Date.parse(shown.decideBy)),
+      decideBy: words.clock(Date.parse(shown.decideBy)),
       leftMs: Date.parse(shown.decideBy) - origin.latest,
       digest,
       reasons: DENIAL_REASONS.map(value => ({ value, text: words.t(BECAUSE[value]) })),
