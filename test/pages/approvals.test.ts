@@ -15,6 +15,7 @@ import {
 } from '../support/elevations.ts';
 import { hostileReason } from '../support/hostile-reasons.ts';
 import { justBefore } from '../support/just-before.ts';
+import { openCaller } from '../support/server-process.ts';
 import {
   type App,
   addAgent,
@@ -28,7 +29,7 @@ import {
   type TestResource,
 } from '../support/start-app.ts';
 import { onEachStore, type StoreEnv } from '../support/stores.ts';
-import { type Enrolled, enrol, type Shown, Visitor } from '../support/visitor.ts';
+import { type Enrolled, enrol, type Send, type Shown, Visitor } from '../support/visitor.ts';
 
 const STEP_MS = 30_000;
 /** A time of which a step of the codes begins. */
@@ -94,19 +95,30 @@ async function deny(world: World, asked: Asked, visitor = world.visitor): Promis
   return visitor.submit(`${cardOf(asked)}/deny`, { reason: 'not-now' });
 }
 
-/** Another process on the same store. */
-async function another(t: ExecutionContext, { app, env }: World): Promise<App> {
+/** Another process on the same store, behind the same name, as a proxy would have it. */
+interface OtherProcess {
+  readonly app: App;
+  readonly send: Send;
+}
+
+async function another(t: ExecutionContext, { app, env }: World): Promise<OtherProcess> {
   const other = await startAppIn(app.directory, {
     clock: app.now,
     env: { ...env, COUNTERSIGN_ISSUER: app.issuer },
   });
-  t.teardown(() => other.stop());
-  return other;
+  const caller = openCaller(Number(new URL(other.base).port), app.issuer);
+  t.teardown(async () => {
+    caller.close();
+    await other.stop();
+  });
+  const send: Send = (method, url, headers, body) =>
+    caller.call(method, url.slice(app.base.length), { headers, ...(body !== undefined && { body }) });
+  return { app: other, send };
 }
 
-/** The same person in a second browser, at the same process or another one. Takes a code. */
-async function secondSession({ app, ada, time }: World, at: App = app): Promise<Visitor> {
-  const visitor = new Visitor(at);
+/** The same person in a second browser, at another process. Takes a code. */
+async function secondSession({ app, ada, time }: World, other: OtherProcess): Promise<Visitor> {
+  const visitor = new Visitor(app, other.send);
   time.pass(STEP_MS);
   await visitor.signIn(ada.email, ada.seed, app.now());
   time.pass(STEP_MS);
@@ -114,8 +126,8 @@ async function secondSession({ app, ada, time }: World, at: App = app): Promise<
 }
 
 /** The same browser, that sends to another process. */
-function through(other: App, { cookies }: Visitor): Visitor {
-  const visitor = new Visitor(other);
+function through({ app }: World, other: OtherProcess, { cookies }: Visitor): Visitor {
+  const visitor = new Visitor(app, other.send);
   for (const [name, value] of cookies) visitor.cookies.set(name, value);
   return visitor;
 }
@@ -254,7 +266,7 @@ onEachStore(
     const asked = await Promise.all(
       Array.from({ length: 20 }, (_, index) => ask(world, { duration: String(60 + index) })),
     );
-    const other = through(await another(t, world), visitor);
+    const other = through(world, await another(t, world), visitor);
     const forms: { readonly path: string; readonly fields: Record<string, string>; readonly at: Visitor }[] =
       [];
     for (const [index, each] of asked.entries()) {
@@ -339,7 +351,7 @@ onEachStore(
     );
     time.pass(STEP_MS);
     const answers: string[] = [];
-    for (const at of [visitor, through(await another(t, world), visitor)]) {
+    for (const at of [visitor, through(world, await another(t, world), visitor)]) {
       for (const code of [codeNow(world), wrong]) {
         const answer = await approve(world, asked, { code, visitor: at });
         t.is(answer.status, 401);
@@ -370,12 +382,11 @@ onEachStore(
   async (t, env) => {
     const world = await startWorld(t, env);
     const { app, visitor, ada, time } = world;
-    const asked = await ask(world);
-    // Of enrolling, as they are shown.
     await visitor.get('/me');
     const codes = await visitor.submit('/me/recovery-codes');
     const [, recovery = ''] = /<li><code>([^<]+)</.exec(codes.text) ?? [];
     t.regex(recovery, /\w{4}/);
+    const asked = await ask(world);
     t.is((await approve(world, asked, { code: recovery })).status, 401);
     await visitor.get(cardOf(asked));
     const asField = await visitor.submit(`${cardOf(asked)}/approve`, { recovery_code: recovery });
@@ -387,7 +398,7 @@ onEachStore(
       app.store,
       change => change.kind === 'replace' && change.collection === 'elevation',
       async () => {
-        const other = await another(t, world);
+        const { app: other } = await another(t, world);
         await other.store.commit({
           changes: [{ kind: 'end-passes', passKind: 'session', personId: ada.person.id }],
           events: [],
@@ -425,7 +436,7 @@ onEachStore(
     const world = await startWorld(t, env);
     const { app, visitor } = world;
     const asked = await ask(world);
-    const other = through(await another(t, world), visitor);
+    const other = through(world, await another(t, world), visitor);
     await visitor.get(cardOf(asked));
     const hasDenied = justBefore(
       app.store,
@@ -495,6 +506,7 @@ onEachStore(
     await updateResource(
       { resources: app.store, freshness: app.store },
       resource.id,
+      '*',
       {
         scopes: resource.scopes.map(scope =>
           scope.name === 'write' ? { ...scope, sentence: 'Change orders and prices' } : scope,
@@ -741,7 +753,11 @@ test('I5: a person who is stopped approves nothing by a page from before', async
   const { app, visitor, ada } = world;
   const asked = await ask(world);
   await visitor.get(cardOf(asked));
-  await killPerson({ people: app.store, freshness: app.store }, ada.person.id, app.origin());
+  await killPerson(
+    { people: app.store, credentials: app.store, freshness: app.store },
+    ada.person.id,
+    app.origin(),
+  );
   const answer = await visitor.submit(`${cardOf(asked)}/approve`, { code: codeNow(world) });
   t.is(answer.location, `/sign-in?next=${encodeURIComponent(cardOf(asked))}`);
   t.is(await statusOf(world, asked), 'pending');
