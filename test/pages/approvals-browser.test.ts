@@ -289,6 +289,8 @@ test('R079: whatever an agent says, the card is whole and its buttons are in vie
         }
         const tooWide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
         t.is(await page.evaluate<number>(tooWide), 0, where);
+        t.is(await page.evaluate<number>('scrollY'), 0, `${where}: it opens where it begins`);
+        if (width > 320) t.true(await isInView(page.getByRole('heading', { level: 1 })), where);
         t.is(await page.locator('.claim').textContent(), asked.elevation.reason, where);
         t.is(
           await page.title(),
