@@ -2,6 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { issueEnrolment, requestToken } from '../../src/people/index.ts';
+import { askForMore } from '../support/elevations.ts';
 import { codeOf, PASSWORD } from '../support/people.ts';
 import { openCaller } from '../support/server-process.ts';
 import { addAgent, addPerson, addResource, heldClock, startApp } from '../support/start-app.ts';
@@ -13,13 +14,17 @@ test('R080: pages are in nobody’s frame or cache, load and run nothing from el
   const app = await startApp(t, { clock: heldClock() });
   const visitor = new Visitor(app);
   const { person } = await enrol(app, visitor);
-  const agent = await addAgent(app, person, await addResource(app));
+  const resource = await addResource(app);
+  const agent = await addAgent(app, person, resource);
+  const { elevation } = await askForMore(app, agent, resource, { reason: 'W'.repeat(600) });
   const paths = [
     '/sign-in',
     '/me',
     '/me/password',
     '/me/delegations/new',
     `/me/delegations/new?agent=${agent.id}`,
+    '/approvals',
+    `/approvals/${elevation.id}`,
     '/step-up',
     '/signed-out',
     '/enrol/nothing',
