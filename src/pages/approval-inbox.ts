@@ -1,4 +1,5 @@
 import { type ElevationStatus, isRunning, type JudgedElevation, listElevations } from '../elevation/index.ts';
+import { countInWords, listWaiting, MOST_READ } from './approval-waiting.ts';
 import { tellElevation } from './approval-words.ts';
 import { DAY_MS } from './delegation-choice.ts';
 import { ownPage } from './my-pages.ts';
@@ -7,7 +8,6 @@ import type { PageAnswer, PageDeps, SignedInVisit } from './page-deps.ts';
 /** So much is shown, however much somebody asks: whoever asks often must not make the page long, or slow (I16). */
 const MOST_WAITING = 50;
 const MOST_DECIDED = 50;
-const MOST_READ = 200;
 const SHOWN_DECIDED_MS = 30 * DAY_MS;
 
 /** Newest first. */
@@ -18,14 +18,6 @@ async function newest(
 ): Promise<readonly JudgedElevation[]> {
   const query = { approverId: session.person.id, status, sort: '-id', limit: MOST_READ } as const;
   return (await listElevations(deps, query, origin)).items;
-}
-
-/** What waits for somebody: the least time left first. */
-export async function listWaiting(deps: PageDeps, visit: SignedInVisit): Promise<readonly JudgedElevation[]> {
-  await deps.freshness.fresh();
-  const query = { approverId: visit.session.person.id, status: 'pending', limit: MOST_READ } as const;
-  const { items } = await listElevations(deps.elevation, query, visit.origin);
-  return items.toSorted((a, b) => a.elevation.decideBy - b.elevation.decideBy);
 }
 
 /** What waits for whoever is signed in, what runs by their approval, and what is over. It changes nothing. */
@@ -67,12 +59,6 @@ export async function inboxPage(deps: PageDeps, visit: SignedInVisit): Promise<P
       notice: ended && words.t('approvals.ended', { agent: ended.agent, resource: ended.resource }),
     },
   };
-}
-
-export function countInWords(count: number, { words: { t } }: SignedInVisit): string {
-  if (count === 0) return t('approvals.waiting-none');
-  if (count === 1) return t('approvals.waiting-one');
-  return t('approvals.waiting-many', { count: count < MOST_READ ? count : `${MOST_READ}+` });
 }
 
 /** A request in one line, by the records as they are now. */

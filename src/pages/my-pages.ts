@@ -17,7 +17,7 @@ import {
   renewRecoveryCodes,
 } from '../people/index.ts';
 import { listActing } from './acting.ts';
-import { countInWords, listWaiting } from './approval-inbox.ts';
+import { countInWords, listWaiting } from './approval-waiting.ts';
 import { shownSeed } from './enrolment-pages.ts';
 import type { MessageKey } from './messages-en.ts';
 import type { PageAnswer, PageDeps, SignedInVisit } from './page-deps.ts';
