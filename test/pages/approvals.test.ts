@@ -211,7 +211,9 @@ onEachStore(
     const asked = await ask(world);
     const path = `${cardOf(asked)}/approve`;
     const eve = new Visitor(app);
-    await enrol(app, eve, ['admin'], 'Eve');
+    const { seed } = await enrol(app, eve, ['admin'], 'Eve');
+    world.time.pass(STEP_MS);
+    await eve.get('/me');
     await visitor.get(cardOf(asked));
     const { request_token: token = '', digest = '' } = visitor.hiddenFields(path);
     t.regex(digest, /^[\w-]{43}$/);
@@ -225,12 +227,16 @@ onEachStore(
       ['no origin', 403, () => visitor.send(path, all, {})],
       ['no session', 303, () => new Visitor(app).send(path, all, own)],
       [
-        'somebody else',
+        'somebody else, with a code of their own',
         404,
         () =>
           eve.send(
             path,
-            { ...all, request_token: requestToken(eve.cookies.get('countersign-session') ?? '', path) },
+            {
+              ...all,
+              code: totpOf(seed, app.now()),
+              request_token: requestToken(eve.cookies.get('countersign-session') ?? '', path),
+            },
             own,
           ),
       ],
