@@ -308,7 +308,8 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'consent.what': 'Was sie für Sie tun darf',
   'consent.at': 'Bei {name}',
   'consent.withheld': 'Was sie nicht bekommt',
-  'consent.withheld-lead': 'Darum bittet sie auch, und jemand müsste gegenzeichnen.',
+  'consent.withheld-lead':
+    'Darum bittet sie auch. Jemand müsste es jedes Mal genehmigen, und darum kann eine Anwendung nicht bitten.',
   'consent.risk.low': 'geringes Risiko',
   'consent.risk.medium': 'mittleres Risiko',
   'consent.risk.high': 'hohes Risiko',
@@ -320,7 +321,8 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'consent.no-resource':
     'Sie sagt nicht, für welchen Server, oder nennt einen, den sie nicht verwenden kann: {resource}',
   'consent.beyond': 'Sie bittet um etwas, das sie nie haben kann: {scopes}',
-  'consent.nothing': 'Nichts von dem, worum sie bittet, kann sie hier bekommen: jemand müsste gegenzeichnen.',
+  'consent.nothing':
+    'Nichts von dem, worum sie bittet, kann sie hier bekommen: jemand müsste es jedes Mal genehmigen, und darum kann eine Anwendung nicht bitten.',
 
   'signed-out.title': 'Sie sind abgemeldet',
   'signed-out.lead': 'Die Sitzung ist auch auf dem Server beendet.',

@@ -297,7 +297,8 @@ export const EN = {
   'consent.what': 'What it may do for you',
   'consent.at': 'At {name}',
   'consent.withheld': 'What it does not get',
-  'consent.withheld-lead': 'It asks for this too, and somebody would have to countersign.',
+  'consent.withheld-lead':
+    'It asks for this too. Somebody would have to approve it each time, which an application cannot ask for.',
   'consent.risk.low': 'low risk',
   'consent.risk.medium': 'medium risk',
   'consent.risk.high': 'high risk',
@@ -309,7 +310,7 @@ export const EN = {
   'consent.no-resource': 'It does not say for which server, or for one that it cannot use: {resource}',
   'consent.beyond': 'It asks for what it can never have: {scopes}',
   'consent.nothing':
-    'Nothing of what it asks for can be given to it here: somebody would have to countersign.',
+    'Nothing of what it asks for can be given to it here: somebody would have to approve it each time, which an application cannot ask for.',
 
   'signed-out.title': 'You are signed out',
   'signed-out.lead': 'The session has ended on the server too.',
