@@ -4,7 +4,7 @@ import test from 'ava';
 import { PAGE_REFUSALS } from '../../src/http/page-refusals.ts';
 import { DE } from '../../src/pages/messages-de.ts';
 import { EN } from '../../src/pages/messages-en.ts';
-import { chooseLanguage } from '../../src/pages/words.ts';
+import { chooseLanguage, wordsIn } from '../../src/pages/words.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const sources = globSync(['views/**/*.eta', 'src/pages/*.ts'], { cwd: ROOT })
@@ -54,4 +54,16 @@ test('the language is the first that the browser asks for and that there is', t 
   t.is(chooseLanguage('de;q=0, en'), 'en');
   t.is(chooseLanguage('fr de'), 'de');
   t.is(chooseLanguage(`${'x,'.repeat(5_000)}de`), 'en');
+});
+
+test('so long is said in minutes and seconds, whatever it is', t => {
+  const [en, de] = [wordsIn('en'), wordsIn('de')];
+  t.deepEqual(
+    [0, 1, 59, 60, 61, 120, 900].map(seconds => en.span(seconds)),
+    ['0 seconds', '1 second', '59 seconds', '1 minute', '1 minute, 1 second', '2 minutes', '15 minutes'],
+  );
+  t.deepEqual(
+    [60, 125].map(seconds => de.span(seconds)),
+    ['1 Minute', '2 Minuten, 5 Sekunden'],
+  );
 });
