@@ -140,6 +140,7 @@ async function cardPage(deps: PageDeps, visit: SignedInVisit, refusal?: PageRefu
       decideBy: words.clock(Date.parse(shown.decideBy)),
       leftMs: Date.parse(shown.decideBy) - origin.latest,
       digest,
+      approvedDigest: approval?.digest,
       reasons: DENIAL_REASONS.map(value => ({ value, text: words.t(BECAUSE[value]) })),
       plainDenial: PLAIN_DENIAL,
       ...(told.tone === 'waiting' && (await showNextCode(deps, visit))),

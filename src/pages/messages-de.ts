@@ -242,6 +242,7 @@ export const DE: Readonly<Record<MessageKey, string>> = {
   'approval.new': '+ Ja, neu',
   'approval.not-asked': 'Nicht erbeten',
   'approval.digest': 'Ihre Entscheidung gilt für genau das, was hier steht: SHA-256',
+  'approval.digest-approved': 'Was Sie genehmigt haben: SHA-256',
   'approval.sign': 'Genehmigen oder ablehnen',
   'approval.risk.low': 'Geringes Risiko',
   'approval.risk.medium': 'Mittleres Risiko',

@@ -233,6 +233,7 @@ export const EN = {
   'approval.new': '+ Yes, new',
   'approval.not-asked': 'Not asked',
   'approval.digest': 'Your decision holds for exactly what stands here: SHA-256',
+  'approval.digest-approved': 'What you approved: SHA-256',
   'approval.sign': 'Approve, or deny',
   'approval.risk.low': 'Low risk',
   'approval.risk.medium': 'Medium risk',
