@@ -32,7 +32,13 @@ import type { Config } from './config/index.ts';
 import { delegationRoutes, tokenExchange } from './delegation/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
-import { Displays, type ElevationDeps, elevationRoutes, sweepElevations } from './elevation/index.ts';
+import {
+  Displays,
+  deferredTokenResponse,
+  type ElevationDeps,
+  elevationRoutes,
+  sweepElevations,
+} from './elevation/index.ts';
 import { explainRoutes } from './explain/index.ts';
 import {
   endFirstStart,
@@ -415,6 +421,15 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
               signer,
             }),
           ],
+          deferral: deferredTokenResponse({
+            ...elevation,
+            tokens: store,
+            agents: store,
+            signer,
+            issuer,
+            maxTtlSeconds: config.accessTokenTtlSeconds,
+            limits,
+          }),
           otherGrantTypes: ENGINE_GRANT_TYPES,
           onKeyProved: setProvenKey,
           applications: everyClient(managed, applications),

@@ -23,16 +23,26 @@ export class Refused<Reason extends string = string> extends Error {
   readonly detail: RefusalDetail;
   /** Who the caller says it is, unproved: for the reference of the answer, and never told. */
   readonly claimedClient: string | undefined;
+  readonly #members: Readonly<Record<string, string | number>>;
 
   constructor(
     reason: Reason,
     detail: RefusalDetail = {},
-    options?: ErrorOptions & { readonly claimedClient?: string },
+    options?: ErrorOptions & {
+      readonly claimedClient?: string;
+      readonly members?: Readonly<Record<string, string | number>>;
+    },
   ) {
     super(reason, options);
     this.reason = reason;
     this.detail = detail;
     this.claimedClient = options?.claimedClient;
+    this.#members = options?.members ?? {};
+  }
+
+  /** What an answer to a machine has besides. It may be a secret of the caller's, so that nothing that writes an error down finds it. */
+  get members(): Readonly<Record<string, string | number>> {
+    return this.#members;
   }
 }
 

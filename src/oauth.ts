@@ -15,6 +15,8 @@ export const DEFERRED_GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:deferred';
 export const TOKEN_TYPES = {
   accessToken: 'urn:ietf:params:oauth:token-type:access_token',
   delegation: 'urn:countersign:token-type:delegation',
+  /** draft-ietf-oauth-deferred-token-response-01: a hint at the revocation endpoint. */
+  deferralCode: 'urn:ietf:params:oauth:token-type:deferral-code',
 } as const;
 
 /** RFC 7523 section 2.2. */

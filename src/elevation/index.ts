@@ -6,7 +6,9 @@
  * (`approve.ts`), or denies it (`deny.ts`). The agent fetches the token, once (`redeem.ts`), or withdraws its request (`cancel.ts`).
  * What becomes of an elevation is one state machine (`move-elevation.ts`), and each step is one conditional write.
  *
- * Not here: the words of the protocol (`tokens/routes.ts`), the pages (`pages/`), and how a code is proved (`people/countersign.ts`).
+ * In which words an agent asks, fetches and withdraws stands in `deferred-token-response.ts`, behind what the endpoints of `tokens/` need.
+ *
+ * Not here: the pages (`pages/`), and how a code is proved (`people/countersign.ts`).
  */
 export { type ApproveDeps, approveElevation, type Countersignature } from './approve.ts';
 export {
@@ -20,6 +22,11 @@ export {
 export { type CodeHolder, cancelElevation } from './cancel.ts';
 export { getElevation } from './change-elevation.ts';
 export { isDeferralCode } from './deferral-code.ts';
+export {
+  DEFERRAL_METADATA,
+  type DeferralRefusal,
+  deferredTokenResponse,
+} from './deferred-token-response.ts';
 export { denyElevation, revokeElevation } from './deny.ts';
 export {
   digestOfShown,

@@ -259,7 +259,7 @@ async function refuse(
 }
 
 /** Uses up what the request presents: by being presented, whatever comes of it. */
-async function spend(deps: RedeemDeps, { authenticated, proof }: Poll, origin: Origin): Promise<void> {
+export async function spend(deps: RedeemDeps, { authenticated, proof }: Poll, origin: Origin): Promise<void> {
   const changes = spentBy(authenticated, { proof });
   if (changes.length === 0) return;
   const outcome = await deps.elevations.commit({ changes, events: [] });

@@ -20,6 +20,9 @@ const SCOPE =
 const TOKEN_NOT_ACCEPTED =
   'Send a delegation that names this agent, or a live delegated token of its own or of an agent that it may follow, with its type and, where it is bound, with a proof of its key; or ask the person to let the agent act for them (again). An administrator finds the exact reason by the reference in Error-Ref.';
 
+const CODE_NOT_ACCEPTED =
+  'Make the request again; a code is good for one token, and only for the client that it was given to. An administrator finds the exact reason by the reference in Error-Ref.';
+
 const TOO_MANY_REQUESTS =
   'Wait as long as Retry-After says, use a token until it expires instead of getting another one, or have the operator raise the limit.';
 const TOO_MANY_FAILURES =
@@ -78,14 +81,15 @@ export const ERROR_FIXES = {
   'scope-unknown': SCOPE,
   'scope-beyond-envelope': SCOPE,
   'scope-needs-approval':
-    "Ask for what is permitted without approval, or have an administrator add the scope to the agent's baseline.",
+    "Ask for what is permitted, or have a person countersign it: send completion_mode=deferred, a reason and a duration. An administrator can add the scope to the agent's baseline.",
   'scope-none-by-default':
     'Name the scopes, or have an administrator give the agent a baseline at this resource.',
   'no-signing-key':
     'Tell the operator: the signing keys are missing, or cannot be opened; keys list shows them.',
-  'scope-high-risk': 'Leave the scope out: it needs a countersignature each time.',
+  'scope-high-risk':
+    'Leave the scope out, or have the person countersign it, each time: exchange the delegation itself with completion_mode=deferred, a reason and a duration.',
   'scope-beyond-delegation':
-    'Ask for scopes that are permitted only, or ask the person to let the agent do more for them.',
+    'Ask for scopes that are permitted only, or have the person countersign it: exchange the delegation itself with completion_mode=deferred, a reason and a duration; or ask them to let the agent do more for them.',
   'scope-beyond-subject-token':
     'Ask for scopes that are permitted only, or exchange the delegation itself, or a token that holds more.',
   'scope-none-left':
@@ -120,6 +124,32 @@ export const ERROR_FIXES = {
   'grant-type-missing': 'Send grant_type in the body of the request, form-encoded.',
   'grant-type-not-supported': 'Send one of the grant types that are permitted.',
   'proof-key-differs': 'Send the proof with the key that dpop_jkt names, or leave dpop_jkt out.',
+  'elevation-deferred':
+    'Show the binding_code where your user sees it, wait for interval seconds, then ask at the token endpoint with grant_type urn:ietf:params:oauth:grant-type:deferred and the deferral_code, until there is another answer.',
+  'elevation-pending': 'Wait for interval seconds, and ask again.',
+  'elevation-polled-too-fast': 'Wait 5 s longer than before between two polls, from now on.',
+  'elevation-polled-far-too-fast': 'Stop asking: the client does not keep the interval.',
+  'elevation-code-unknown': CODE_NOT_ACCEPTED,
+  'elevation-redeemed': CODE_NOT_ACCEPTED,
+  'elevation-key-differs':
+    'Prove the key that the request was made with; where it was made without a DPoP proof, send none.',
+  'elevation-expired': 'Make the request again, if it is still needed; a person has ten minutes to decide.',
+  'elevation-denied': 'Do without; do not ask again unless something has changed.',
+  'elevation-cancelled':
+    'Make the request again, if it is still needed: it was withdrawn, or something that it rested on is over or has changed.',
+  'elevation-revoked': 'Do without; it was taken back.',
+  'elevation-duration-malformed': 'Send a whole number of seconds as duration, or none for 900.',
+  'elevation-approver-cannot-countersign':
+    'Tell whoever would have to countersign: the owner of the agent, or the person it acts for, needs a password and an authenticator app; an administrator invites them.',
+  'elevation-resource-takes-jwts':
+    'Leave out what needs a countersignature, or have an administrator make the resource server take opaque tokens.',
+  'elevation-too-short':
+    'Ask the person to let the agent act for them again; or have an administrator move the end of the agent.',
+  'elevation-asked-too-often': 'Ask by the deferral_code that you have what has become of the request.',
+  'elevation-authority-ended': INVALID_CLIENT,
+  'deferral-code-missing': 'Send deferral_code in the body of the request, form-encoded.',
+  'deferral-parameter-not-permitted':
+    'Send grant_type, deferral_code and what authenticates the client; make another request to ask for something else.',
   'token-missing': 'Send the token as token in the body of the request, form-encoded.',
 
   'no-token': 'Get an access token with this API as its resource, and send it as Authorization: Bearer ….',
@@ -300,6 +330,14 @@ export const EXACT_REASONS: Readonly<Partial<Record<AnyRefusal, string>>> = {
     'The actor_token was issued more than 5 s after the present, by a process whose clock is wrong, or was.',
   'actor-token-foreign': 'The actor_token is not a token that the agent got for itself.',
   'actor-key-differs': 'The actor_token is bound to a key, and the request does not prove it.',
+  'elevation-code-unknown': 'There is no such deferral_code, or it was given to another client.',
+  'elevation-redeemed': 'The token of this request has been fetched.',
+  'elevation-denied': 'Who may countersign did not.',
+  'elevation-cancelled':
+    'The request was withdrawn, or something that it rested on was cut off, has changed, or permits it no more; the event has the reason.',
+  'elevation-revoked': 'It was taken back after it had been countersigned.',
+  'elevation-authority-ended':
+    'The agent, its owner, the resource server or the delegation was stopped between decision and commit.',
   'address-rate-exceeded': 'The address has asked too often: COUNTERSIGN_ADDRESS_REQUESTS_PER_SECOND.',
   'client-rate-exceeded': 'The client has asked for too many tokens: COUNTERSIGN_CLIENT_TOKENS_PER_SECOND.',
   'registration-rate-exceeded': 'Too many applications register themselves at this process at the moment.',

@@ -2,6 +2,7 @@ import Router from '@koa/router';
 import type { JWK } from 'jose';
 import type { AdmittedFeatures } from '../applications/index.ts';
 import { ASSERTION_ALG_NAMES } from '../clients/index.ts';
+import { DEFERRAL_METADATA } from '../elevation/index.ts';
 import { ACR_VALUES, CLIENT_AUTH_METHODS, GRANT_TYPES } from '../oauth.ts';
 import { INTROSPECTION_SIGNING_ALG } from '../tokens/index.ts';
 import { answerPrepared, type PreparedDocument, prepare } from './prepared-document.ts';
@@ -64,6 +65,7 @@ export function authorizationServerMetadata(
     ...authMethods,
     introspection_signing_alg_values_supported: [INTROSPECTION_SIGNING_ALG],
     dpop_signing_alg_values_supported: ASSERTION_ALG_NAMES,
+    ...DEFERRAL_METADATA,
     service_documentation: `${issuer}/docs`,
   };
 }

@@ -1,7 +1,8 @@
 import type { RegistrationRefusal } from '../applications/index.ts';
 import type { ClientAuthRefusal, CredentialFormRefusal, DpopProofRefusal } from '../clients/index.ts';
 import type { ExchangeRefusal } from '../delegation/index.ts';
-import type { RefusalDetail } from '../errors.ts';
+import type { AskRefusal, DeferralRefusal, RedeemRefusal } from '../elevation/index.ts';
+import type { RefusalDetail, Refused } from '../errors.ts';
 import type { LimitRefusal } from '../limits/index.ts';
 import type { OAuthErrorCode } from '../oauth.ts';
 import type { IssueTokenRefusal, MachineEndpointRefusal } from '../tokens/index.ts';
@@ -17,15 +18,18 @@ export interface OAuthErrorText {
 }
 
 export type MachineRefusal =
+  | AskRefusal
   | BodyRefusal
   | ClientAuthRefusal
   | CredentialFormRefusal
+  | DeferralRefusal
   | DpopProofRefusal
   | EndpointRefusal
   | ExchangeRefusal
   | JsonRefusal
   | IssueTokenRefusal
   | MachineEndpointRefusal
+  | RedeemRefusal
   | RegistrationRefusal;
 
 type EndpointRefusal = LimitRefusal | 'store-unavailable' | 'internal-error';
@@ -65,6 +69,19 @@ const TOKEN_NOT_ACCEPTED = {
   status: 400,
   error: 'invalid_request',
   description: 'The subject_token or the actor_token is not acceptable (RFC 8693 section 2.2.2)',
+} as const;
+
+/** The same for a code that nobody has, that is somebody else's, and that has been used: who holds one learns nothing of it (I15). */
+const CODE_NOT_ACCEPTED = {
+  status: 400,
+  error: 'invalid_grant',
+  description: 'The deferral_code is not one by which this client could get a token',
+} as const;
+
+const NO_COUNTERSIGNATURE = {
+  status: 400,
+  error: 'access_denied',
+  description: 'The request was not countersigned, and no token will come of it',
 } as const;
 
 const TOO_MANY_REQUESTS = {
@@ -178,7 +195,7 @@ const OAUTH_ERRORS = {
   'scope-needs-approval': {
     status: 400,
     error: 'invalid_scope',
-    description: 'The scope is beyond what this client gets without approval',
+    description: 'The scope is beyond what this client gets without a countersignature',
   },
   'scope-none-by-default': {
     status: 400,
@@ -282,6 +299,80 @@ const OAUTH_ERRORS = {
   'actor-token-foreign': TOKEN_NOT_ACCEPTED,
   'actor-key-differs': TOKEN_NOT_ACCEPTED,
 
+  'elevation-deferred': {
+    status: 400,
+    error: 'authorization_pending',
+    description:
+      'The request waits for a person to countersign it: ask by the deferral_code what has become of it, every interval seconds',
+  },
+  'elevation-pending': {
+    status: 400,
+    error: 'authorization_pending',
+    description: 'Nobody has decided yet',
+  },
+  'elevation-polled-too-fast': {
+    status: 400,
+    error: 'slow_down',
+    description: 'Nobody has decided yet, and the interval was not kept: wait 5 s longer from now on',
+  },
+  'elevation-polled-far-too-fast': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'The interval is not kept, again and again: stop asking',
+  },
+  'elevation-code-unknown': CODE_NOT_ACCEPTED,
+  'elevation-redeemed': CODE_NOT_ACCEPTED,
+  'elevation-key-differs': {
+    status: 400,
+    error: 'invalid_dpop_proof',
+    description: 'The key of the request that waits has to be proved, or none where that had no DPoP proof',
+  },
+  'elevation-expired': {
+    status: 400,
+    error: 'expired_token',
+    description: 'The time of the deferral_code is over: nobody decided in time, or it was fetched too late',
+  },
+  'elevation-denied': NO_COUNTERSIGNATURE,
+  'elevation-cancelled': NO_COUNTERSIGNATURE,
+  'elevation-revoked': NO_COUNTERSIGNATURE,
+  'elevation-duration-malformed': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'The duration is not a number of seconds',
+  },
+  'elevation-approver-cannot-countersign': {
+    status: 400,
+    error: 'invalid_scope',
+    description:
+      'Nobody can countersign this: who would have to is not enrolled with a password and an authenticator app',
+  },
+  'elevation-resource-takes-jwts': {
+    status: 400,
+    error: 'invalid_target',
+    description: 'What is countersigned is an opaque token, and this resource takes JWTs only',
+  },
+  'elevation-too-short': {
+    status: 400,
+    error: 'invalid_scope',
+    description: 'What this rests on ends before anything could be countersigned',
+  },
+  'elevation-asked-too-often': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'This very request waits already, and has been made too often meanwhile',
+  },
+  'elevation-authority-ended': AGENT_NOT_ACTIVE,
+  'deferral-code-missing': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'A poll needs a deferral_code',
+  },
+  'deferral-parameter-not-permitted': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'A poll cannot change the request: it has the deferral_code and nothing of the request',
+  },
+
   'token-missing': { status: 400, error: 'invalid_request', description: 'The request names no token' },
 
   'media-type-not-supported': {
@@ -374,8 +465,14 @@ export function listOAuthErrors(): readonly (readonly [MachineRefusal, OAuthErro
  * more. Reasons that must look alike have no detail, so that their bytes are the same.
  *
  * @param docsUrl where the page about errors is
+ * @param members what it has besides
  */
-export function oauthErrorBody(reason: MachineRefusal, detail: RefusalDetail, docsUrl: string): string {
+export function oauthErrorBody(
+  reason: MachineRefusal,
+  detail: RefusalDetail,
+  docsUrl: string,
+  members: Refused['members'] = {},
+): string {
   const text: OAuthErrorText = OAUTH_ERRORS[reason];
   const { error, description } = text;
   const isOpaque = error === 'invalid_client' || text === TOKEN_NOT_ACCEPTED;
@@ -383,6 +480,7 @@ export function oauthErrorBody(reason: MachineRefusal, detail: RefusalDetail, do
     error,
     error_description: isOpaque ? description : describe(description, detail),
     error_uri: `${docsUrl}#${error}`,
+    ...members,
   });
 }
 

@@ -164,7 +164,7 @@ function oauthAnswer(error: unknown, ctx: Context, docsUrl: string): ErrorAnswer
     status,
     reason: `oauth/${reason}`,
     mediaType: 'application/json',
-    body: oauthErrorBody(reason, detailOf(error), docsUrl),
+    body: oauthErrorBody(reason, detailOf(error), docsUrl, error instanceof Refused ? error.members : {}),
     ...(isTold && { challenge: 'Basic realm="countersign"' }),
   };
 }

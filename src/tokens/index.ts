@@ -16,6 +16,7 @@ export {
   type IssueRefusal,
   MAX_JWT_TTL_SECONDS,
 } from './decide-issue.ts';
+export type { CodePresented, DeferrableRequest, Deferral, NotDeferred } from './deferral.ts';
 export {
   type Delegated,
   MAX_ACTORS,

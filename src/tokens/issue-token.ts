@@ -20,6 +20,7 @@ import { newJwtId, newOpaqueToken } from './access-token-value.ts';
 import { actorClaim } from './act-claim.ts';
 import type { ApprovalRefusal, Approved } from './approved.ts';
 import { decideIssue, type IssueDecision, type IssueRefusal } from './decide-issue.ts';
+import type { Deferral } from './deferral.ts';
 import type { Delegated } from './delegated.ts';
 import type { AccessTokenSigner } from './sign-access-token.ts';
 import type { TokenId } from './token.ts';
@@ -42,6 +43,8 @@ export interface IssueTokenDeps {
   readonly limits: AuthenticateClientDeps['limits'];
   readonly issuer: string;
   readonly maxTtlSeconds: number;
+  /** How a request waits for a countersignature. */
+  readonly deferral: Pick<Deferral, 'defer' | 'hint'>;
 }
 
 interface TokenRequest {
@@ -110,7 +113,9 @@ interface Asked {
  * Token, spent assertion and audit row commit together before the answer (I10). A refusal is committed too, with the spent
  * assertion: an assertion is used up by being presented, whatever came of it.
  *
- * @throws {Refused<IssueTokenRefusal>} or with a reason of the grant; recorded in the trail
+ * What somebody would have to countersign waits for that, where the request says that it would (`deferral.ts`).
+ *
+ * @throws {Refused<IssueTokenRefusal>} or with a reason of the grant, or of what does not wait; recorded in the trail
  * @throws {Refused<'assertion-replayed' | 'dpop-proof-replayed'>} recorded too
  */
 export async function issueToken(
@@ -137,7 +142,15 @@ export async function issueToken(
     origin,
     basis.delegation,
   );
-  if (decision.outcome !== 'issue') {
+  if (decision.outcome === 'needs-approval') {
+    const delegationId = basis.delegation?.standing?.id;
+    const request = { authenticated, agent, form, proof, decision, delegationId };
+    const waits = await deps.deferral.defer(request, origin);
+    if (waits?.outcome === 'conflict') return refuseReplay(deps, { ...asked, proof }, waits.conflict);
+    const { reason, detail } = waits ?? { ...decision, detail: withHint(deps, decision) };
+    return refuse(deps, asked, reason, detail, { basis, resource });
+  }
+  if (decision.outcome === 'refuse') {
     return refuse(deps, asked, decision.reason, decision.detail, { basis, resource });
   }
 
@@ -161,6 +174,15 @@ export async function issueToken(
   if (!outcome.committed) return refuseReplay(deps, { ...asked, proof: request.proof }, outcome.conflict);
   deps.agents.noteUse(agent.id, origin.now);
   return response;
+}
+
+/** What is said of a request that somebody could countersign: also how it would come to that. */
+function withHint(
+  { deferral }: Pick<IssueTokenDeps, 'deferral'>,
+  { approver, resource, detail }: Extract<IssueDecision, { readonly outcome: 'needs-approval' }>,
+): RefusalDetail {
+  const couldWait = approver !== undefined && resource.tokenFormat.kind === 'opaque';
+  return couldWait ? { ...detail, hint: deferral.hint } : detail;
 }
 
 /** To whom, and by which request, a token is issued that was decided on. */

@@ -10,6 +10,7 @@ import {
 } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import type { FormFields } from '../oauth.ts';
+import type { Deferral } from './deferral.ts';
 import { type IntrospectTokenDeps, introspectToken } from './introspect-token.ts';
 import { CLIENT_CREDENTIALS, type IssueTokenDeps, issueToken, type TokenGrant } from './issue-token.ts';
 import { answerPreflight, pagesOf } from './pages-of-clients.ts';
@@ -37,6 +38,8 @@ export interface MachineEndpointDeps
   };
   /** The grants that are answered here, besides client credentials. */
   readonly grants: readonly TokenGrant[];
+  /** How a request waits for a countersignature, and is asked about and withdrawn. */
+  readonly deferral: Deferral;
   /** Grant types that are answered after us. */
   readonly otherGrantTypes: readonly string[];
   /** Told of the key that was proved with a request which is answered after us. */
@@ -62,6 +65,8 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
   const router = new Router<{ origin: Origin }>({ sensitive: true, strict: true, prefix });
 
   const tokenUrl = `${deps.issuer}/token`;
+  const revokeUrl = `${deps.issuer}/revoke`;
+  const { deferral } = deps;
   const grants = new Map([CLIENT_CREDENTIALS, ...deps.grants].map(grant => [grant.type, grant]));
 
   const publicClients: AuthenticateClientDeps = { ...deps, clients: deps.applications, admitsPublic: true };
@@ -79,7 +84,8 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     if (grantType === undefined)
       throw new Refused<MachineEndpointRefusal>('grant-type-missing', { parameter: 'grant_type' });
     const grant = grants.get(grantType);
-    if (!grant) {
+    const code = grantType === deferral.grantType ? deferral.codeOf(form) : undefined;
+    if (!grant && code === undefined) {
       if (deps.otherGrantTypes.includes(grantType)) {
         const key = await spendProof(deps, ctx, tokenUrl, origin);
         if (key !== undefined) deps.onKeyProved(ctx, key);
@@ -88,7 +94,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
       throw new Refused<MachineEndpointRefusal>('grant-type-not-supported', {
         parameter: 'grant_type',
         sent: grantType,
-        permitted: [...grants.keys(), ...deps.otherGrantTypes],
+        permitted: [...grants.keys(), deferral.grantType, ...deps.otherGrantTypes],
       });
     }
     // Before the client is authenticated: to be asked for a nonce uses up no assertion.
@@ -100,7 +106,10 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     // The assertion and the proof are not used up: to write that down is what a limit saves, and nothing was granted for them.
     const limited = deps.limits.takeToken(authenticated.client.clientId, origin);
     if (limited) await limited;
-    deps.answerJson(ctx, JSON.stringify(await issueToken(deps, grant, authenticated, form, proof, origin)));
+    const answer = grant
+      ? await issueToken(deps, grant, authenticated, form, proof, origin)
+      : await deferral.poll({ authenticated, code: code ?? '', proof }, origin);
+    deps.answerJson(ctx, JSON.stringify(answer));
   });
 
   router.post('/par', async (ctx, next) => {
@@ -126,8 +135,15 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
   router.post('/revoke', async ctx => {
     const form = await readFromPages(ctx);
     const { origin } = ctx.state;
+    // What it is shows by its form: a hint can be wrong (RFC 7009 section 2.1).
+    const code = deferral.isCode(form.get('token') ?? '') ? form.get('token') : undefined;
+    const proof =
+      code === undefined || ctx.headers['dpop'] === undefined
+        ? undefined
+        : await receiveDpopProof(deps.dpop, ctx, { url: revokeUrl }, origin);
     const authenticated = await authenticateClient(publicClients, ctx.headers.authorization, form, origin);
-    await revokeToken(deps, authenticated, requiredToken(form), origin);
+    if (code === undefined) await revokeToken(deps, authenticated, requiredToken(form), origin);
+    else await deferral.cancel({ authenticated, code, proof }, origin);
     deps.answerJson(ctx, '{}');
   });
 

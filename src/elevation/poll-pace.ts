@@ -1,0 +1,52 @@
+import { LRUCache } from 'lru-cache';
+
+/** Seconds that a client is told to leave between two polls. */
+export const POLL_INTERVAL_SECONDS = 5;
+/** RFC 8628 section 3.5: by so much the interval grows each time. */
+const GROWTH_MS = 5_000;
+/** It grows no further, so that whoever begins to keep it is answered again. */
+const MAX_INTERVAL_MS = 60_000;
+/** Timers of honest clients fire a little early. */
+const LEEWAY_MS = 500;
+/** More polls than these, each too fast after the last, are no mistake any more. */
+const MAX_TOO_FAST = 3;
+
+interface Pace {
+  /** The last poll, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly intervalMs: number;
+  /** So many in a row came too fast. */
+  readonly tooFast: number;
+}
+
+/**
+ * How fast each code is polled, in the memory of this process, of a fixed number of codes: whoever is forgotten, or comes to another
+ * process, begins afresh. The first poll is never too fast.
+ */
+export class PollPace {
+  readonly #paces: LRUCache<string, Pace>;
+
+  constructor(maxCodes = 50_000) {
+    this.#paces = new LRUCache({ max: maxCodes });
+  }
+
+  /**
+   * Takes note of a poll that is told to wait on.
+   *
+   * @param code its digest
+   * @param nowMs milliseconds since the epoch
+   */
+  note(code: string, nowMs: number): 'in-time' | 'too-fast' | 'far-too-fast' {
+    const last = this.#paces.get(code);
+    const isInTime = !last || nowMs - last.at >= last.intervalMs - LEEWAY_MS;
+    const intervalMs = last?.intervalMs ?? POLL_INTERVAL_SECONDS * 1_000;
+    const tooFast = isInTime ? 0 : last.tooFast + 1;
+    this.#paces.set(code, {
+      at: nowMs,
+      intervalMs: isInTime ? intervalMs : Math.min(intervalMs + GROWTH_MS, MAX_INTERVAL_MS),
+      tooFast,
+    });
+    if (isInTime) return 'in-time';
+    return tooFast > MAX_TOO_FAST ? 'far-too-fast' : 'too-fast';
+  }
+}
