@@ -19,6 +19,16 @@ const shownDecision = closedObject({
   why,
   reason: z.string().optional().describe('Of a refusal: the exact reason, as the trail has it.'),
   fix: z.string().optional().describe('What to do.'),
+  beyond: z
+    .array(z.string())
+    .optional()
+    .describe('Of what somebody has to countersign: the scopes that it is needed for.'),
+  approver: z
+    .string()
+    .optional()
+    .describe(
+      'Who alone may countersign: the owner of the agent, or the person of the delegation. Whether they can, shows when it is asked for.',
+    ),
   parameter: z.string().optional(),
   sent: z.string().optional(),
   permitted: z.array(z.string()).optional(),

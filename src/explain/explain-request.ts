@@ -46,6 +46,9 @@ export type ExplainedDecision =
       readonly outcome: 'needs-approval' | 'refuse';
       readonly why: string;
       readonly reason: string;
+      /** What somebody would have to countersign, and who. */
+      readonly beyond?: readonly string[];
+      readonly approver?: string;
       readonly fix?: string;
       readonly parameter?: string;
       readonly sent?: string;
@@ -104,6 +107,10 @@ export function explainDecision(
     outcome: decision.outcome,
     why: sentence(text?.exactly ?? text?.meaning ?? reason, sent),
     reason,
+    ...(decision.outcome === 'needs-approval' && {
+      beyond: decision.beyond,
+      ...(decision.approver !== undefined && { approver: decision.approver }),
+    }),
     ...(text?.fix !== undefined && { fix: text.fix }),
     ...(parameter !== undefined && { parameter }),
     ...(sent !== undefined && { sent }),

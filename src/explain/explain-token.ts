@@ -123,7 +123,8 @@ async function findCutoff(
   const query =
     kind === 'token'
       ? { type: 'token.revoked' as const, since, limit: LOOKED_AT }
-      : { target: id, since, limit: LOOKED_AT };
+      : // What a person signs in with is recorded as theirs.
+        { target: kind === 'factor' ? id.replace('crd_', 'usr_') : id, since, limit: LOOKED_AT };
   const isCutoff = ({ event }: FoundRow): boolean =>
     event.outcome === 'done' &&
     REMOVALS[event.type] !== 'none' &&

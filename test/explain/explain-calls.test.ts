@@ -3,6 +3,7 @@ import { type DelegationChange, delegationHandle, endOwnDelegation } from '../..
 import { killPerson } from '../../src/people/index.ts';
 import { delegationRecord, insertToken, tokenRecord } from '../contract/records.ts';
 import { startExchangeWorld, subjectOf } from '../delegation/exchange-world.ts';
+import { startWireWorld } from '../elevation/wire-world.ts';
 import { adminClient } from '../support/admin-client.ts';
 import { type App, addAgent, addPerson, addResource, getToken, startApp } from '../support/start-app.ts';
 import { onEachStore } from '../support/stores.ts';
@@ -230,7 +231,13 @@ onEachStore(
       t.true(descendsFrom.includes(each), each);
 
     const risky = await api.explainRequest({ id, body: { delegationId, scope: 'delete' } });
-    t.like(risky, { outcome: 'needs-approval', reason: 'scope-high-risk', permitted: ['read', 'write'] });
+    t.like(risky, {
+      outcome: 'needs-approval',
+      reason: 'scope-high-risk',
+      permitted: ['read', 'write'],
+      beyond: ['delete'],
+      approver: alice.id,
+    });
     const foreign = await api.explainRequest({ id: worker.id as `agt_${string}`, body: { delegationId } });
     t.like(foreign, { outcome: 'refuse', reason: 'subject-token-foreign' });
     t.regex(foreign.why, /names another agent/);
@@ -257,5 +264,51 @@ onEachStore(
     await t.throwsAsync(api.explainRequest({ id, body: { delegationId: `dlg_${'0'.repeat(32)}` } }), {
       message: /delegation/,
     });
+  },
+);
+
+onEachStore(
+  'a dry run says who would have to countersign what, and a countersigned token what it lives by and died of',
+  async (t, env) => {
+    const { app, ada, agent, ...world } = await startWireWorld(t, { env });
+    const reader = adminClient(app, ['read', 'audit']);
+    const id = agent.id as `agt_${string}`;
+    const dry = await reader.explainRequest({
+      id,
+      body: { scope: 'read write', resource: world.resource.identifier },
+    });
+    t.like(dry, { outcome: 'needs-approval', beyond: ['write'], approver: ada.person.id, sent: 'write' });
+    t.regex(dry.fix ?? '', /completion_mode=deferred/);
+    const delegation = await world.give();
+    const beyond = await reader.explainRequest({
+      id,
+      body: { scope: 'delete', delegationId: delegation.id },
+    });
+    t.like(beyond, { outcome: 'needs-approval', beyond: ['delete'], approver: ada.person.id });
+
+    const asked = await world.ask();
+    const found = await reader.explainError({ reference: asked.headers.get('error-ref') ?? '' });
+    t.is(found.answer?.reason, 'oauth/elevation-deferred');
+    const [event] = await world.eventsOf('elevation.asked');
+    t.is(event?.requestId, found.requestId, 'what waits is found by the reference of the answer');
+    await world.approve(asked);
+    const token: string = (await world.poll(asked)).json.access_token;
+    const alive = await reader.explainToken({ body: { token } });
+    t.is(alive.state, 'live');
+    const kinds = new Set(alive.ancestors.map(({ kind }) => kind));
+    t.deepEqual([...kinds].sort(), [
+      'agent',
+      'deployment',
+      'elevation',
+      'factor',
+      'person',
+      'resource',
+      'token',
+    ]);
+    const elevation = await world.elevation(asked);
+    await adminClient(app, ['kill']).revokeElevation({ id: elevation.id });
+    const dead = await reader.explainToken({ body: { token } });
+    t.like(dead, { state: 'dead', cutOffBy: { type: 'elevation.revoked', client: app.admin.clientId } });
+    t.regex(dead.why, /the elevation elv_\w+, by agt_/);
   },
 );

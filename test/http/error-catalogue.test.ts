@@ -140,6 +140,39 @@ function exchanging({ app, agent, token }: World): readonly Provoked[] {
   ];
 }
 
+/** What comes of asking for more, and of asking what has become of that, wrongly. */
+function deferring({ app, agent, resource }: World): readonly Provoked[] {
+  const send = (form: Record<string, string>) => () => app.post('/token', form, { basic: agent.basic });
+  const poll = { grant_type: 'urn:ietf:params:oauth:grant-type:deferred' };
+  const code = `cs_dc_${'A'.repeat(48)}`;
+  const more = {
+    grant_type: 'client_credentials',
+    resource: resource.identifier,
+    scope: 'write',
+    completion_mode: 'deferred',
+  };
+  return [
+    { reason: 'oauth/deferral-code-missing', send: send(poll) },
+    {
+      reason: 'oauth/deferral-parameter-not-permitted',
+      send: send({ ...poll, deferral_code: code, scope: 'read' }),
+    },
+    { reason: 'oauth/elevation-code-unknown', send: send({ ...poll, deferral_code: code }) },
+    {
+      reason: 'oauth/elevation-duration-malformed',
+      send: send({ ...more, duration: 'for ever' }),
+      sent: 'for ever',
+      permitted: 'a number of seconds',
+    },
+    // The owner has never enrolled.
+    { reason: 'oauth/elevation-approver-cannot-countersign', send: send(more) },
+    {
+      reason: 'oauth/authorization-details-not-supported',
+      send: send({ ...more, authorization_details: '[]' }),
+    },
+  ];
+}
+
 /** What comes of authenticating wrongly, and of asking for what is not permitted. */
 async function atTheMachineEndpoints(world: World): Promise<readonly Provoked[]> {
   const { app, owner, resource, other, agent, keyAgent, proofKey } = world;
@@ -265,6 +298,7 @@ async function atTheMachineEndpoints(world: World): Promise<readonly Provoked[]>
     },
     { reason: 'oauth/scope-none-by-default', send: () => ask(grant, idle.basic), permitted: 'read | write' },
     ...exchanging(world),
+    ...deferring(world),
     { reason: 'oauth/grant-type-missing', send: () => ask({ resource: resource.identifier }) },
     {
       reason: 'oauth/grant-type-not-supported',
