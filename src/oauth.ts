@@ -8,7 +8,7 @@ export const GRANT_TYPES = {
   tokenExchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
 } as const;
 
-/** draft-ietf-oauth-deferred-token-response-01: asks what has become of a request that waits. In no metadata until it is served. */
+/** draft-ietf-oauth-deferred-token-response-01: asks what has become of a request that waits. */
 export const DEFERRED_GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:deferred';
 
 /** What a token is, in an exchange (RFC 8693 section 3); a delegation is named by its identifier, which is no secret. */

@@ -5,7 +5,7 @@
  * endpoint. Ours besides: `reason` and `duration` of the request, and `binding_code` of the answer.
  */
 import { Refused } from '../errors.ts';
-import { type FormFields, GRANT_TYPES, TOKEN_TYPES } from '../oauth.ts';
+import { DEFERRED_GRANT_TYPE, type FormFields, TOKEN_TYPES } from '../oauth.ts';
 import type { DeferrableRequest, Deferral } from '../tokens/index.ts';
 import { spentBy } from '../tokens/index.ts';
 import { askElevation, type Deferred } from './ask.ts';
@@ -65,7 +65,7 @@ function asksToWait(form: FormFields): boolean {
 export function deferredTokenResponse(deps: RedeemDeps): Deferral {
   const pace = new PollPace();
   return {
-    grantType: GRANT_TYPES.deferred,
+    grantType: DEFERRED_GRANT_TYPE,
     hint: 'a person can countersign it: repeat the request with completion_mode=deferred, a reason, and a duration in seconds',
     async defer(request, origin) {
       const { authenticated, agent, form, proof, decision, delegationId } = request;

@@ -146,6 +146,8 @@ export const ERROR_FIXES = {
   'elevation-too-short':
     'Ask the person to let the agent act for them again; or have an administrator move the end of the agent.',
   'elevation-asked-too-often': 'Ask by the deferral_code that you have what has become of the request.',
+  'elevation-too-many-waiting':
+    'Wait until some of them are decided, or withdraw what is no longer needed: revoke its deferral_code.',
   'elevation-authority-ended': INVALID_CLIENT,
   'deferral-code-missing': 'Send deferral_code in the body of the request, form-encoded.',
   'deferral-parameter-not-permitted':

@@ -3,7 +3,7 @@ import type { JWK } from 'jose';
 import type { AdmittedFeatures } from '../applications/index.ts';
 import { ASSERTION_ALG_NAMES } from '../clients/index.ts';
 import { DEFERRAL_METADATA } from '../elevation/index.ts';
-import { ACR_VALUES, CLIENT_AUTH_METHODS, GRANT_TYPES } from '../oauth.ts';
+import { ACR_VALUES, CLIENT_AUTH_METHODS, DEFERRED_GRANT_TYPE, GRANT_TYPES } from '../oauth.ts';
 import { INTROSPECTION_SIGNING_ALG } from '../tokens/index.ts';
 import { answerPrepared, type PreparedDocument, prepare } from './prepared-document.ts';
 
@@ -52,7 +52,7 @@ export function authorizationServerMetadata(
     revocation_endpoint: `${issuer}/revoke`,
     ...(selfRegistration && { registration_endpoint: `${issuer}/register` }),
     jwks_uri: `${issuer}/jwks`,
-    grant_types_supported: Object.values(GRANT_TYPES),
+    grant_types_supported: [...Object.values(GRANT_TYPES), DEFERRED_GRANT_TYPE],
     scopes_supported: ['offline_access'],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],

@@ -361,6 +361,11 @@ const OAUTH_ERRORS = {
     error: 'invalid_request',
     description: 'This very request waits already, and has been made too often meanwhile',
   },
+  'elevation-too-many-waiting': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'As many requests of this client as may be wait for a person already',
+  },
   'elevation-authority-ended': AGENT_NOT_ACTIVE,
   'deferral-code-missing': {
     status: 400,
