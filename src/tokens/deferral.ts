@@ -3,7 +3,7 @@ import type { Conflict, Origin } from '../audit/index.ts';
 import type { AuthenticatedClient, VerifiedDpopProof } from '../clients/index.ts';
 import type { FormFields } from '../oauth.ts';
 import type { IssueDecision } from './decide-issue.ts';
-import type { BasisRefused, TokenResponse } from './issue-token.ts';
+import type { BasisRefused, TokenResponse } from './token-response.ts';
 
 /** An authenticated request for a token that somebody would have to countersign. */
 export interface DeferrableRequest {

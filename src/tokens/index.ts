@@ -50,7 +50,6 @@ export {
 } from './issue-for-person.ts';
 export {
   type AskedToken,
-  type BasisRefused,
   type DecideRequestDeps,
   decideRequest,
   type GrantBasis,
@@ -65,11 +64,11 @@ export {
   refuseReplay,
   spentBy,
   type TokenGrant,
-  type TokenResponse,
 } from './issue-token.ts';
 export { cutOffToken } from './revoke-token.ts';
 export { type MachineEndpointDeps, type MachineEndpointRefusal, machineRoutes } from './routes.ts';
 export { AccessTokenSigner } from './sign-access-token.ts';
 export { INTROSPECTION_SIGNING_ALG } from './sign-introspection.ts';
 export type { TokenId, TokenRecord } from './token.ts';
+export type { BasisRefused, TokenResponse } from './token-response.ts';
 export type { TokenChange, TokenStore } from './token-store.ts';

@@ -24,6 +24,7 @@ import type { Deferral } from './deferral.ts';
 import type { Delegated } from './delegated.ts';
 import type { AccessTokenSigner } from './sign-access-token.ts';
 import type { TokenId } from './token.ts';
+import type { BasisRefused, TokenResponse } from './token-response.ts';
 import type { TokenChange, TokenStore } from './token-store.ts';
 
 /** What was countersigned is judged where it is fetched: no other request brings an approval. */
@@ -55,16 +56,6 @@ interface TokenRequest {
   readonly proof: VerifiedDpopProof | undefined;
 }
 
-/** RFC 6749 section 5.1. */
-export interface TokenResponse {
-  readonly access_token: string;
-  /** RFC 8693 section 2.2.1. */
-  readonly issued_token_type?: string;
-  readonly token_type: 'Bearer' | 'DPoP';
-  readonly expires_in: number;
-  readonly scope: string;
-}
-
 /**
  * What a grant adds to what the token endpoint does for all of them: it reads what the token is to rest on. Everything else, from the
  * authentication of the client to the row in the trail, is done outside of it, so that no grant can forget it.
@@ -85,12 +76,6 @@ export interface GrantBasis {
   readonly answer?: { readonly issued_token_type: string };
   /** What the trail has besides, also of a refusal. */
   readonly detail?: Readonly<Record<string, string>>;
-}
-
-export interface BasisRefused<Reason extends string> {
-  readonly outcome: 'refuse';
-  readonly reason: Reason;
-  readonly detail: RefusalDetail;
 }
 
 /** RFC 6749 section 4.4: an agent acts for itself. */
