@@ -51,7 +51,10 @@ test('a scope between baseline and envelope is invalid_scope too, and the trail 
   const answer = await ask({ resource: resource.identifier, scope: 'read write' });
   t.is(answer.status, 400);
   t.is(answer.json.error, 'invalid_scope');
-  t.regex(answer.json.error_description, /countersignature.*sent: write; permitted: read; .*completion_mode=deferred/);
+  t.regex(
+    answer.json.error_description,
+    /countersignature.*sent: write; permitted: read; .*completion_mode=deferred/,
+  );
   t.deepEqual(await refusedFor(app), ['needs-approval']);
 });
 
