@@ -171,7 +171,7 @@ async function startOnce(directory: string, options: AppOptions): Promise<App> {
     origin: () => ({ ...newOrigin(certainMoment(clock())), authority: { none: 'host-command' } }),
     post: (path, form, post = {}) => send(`${base}${path}`, form, post),
     trail: async () =>
-      (await running.store.readNewest(1_000)).map(row => JSON.parse(row.body).event).reverse(),
+      (await running.store.readNewest(5_000)).map(row => JSON.parse(row.body).event).reverse(),
     stop: () => {
       stopped ??= running.stop();
       return stopped;
