@@ -46,7 +46,8 @@ const MEDIA_TYPES = ['application/jwk-set+json', 'application/json'];
 export class PublishedKeys {
   readonly #egress: PublishedKeysDeps['egress'];
   readonly #refusals: PublishedKeysDeps['refusals'];
-  readonly #entries = new LRUCache<string, Entry>({ max: MAX_ENTRIES });
+  /** Made for the first host: it lays out room for all of them. */
+  #entries: LRUCache<string, Entry> | undefined;
 
   constructor(deps: PublishedKeysDeps) {
     this.#egress = deps.egress;
@@ -60,7 +61,7 @@ export class PublishedKeys {
    */
   inHand(credential: KeyCredential, client: Client, origin: Origin): readonly JWK[] | undefined {
     if ('keys' in credential) return credential.keys;
-    const entry = this.#entries.get(credential.jwksUri);
+    const entry = this.#entries?.get(credential.jwksUri);
     if (!entry?.keys) return undefined;
     const { now } = origin;
     if (now < entry.refreshFrom) return entry.keys;
@@ -78,7 +79,7 @@ export class PublishedKeys {
    */
   async renewed(jwksUri: string, client: Client, origin: Origin): Promise<readonly JWK[]> {
     await this.#fetchAgain(jwksUri, client, origin);
-    const entry = this.#entries.get(jwksUri);
+    const entry = this.#entries?.get(jwksUri);
     return entry?.keys && origin.now < entry.freshUntil + STALE_MS ? entry.keys : [];
   }
 
@@ -91,10 +92,11 @@ export class PublishedKeys {
   }
 
   async #fetchAgain(jwksUri: string, client: Client, origin: Origin): Promise<void> {
-    let entry = this.#entries.get(jwksUri);
+    let entry = this.#entries?.get(jwksUri);
     if (entry?.fetching) return entry.fetching;
     if (entry && origin.now - entry.lastAttemptAt < LEAST_MS_BETWEEN_FETCHES) return;
     entry ??= { refreshFrom: 0, freshUntil: 0, lastAttemptAt: 0, isFailing: false };
+    this.#entries ??= new LRUCache({ max: MAX_ENTRIES });
     this.#entries.set(jwksUri, entry);
     entry.lastAttemptAt = origin.now;
     entry.fetching = this.#fetch(jwksUri, entry, client, origin).finally(() => {

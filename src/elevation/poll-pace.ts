@@ -24,10 +24,12 @@ interface Pace {
  * process, begins afresh. The first poll is never too fast.
  */
 export class PollPace {
-  readonly #paces: LRUCache<string, Pace>;
+  readonly #maxCodes: number;
+  /** Made for the first poll: it lays out room for all of them. */
+  #paces: LRUCache<string, Pace> | undefined;
 
   constructor(maxCodes = 50_000) {
-    this.#paces = new LRUCache({ max: maxCodes });
+    this.#maxCodes = maxCodes;
   }
 
   /**
@@ -37,6 +39,7 @@ export class PollPace {
    * @param nowMs milliseconds since the epoch
    */
   note(code: string, nowMs: number): 'in-time' | 'too-fast' | 'far-too-fast' {
+    this.#paces ??= new LRUCache({ max: this.#maxCodes });
     const last = this.#paces.get(code);
     const isInTime = !last || nowMs - last.at >= last.intervalMs - LEEWAY_MS;
     const intervalMs = last?.intervalMs ?? POLL_INTERVAL_SECONDS * 1_000;

@@ -23,21 +23,31 @@ export interface Words {
   span(seconds: number): string;
 }
 
+/** Nobody reads UTC by a clock of twelve hours. */
+const IN_UTC = { timeZone: 'UTC', hourCycle: 'h23' } as const;
+
+const made = new Map<Language, Words>();
+
+/** The texts of a language; made once, since what writes dates takes longer to make than a page. */
 export function wordsIn(language: Language): Words {
+  const words = made.get(language) ?? makeWords(language);
+  made.set(language, words);
+  return words;
+}
+
+function makeWords(language: Language): Words {
   const catalogue = CATALOGUES[language];
   const date = new Intl.DateTimeFormat(language, {
+    ...IN_UTC,
     dateStyle: 'medium',
     timeStyle: 'short',
-    // Nobody reads UTC by a clock of twelve hours.
-    hourCycle: 'h23',
-    timeZone: 'UTC',
   });
   const exact = new Intl.DateTimeFormat(language, {
+    ...IN_UTC,
     dateStyle: 'medium',
     timeStyle: 'medium',
-    timeZone: 'UTC',
   });
-  const time = new Intl.DateTimeFormat(language, { timeStyle: 'medium', timeZone: 'UTC' });
+  const time = new Intl.DateTimeFormat(language, { ...IN_UTC, timeStyle: 'medium' });
   const unit = (name: 'minute' | 'second') =>
     new Intl.NumberFormat(language, { style: 'unit', unit: name, unitDisplay: 'long' });
   const minutes = unit('minute');
