@@ -8,9 +8,17 @@ import { join, resolve } from 'node:path';
 import chromium from '@sparticuz/chromium';
 import { exportJWK, generateKeyPair } from 'jose';
 import type { Page } from 'playwright-core';
-import { demoWorld, OWNER_ID, REPORTER_ID, SHOPKEEPER_ID, seedDemoWorld } from '../../seed/demo-world.ts';
+import {
+  demoWorld,
+  ORDERS_ID,
+  OWNER_ID,
+  REPORTER_ID,
+  SHOPKEEPER_ID,
+  seedDemoWorld,
+} from '../../seed/demo-world.ts';
 import { getPerson, issueEnrolment } from '../../src/people/index.ts';
 import { startBrowser } from '../support/browser.ts';
+import { type Asked, askForMore } from '../support/elevations.ts';
 import { codeOf, PASSWORD } from '../support/people.ts';
 import { type App, heldClock, startAppIn } from '../support/start-app.ts';
 import { packPng } from './pack-png.ts';
@@ -22,8 +30,17 @@ const MORNING = Date.parse('2026-12-01T08:30:00Z');
 const MINUTE_MS = 60_000;
 /** As wide as README.md is shown, at most. */
 const WIDTH = 896;
-const SCALE = 2;
+/** The card has its two parts beside each other where there is room. */
+const WIDTH_OF_CARD = 1_056;
+const SCALE = 1.5;
+const HEIGHT = 900;
 const MARGIN = 32;
+/** What is on the card and drawn by lot, by where it stands. */
+const DRAWN: Readonly<Record<string, string>> = {
+  '.binding code': 'K7QF-3MNP',
+  '.digest code': 'PLcVq0m1bT7yXk3nWd9sRa5fGh2jUe8oZi4pCx6vB0M',
+  '.may code:text("dlg_")': 'dlg_01a2f6c03b5e4d17a980000000000d1e',
+};
 
 await using ended = new AsyncDisposableStack();
 const directory = await mkdtemp(join(tmpdir(), 'countersign-pictures-'));
@@ -36,7 +53,7 @@ const browser = await startBrowser();
 ended.defer(() => browser.close());
 const context = await browser.newContext({
   locale: 'en-GB',
-  viewport: { width: WIDTH, height: 900 },
+  viewport: { width: WIDTH, height: HEIGHT },
   deviceScaleFactor: SCALE,
   reducedMotion: 'reduce',
 });
@@ -60,6 +77,44 @@ await mkdir(PICTURES, { recursive: true });
 // Without the notice of what was just done.
 await page.goto(`${app.issuer}/me`);
 for (const theme of ['light', 'dark'] as const) await takeActing(page, theme);
+const asked = await askRefund(app);
+// What counts down stands still.
+await page.clock.setFixedTime(clock());
+await page.setViewportSize({ width: WIDTH_OF_CARD, height: HEIGHT });
+await page.goto(`${app.issuer}/approvals/${asked.elevation.id}`);
+await setDrawn(page);
+for (const theme of ['light', 'dark'] as const) await takeCard(page, theme);
+
+/** The agent that answers customers may see orders for Alice, and asks to give money back for one. */
+async function askRefund(app: App): Promise<Asked> {
+  const { items: delegations } = await app.store.listDelegations({
+    limit: 1,
+    facets: [`agent ${SHOPKEEPER_ID}`],
+  });
+  const [delegation] = delegations;
+  const resource = await app.store.findResource(ORDERS_ID);
+  if (!delegation || !resource) throw new Error('nobody lets the agent act');
+  clock.pass(9 * MINUTE_MS);
+  const asked = await askForMore(app, { id: SHOPKEEPER_ID }, resource, {
+    delegation,
+    scope: 'orders:read orders:refund',
+    duration: '300',
+    reason: 'Order 1042 came broken. The customer sent photos and asks for the 34.90 euros back.',
+  });
+  clock.pass(48_000);
+  return asked;
+}
+
+/** Shows what is drawn by lot as if it had always been drawn like this. */
+async function setDrawn(page: Page): Promise<void> {
+  for (const [selector, text] of Object.entries(DRAWN)) {
+    await page.locator(selector).evaluate((element, drawn) => {
+      if (element.textContent?.length !== drawn.length)
+        throw new Error(`${element.textContent}: otherwise long`);
+      element.textContent = drawn;
+    }, text);
+  }
+}
 
 /** The pages have the system's face. Pictures have the one that comes with the Chromium of the tests, wherever they are taken. */
 async function takeFontOfTests(directory: string): Promise<void> {
@@ -136,4 +191,17 @@ async function takeActing(page: Page, theme: 'light' | 'dark'): Promise<void> {
     clip: { x: 0, y: 0, width: WIDTH, height: Math.ceil(part.y + part.height) + MARGIN },
   });
   await writeFile(join(PICTURES, `me-${theme}.png`), packPng(picture));
+}
+
+/** From the top of the page to the end of the card. */
+async function takeCard(page: Page, theme: 'light' | 'dark'): Promise<void> {
+  await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
+  const card = await page.locator('.slip').boundingBox();
+  if (!card) throw new Error('the page has no card');
+  const picture = await page.screenshot({
+    fullPage: true,
+    caret: 'hide',
+    clip: { x: 0, y: 0, width: WIDTH_OF_CARD, height: Math.ceil(card.y + card.height) + MARGIN },
+  });
+  await writeFile(join(PICTURES, `approval-${theme}.png`), packPng(picture));
 }
