@@ -142,7 +142,9 @@ function changedSince(deps: ElevationDeps, current: Elevation, origin: Origin): 
 async function afterRefusal(deps: ApproveDeps, id: string, error: unknown, origin: Origin): Promise<unknown> {
   if (error instanceof AuthorityEnded) {
     await deps.freshness.fresh();
-    return changedSince(deps, await getElevation(deps.elevations, id), origin);
+    const refused = changedSince(deps, await getElevation(deps.elevations, id), origin);
+    // Nothing was cut off, and it was in time when it was looked at: then it is the time to decide that was over.
+    return refused.reason === 'elevation-changed' ? new Refused<DecideRefusal>('elevation-expired') : refused;
   }
   return error;
 }

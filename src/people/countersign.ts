@@ -7,7 +7,10 @@ import { useFactor } from './use-factor.ts';
 
 /** What a code is proved for, to be committed with its use. */
 export interface Countersigned<Change, R> {
-  /** What it stands on besides the session: while any of it is cut off, or its time is over, nothing is committed. */
+  /**
+   * What it stands on besides the session: while any of it is cut off, or its time is over, nothing is committed. The first handle is its
+   * own, and none that the session stands on.
+   */
   readonly restsOn: { readonly lineage: Lineage; readonly expiresAt: number };
   readonly changes: readonly Change[];
   readonly events: readonly AuditEvent[];
@@ -49,12 +52,14 @@ export function countersign<Change, R>(
       if (!prepared) throw new TypeError('a code is proved for nothing');
       const { restsOn, ...use } = prepared;
       const session = authorityOfSession(pass);
+      // Where the time is over, the first handle says of what.
+      const [first, second] = restsOn.expiresAt < session.expiresAt ? [restsOn, session] : [session, restsOn];
       return {
         ...use,
         authority: {
           ...session,
-          lineage: `${session.lineage} ${restsOn.lineage}`,
-          expiresAt: Math.min(session.expiresAt, restsOn.expiresAt),
+          lineage: `${first.lineage} ${second.lineage}`,
+          expiresAt: first.expiresAt,
         },
       };
     },

@@ -112,6 +112,27 @@ onEachStore('the session ends while it is being used to approve: nothing is appr
   t.deepEqual(await world.find(elevation.id), elevation);
 });
 
+onEachStore(
+  'the time to decide is over while it is being approved: it has expired, and the session goes on',
+  async (t, env) => {
+    const world = await startElevationWorld(t, env);
+    const { elevation } = await world.ask();
+    const { id, decideBy } = elevation;
+    world.now = decideBy - 1;
+    const { digest = '' } = await world.display(id);
+    const code = codeOf(world.ada.seed, world.now);
+    const before = await world.process.store.findCredential(world.ada.person.id);
+    const happened = justBefore(world.process.store, approves, async () => {
+      world.now = decideBy;
+    });
+    t.is(await reasonOf(world.approve(id, { digest, code })), 'elevation-expired');
+    t.true(happened());
+    t.deepEqual(await world.find(id), elevation);
+    t.deepEqual(await world.process.store.findCredential(world.ada.person.id), before);
+    t.is((await world.display(id)).status, 'expired', 'the session still shows it');
+  },
+);
+
 onEachStore('the agent is killed while it asks: nothing waits', async (t, env) => {
   const world = await startElevationWorld(t, env);
   const other = await world.start();
