@@ -1,79 +1,17 @@
 /** Approvals at a browser: by keyboard alone, in every size and theme, with and without scripts, whatever an agent says. */
-import test, { type ExecutionContext } from 'ava';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import test from 'ava';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { updateAgent } from '../../src/agents/index.ts';
-import { lookAt, PATIENCE_MS, startBrowser } from '../support/browser.ts';
-import { type Asked, askForMore, fetchApproved, letAct, totpOf } from '../support/elevations.ts';
-import { hostileReason } from '../support/hostile-reasons.ts';
-import { PASSWORD } from '../support/people.ts';
-import {
-  type App,
-  addAgent,
-  addResource,
-  type HeldClock,
-  heldClock,
-  startApp,
-  type TestAgent,
-  type TestResource,
-} from '../support/start-app.ts';
-import { type Enrolled, enrol, Visitor } from '../support/visitor.ts';
+import { showHostileReasons } from '../proofs/hostile-reasons.ts';
+import { lookAt, startBrowser } from '../support/browser.ts';
+import { askForMore, fetchApproved, letAct, totpOf } from '../support/elevations.ts';
+import { cardOf, open, startWorld } from './approvals-world.ts';
 
 let browser: Browser;
 test.before('start a browser', async () => {
   browser = await startBrowser();
 });
 test.after.always('stop the browser', () => browser?.close());
-
-interface World {
-  readonly app: App;
-  readonly time: HeldClock;
-  readonly ada: Enrolled;
-  readonly resource: TestResource;
-  readonly agent: TestAgent;
-}
-
-/** Ada, and an agent of hers that may read, and write and delete when somebody approves. */
-async function startWorld(t: ExecutionContext): Promise<World> {
-  const time = heldClock(Math.ceil(Date.now() / 30_000) * 30_000);
-  const app = await startApp(t, { clock: time });
-  const ada = await enrol(app, new Visitor(app), ['member'], 'Ada Lovelace');
-  time.pass(60_000);
-  const resource = await addResource(app, {
-    name: 'Orders',
-    scopes: [
-      { name: 'orders:read', sentence: 'Read orders', risk: 'low' },
-      { name: 'orders:write', sentence: 'Change orders', risk: 'medium' },
-      { name: 'orders:refund', sentence: 'Pay money back to customers', risk: 'high' },
-    ],
-  });
-  const agent = await addAgent(app, ada.person, resource, {
-    name: 'Order helper',
-    envelope: [{ resource: resource.identifier, scopes: ['orders:read', 'orders:write', 'orders:refund'] }],
-    baseline: [{ resource: resource.identifier, scopes: ['orders:read'] }],
-  });
-  return { app, time, ada, resource, agent };
-}
-
-/** Signed in, in a browser of its own, at an address. */
-async function open(
-  t: ExecutionContext,
-  { app, ada }: World,
-  next: string,
-  options: Parameters<Browser['newContext']>[0] = {},
-): Promise<{ readonly context: BrowserContext; readonly page: Page }> {
-  const context = await browser.newContext({ locale: 'en-GB', ...options });
-  t.teardown(() => context.close());
-  const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
-  await page.goto(`${app.issuer}${next}`);
-  await page.locator('#email').fill(ada.email);
-  await page.locator('#password').fill(PASSWORD);
-  await page.keyboard.press('Enter');
-  await page.locator('#code').fill(totpOf(ada.seed, app.now()));
-  await page.keyboard.press('Enter');
-  await page.waitForURL(`${app.issuer}${next}`);
-  return { context, page };
-}
 
 /** Counts what somebody presses who has no mouse. */
 function keyboardOf(page: Page) {
@@ -98,23 +36,6 @@ function keyboardOf(page: Page) {
   return keyboard;
 }
 
-/** Whether something can be pressed as the page has opened: within what is seen, and nothing over it. */
-function isInView(goal: Locator): Promise<boolean> {
-  return goal.evaluate(element => {
-    const { left, top, right, bottom } = element.getBoundingClientRect();
-    const view = element.ownerDocument.defaultView;
-    if (!view || left < 0 || top < 0 || right > view.innerWidth || bottom > view.innerHeight) return false;
-    const points = [
-      [(left + right) / 2, (top + bottom) / 2],
-      [left + 4, top + 4],
-      [right - 4, bottom - 4],
-    ] as const;
-    return points.every(([x, y]) => element.contains(element.ownerDocument.elementFromPoint(x, y)));
-  });
-}
-
-const cardOf = ({ elevation }: Asked): string => `/approvals/${elevation.id}`;
-
 test('by keyboard alone, from the inbox to approved in twelve keystrokes; a denial is one press', async t => {
   const world = await startWorld(t);
   const { app, ada, agent, resource, time } = world;
@@ -127,7 +48,7 @@ test('by keyboard alone, from the inbox to approved in twelve keystrokes; a deni
   });
   time.pass(1_000);
   const other = await askForMore(app, agent, resource, { scope: 'orders:write' });
-  const { page } = await open(t, world, '/approvals');
+  const { page } = await open(t, browser, world, '/approvals');
   time.pass(30_000);
   await page.reload();
   const keyboard = keyboardOf(page);
@@ -162,7 +83,7 @@ test('every state of a request is told, in every size and theme', async t => {
   const world = await startWorld(t);
   const { app, time, ada, resource, agent } = world;
   const delegation = await letAct(app, ada.person, agent, resource, ['orders:read']);
-  const { page } = await open(t, world, '/approvals');
+  const { page } = await open(t, browser, world, '/approvals');
   const complaints: string[] = [];
   page.on('console', message => {
     if (message.type() === 'error') complaints.push(message.text());
@@ -248,72 +169,21 @@ test('every state of a request is told, in every size and theme', async t => {
 });
 
 test('R079: whatever an agent says, the card is whole and its buttons are in view', async t => {
-  const world = await startWorld(t);
-  const { app, ada, agent, resource, time } = world;
-  const delegation = await letAct(app, ada.person, agent, resource, ['orders:read']);
   const problems: string[] = [];
-  // German has the longer words: there, the longest of them.
-  for (const locale of ['en-GB', 'de-DE']) {
-    const { context, page } = await open(t, world, '/approvals', { locale });
-    time.pass(30_000);
-    const elsewhere: string[] = [];
-    page.on('request', request => {
-      if (!request.url().startsWith(`${app.issuer}/`)) elsewhere.push(request.url());
-    });
-    page.on('dialog', dialog => {
-      elsewhere.push(dialog.message());
-      void dialog.dismiss();
-    });
-    for (let seed = 1; seed <= 20; seed += 1) {
-      if (locale === 'de-DE' && seed % 5 > 0) continue;
-      const asked = await askForMore(app, agent, resource, {
-        delegation,
-        scope: 'orders:read orders:write orders:refund',
-        duration: String(60 + seed),
-        reason: hostileReason(seed),
-      });
-      for (const [width, height] of [
-        [320, 640],
-        [390, 844],
-        [1280, 800],
-      ] as const) {
-        const where = `${locale}, seed ${seed}, ${width}`;
-        await page.setViewportSize({ width, height });
-        await page.goto(`${app.issuer}${cardOf(asked)}`);
-        t.deepEqual(
-          await page.locator('.decide button').evaluateAll(buttons => buttons.map(each => each.textContent)),
-          locale === 'en-GB' ? ['Approve', 'Deny'] : ['Genehmigen', 'Ablehnen'],
-          where,
-        );
-        for (const each of await page.locator('.decide button, #code').all()) {
-          t.true(await isInView(each), where);
-        }
-        const tooWide = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-        t.is(await page.evaluate<number>(tooWide), 0, where);
-        t.is(await page.evaluate<number>('scrollY'), 0, `${where}: it opens where it begins`);
-        if (width > 320) t.true(await isInView(page.getByRole('heading', { level: 1 })), where);
-        t.is(await page.locator('.claim').textContent(), asked.elevation.reason, where);
-        t.is(
-          await page.title(),
-          `${locale === 'en-GB' ? 'Approvals' : 'Genehmigungen'} · Countersign`,
-          where,
-        );
-        t.is(await page.locator('form').count(), 3, where);
-      }
-      if (seed === 20) problems.push(...(await lookAt(page, `approval-hostile-${locale}`)));
-      await page.locator('.decide .wide').click();
-      await page.locator('#became').waitFor();
-    }
-    t.deepEqual(elsewhere, []);
-    await context.close();
-  }
+  await showHostileReasons(t, browser, {
+    reasons: 20,
+    seed: 0,
+    onLast: async (page, locale) => {
+      problems.push(...(await lookAt(page, `approval-hostile-${locale}`)));
+    },
+  });
   t.deepEqual(problems, []);
 });
 
 test('the card counts down, and says when there is a new code; without scripts it says the times', async t => {
   const world = await startWorld(t);
   const { app, ada, agent, resource, time } = world;
-  const { page } = await open(t, world, '/approvals');
+  const { page } = await open(t, browser, world, '/approvals');
   const asked = await askForMore(app, agent, resource, { scope: 'orders:write' });
   await page.clock.install({ time: app.now() });
   await page.goto(`${app.issuer}${cardOf(asked)}`);
@@ -328,7 +198,7 @@ test('the card counts down, and says when there is a new code; without scripts i
   t.is(await page.locator('.left').textContent(), 'The time to decide is over.');
 
   time.pass(30_000);
-  const plain = await open(t, world, '/approvals', { javaScriptEnabled: false });
+  const plain = await open(t, browser, world, '/approvals', { javaScriptEnabled: false });
   time.pass(30_000);
   await plain.page.goto(`${app.issuer}${cardOf(asked)}`);
   await plain.page.getByText('Decide by').waitFor();

@@ -1,11 +1,13 @@
 /** The long proofs, each with its size. What they do stands in the file of each; `npm test` runs them in a small form. */
 import assert from 'node:assert/strict';
 import { explore, TAKEN_OUT } from '../elevation/model.ts';
+import { startBrowser } from '../support/browser.ts';
 import { deploy } from '../support/deployment.ts';
 import { crashUnderLoad } from './crash.ts';
 import { killBehindProxy } from './failover.ts';
 import { measureLists } from './flat-lists.ts';
 import { stopAtOnce, stopUnderLoad, waitForHalfSentRequests } from './graceful-stop.ts';
+import { showHostileReasons } from './hostile-reasons.ts';
 import { playModel } from './model.ts';
 import { losePower, missesStrace } from './power-loss.ts';
 import { type Figure, freshStore, type Proof, percentile, STORES, type StoreKind } from './proof.ts';
@@ -59,6 +61,7 @@ export const PROOFS: readonly Proof[] = [
     },
   },
   elevations(),
+  hostileReasons(),
   restarts(),
   powerLoss(),
   flatLists(),
@@ -84,6 +87,24 @@ function elevations(): Proof {
         count('steps', steps),
         count('guards, each taken out once', TAKEN_OUT.length),
       ];
+    },
+  };
+}
+
+function hostileReasons(): Proof {
+  return {
+    name: 'hostile-reasons',
+    claim:
+      'Whatever an agent says that its request is for, the card is complete and inert, and its buttons are in view (R079, I17)',
+    async run(host, { seed, size, progress }) {
+      // Of every fifth the card is looked at in a second language too.
+      const reasons = 5 * size(200);
+      const all = reasons + reasons / 5;
+      const browser = await startBrowser();
+      host.teardown(() => browser.close());
+      const onCard = (cards: number) => progress(cards, all);
+      const cards = await showHostileReasons(host, browser, { reasons, seed, onCard });
+      return [count('reasons', reasons), count('cards, each at three sizes', cards)];
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Group A: client authentication. */
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey, sign } from 'node:crypto';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { killAgent } from '../../src/agents/index.ts';
 import {
   type Answer,
@@ -19,7 +19,7 @@ import { onEachStore } from '../support/stores.ts';
 
 const GRANT = { grant_type: 'client_credentials' } as const;
 
-async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}) {
+async function world(t: ExecutionContext, options: AppOptions = {}) {
   const app = await startApp(t, { clock: heldClock(), ...options });
   const owner = await addPerson(app);
   const resource = await addResource(app);
@@ -29,7 +29,7 @@ async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}
   return { app, owner, resource, agent, keyAgent, ask };
 }
 
-function assertInvalidClient(t: Parameters<typeof startApp>[0], answer: Answer, message?: string): void {
+function assertInvalidClient(t: ExecutionContext, answer: Answer, message?: string): void {
   t.is(answer.status, 401, message);
   t.is(answer.json?.error, 'invalid_client', message);
   t.is(answer.headers.get('cache-control'), 'no-store', message);

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import type { ExecutionContext } from 'ava';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { createAgent } from '../../src/agents/index.ts';
@@ -107,7 +106,10 @@ export interface Answer {
 }
 
 /** Starts a server for one test, and ends it with the test. */
-export async function startApp(t: ExecutionContext, options: AppOptions = {}): Promise<App> {
+export async function startApp(
+  t: { teardown(work: () => Promise<void>): void },
+  options: AppOptions = {},
+): Promise<App> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'));
   const app = await startAppIn(directory, options);
   t.teardown(async () => {
