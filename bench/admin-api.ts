@@ -48,7 +48,9 @@ export async function post(
   return JSON.parse(text) as { readonly id: string; readonly secret?: string };
 }
 
-/** Registers agents that may read at both resource servers; no two have one name. */
+const READS = [OPAQUE_RESOURCE, JWT_RESOURCE].map(resource => ({ resource, scopes: [SCOPE] }));
+
+/** Registers agents, that may read at both resource servers unless it is said otherwise; no two have one name. */
 export function creatingAgents(
   {
     issuer,
@@ -58,8 +60,8 @@ export function creatingAgents(
   }: Pick<Target, 'issuer' | 'port'> & Pick<Admin, 'ownerId'> & { token: string },
   count: number,
   credential: object,
+  may: { readonly envelope: object; readonly baseline: object } = { envelope: READS, baseline: READS },
 ): Requests {
-  const scopes = [OPAQUE_RESOURCE, JWT_RESOURCE].map(resource => ({ resource, scopes: [SCOPE] }));
   const run = randomBytes(6).toString('hex');
   return {
     port,
@@ -72,8 +74,7 @@ export function creatingAgents(
       JSON.stringify({
         name: `Agent ${run} ${index}`,
         ownerId,
-        envelope: scopes,
-        baseline: scopes,
+        ...may,
         credential,
       }),
     ),

@@ -24,8 +24,8 @@ export interface Requests {
   readonly status?: number;
   /** Whether the body of an answer with that status is the one that the request must get. */
   readonly isExpected: (body: string) => boolean;
-  /** Takes each answer, where somebody needs it. */
-  readonly onAnswer?: ((body: string) => void) | undefined;
+  /** Takes each answer, and the place of its request in `bodies`, where somebody needs it. */
+  readonly onAnswer?: ((body: string, index: number) => void) | undefined;
 }
 
 export interface Drive {
@@ -67,10 +67,12 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
     for (const socket of sockets) {
       let received = '';
       let sentAt = 0;
+      let index = 0;
       const sendNext = (): void => {
         const body = bodies[sent];
         if (body === undefined) return void socket.setTimeout(0);
         const own = requests.authorizations?.[sent];
+        index = sent;
         sent += 1;
         sentAt = performance.now();
         if (body === '') return void socket.write(get, 'latin1');
@@ -95,7 +97,7 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
             ),
           );
         }
-        onAnswer?.(answer.body);
+        onAnswer?.(answer.body, index);
         answered += 1;
         if (answered < bodies.length) return sendNext();
         resolve({ seconds: (performance.now() - startedAt) / 1000, latenciesMs: latenciesMs.sort() });

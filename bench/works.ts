@@ -3,6 +3,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { adminToken, creatingAgents } from './admin-api.ts';
 import { type ClientKey, signAssertions } from './client-key.ts';
 import { delegationOf } from './delegation.ts';
+import { type Asked, basic, isPending, newlyApproved, nextWaiting } from './elevation.ts';
 import { drive, type Requests } from './load-generator.ts';
 import {
   type BasicCredentials,
@@ -54,6 +55,8 @@ export interface Scene {
   /** How many of them have been asked about. */
   asked: number;
 }
+
+const WAITING_AGENTS = 10_000;
 
 export const WORKS: readonly Work[] = [
   {
@@ -198,6 +201,39 @@ export const WORKS: readonly Work[] = [
     }),
   },
   {
+    name: 'W9-poll',
+    title:
+      'polls of 10,000 agents that wait for a person, by client_secret_basic; the base is our own introspection, so authenticated',
+    requestsPerRound: WAITING_AGENTS,
+    warmUpRequests: WAITING_AGENTS,
+    liveTokens: WAITING_AGENTS,
+    async requests({ server: { target } }, count) {
+      const asked = await nextWaiting(target, WAITING_AGENTS, count);
+      return {
+        ...fetching(target, asked),
+        status: 400,
+        isExpected: isPending,
+        onAnswer: (_, index) => {
+          (asked[index] as Asked).polledAt = Date.now();
+        },
+      };
+    },
+    baseRequests: introspectingLive,
+  },
+  {
+    name: 'W9-redeem',
+    title: 'redemption of what a person has countersigned; the base is our own client credentials',
+    // Each takes a person of its own to prepare.
+    requestsPerRound: 100,
+    warmUpRequests: 100,
+    // Nobody asks about them: the compiler has been at work on issuing.
+    liveTokens: 10_000,
+    async requests({ server: { target } }, count) {
+      return fetching(target, await newlyApproved(target, count));
+    },
+    baseRequests: async ({ server }, count) => issuing(server.target, OPAQUE_RESOURCE, count),
+  },
+  {
     name: 'create-agent',
     title: 'agents registered over the admin API',
     requestsPerRound: 4_000,
@@ -253,6 +289,18 @@ function issuing(target: Target, resource: string, count: number): Requests {
   };
 }
 
+/** Fetching what comes of requests. */
+function fetching(target: Target, asked: readonly Asked[]): Requests {
+  return {
+    ...endpoint(target, target.paths.token),
+    authorizations: asked.map(({ client }) => basic(client)),
+    bodies: asked.map(
+      ({ code }) => `grant_type=urn:ietf:params:oauth:grant-type:deferred&deferral_code=${code}`,
+    ),
+    isExpected: holdsToken,
+  };
+}
+
 function issueForm(resource: string): URLSearchParams {
   return new URLSearchParams({ grant_type: 'client_credentials', resource, scope: SCOPE });
 }
@@ -284,10 +332,6 @@ function endpoint(
     path,
     authorization: client && basic(client),
   };
-}
-
-function basic({ id, secret }: BasicCredentials): string {
-  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
 }
 
 function cyclic(values: readonly string[], index: number): string {
