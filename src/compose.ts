@@ -141,6 +141,8 @@ export interface ComposeOptions {
   readonly deadline: Deadline | undefined;
   /** How many times longer than usual the database may take; 1 where absent. */
   readonly patience: number | undefined;
+  /** Milliseconds between two looks for elevations that are over; `ELEVATIONS_PAUSE_MS` where absent. */
+  readonly elevationsPauseMs: number | undefined;
 }
 
 /** Opens the store, sees to what a first start needs, and puts the parts together. What fails leaves no store open. */
@@ -500,7 +502,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     recur(
       // While nothing is granted, nobody needs to be told what is over: all of them are.
       async () => isQuarantined() || (await sweepElevations(elevation, newOrigin(clock.moment()))),
-      ELEVATIONS_PAUSE_MS,
+      options.elevationsPauseMs ?? ELEVATIONS_PAUSE_MS,
       failed('elevations', 'the ends of elevations could not be recorded'),
     ),
     keepSigningKeys(

@@ -39,6 +39,8 @@ export interface StartOptions {
   readonly slowest?: SlowestPeer | undefined;
   /** How many times longer than usual the database may take; 1 where absent. */
   readonly patience?: number | undefined;
+  /** Milliseconds between two looks for elevations that are over; ten seconds where absent. */
+  readonly elevationsPauseMs?: number | undefined;
 }
 
 /** Nobody but a scraper or two. */
@@ -87,6 +89,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       connections,
       deadline: options.deadline,
       patience: options.patience,
+      elevationsPauseMs: options.elevationsPauseMs,
     });
     handler = composition.handler;
     server ??= await open();

@@ -1,13 +1,17 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { OWNER_ID, SHOPKEEPER_ID } from '../../../seed/demo-world.ts';
 import type { CredentialStore } from '../../people/index.ts';
 import { AuthenticatorApp, type OneTimeCode } from './authenticator.ts';
 import { Browser, type ShownPage } from './browser.ts';
+import type { Exchange } from './exchange.ts';
 import { claim } from './narrator.ts';
+import type { StageClock } from './stage-clock.ts';
 
 export const ALICE_EMAIL = 'alice@example.com';
-/** As her page says it. */
+/** As her pages say it. */
 export const READ_ORDERS = 'See orders and their state';
+export const GIVE_MONEY_BACK = 'Give money back for an order';
 
 const PASSWORD_LETTERS = 'abcdefghjkmnpqrstuvwxyz23456789';
 
@@ -18,6 +22,7 @@ export interface AliceOptions {
   readonly credentials: Pick<CredentialStore, 'findCredential'>;
   /** How the demo's browser sends for her. */
   readonly via: typeof fetch;
+  readonly clock: StageClock;
 }
 
 /** Alice, with a password of this run and an authenticator app: what she does herself, by the pages, where nobody plays her. */
@@ -36,7 +41,7 @@ export class Alice {
   }
 
   /** Has her enrol by the link, and sign out again. */
-  static async enrol({ issuer, link, credentials, via }: AliceOptions): Promise<Alice> {
+  static async enrol({ issuer, link, credentials, via, clock }: AliceOptions): Promise<Alice> {
     const browser = new Browser(issuer, via);
     const password = newPassword();
     await browser.open(link);
@@ -44,7 +49,12 @@ export class Alice {
     const { text } = await browser.submit('/enrol/password', { password });
     const seed = (/class="secret">([^<]+)</.exec(text)?.[1] ?? '').replaceAll(' ', '');
     const lastUsedStep = async () => (await credentials.findCredential(OWNER_ID))?.totp?.lastStep ?? 0;
-    const alice = new Alice(password, new AuthenticatorApp(seed, lastUsedStep), browser);
+    const app = new AuthenticatorApp(seed, lastUsedStep, {
+      now: clock.now,
+      wait: delay,
+      pass: clock.movable?.pass,
+    });
+    const alice = new Alice(password, app, browser);
     const enrolled = await alice.#typeCode('/enrol/finish');
     claim(enrolled.status === 200, `Alice could not enrol: ${enrolled.status}`);
     await browser.open('/me');
@@ -72,6 +82,33 @@ export class Alice {
     return this.browser.submit('/me/delegations');
   }
 
+  /** Opens what waits for her. */
+  async openInbox(): Promise<ShownPage> {
+    await this.signIn();
+    return this.browser.open('/approvals');
+  }
+
+  /** Countersigns the request on the card that she has open. */
+  approve(elevationId: string): Promise<ShownPage> {
+    return this.#typeCode(`/approvals/${elevationId}/approve`);
+  }
+
+  /** Takes back what she approved. */
+  async takeBack(elevationId: string): Promise<ShownPage> {
+    await this.signIn();
+    await this.browser.open(`/approvals/${elevationId}`);
+    return this.browser.submit(`/approvals/${elevationId}/end`);
+  }
+
+  /** Somebody tries her password and the code that was used last, in a browser of theirs. */
+  async tryUsedCode(issuer: string, via: typeof fetch): Promise<Exchange | undefined> {
+    const browser = new Browser(issuer, via);
+    await browser.open('/me');
+    await browser.submit('/sign-in', { email: this.email, password: this.password });
+    await browser.submit('/sign-in/factor', { code: await this.app.usedCode() });
+    return browser.takeExchanges().findLast(({ method }) => method === 'POST');
+  }
+
   /** Presses End. */
   async end(delegationId: string): Promise<ShownPage> {
     await this.signIn();
@@ -83,7 +120,7 @@ export class Alice {
     for (;;) {
       const { code, goodUntil }: OneTimeCode = await this.app.codeAtOnce(ms => this.onWait(ms));
       const page = await this.browser.submit(action, { code });
-      if (page.status < 400 || Date.now() < goodUntil) return page;
+      if (page.status < 400 || this.app.now() < goodUntil) return page;
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Scenery } from './stage.ts';
 
 /** The longest type needs more, and what it is about less. */
 const TYPE_COLUMNS = 22;
+const ABOUT_COLUMNS = 35;
 
 /** The event of a row of our own trail. */
 export function readEvent(row: AuditRow): AuditEvent {
@@ -26,13 +27,19 @@ export function describeRow(row: AuditRow, stage: Scenery, { dim, green, red }: 
   const by = client ?? actor?.[0];
   const isForOther = subject !== undefined && subject !== by && reason === undefined;
   const forWhom = isForOther ? `for ${nameOf(subject)}` : undefined;
-  const about = [nameOf(by), forWhom, target === by ? undefined : nameOf(target), reason ?? scope].filter(
+  const isElevation = target?.startsWith('elv_') === true;
+  const what = reason ?? (isElevation ? undefined : scope);
+  const about = [nameOf(by), forWhom, target === by ? undefined : nameOf(target), what].filter(
     part => part !== undefined,
   );
   return [
     dim(new Date(at).toISOString().slice(11, 23)),
     outcome === 'done' ? green('✔') : red('✘'),
     type.padEnd(TYPE_COLUMNS),
-    about.join(' '),
+    shortened(about.join(' ')),
   ].join(' ');
+}
+
+function shortened(text: string): string {
+  return text.length <= ABOUT_COLUMNS ? text : `${text.slice(0, ABOUT_COLUMNS - 1)}…`;
 }

@@ -9,12 +9,16 @@ export interface OneTimeCode {
   /** When it begins and ceases to be taken, one step early and one late (RFC 6238 section 5.2); milliseconds since the epoch. */
   readonly goodFrom: number;
   readonly goodUntil: number;
+  /** By how many milliseconds the clock was moved on so that it is good; absent where it was not. */
+  readonly movedMs?: number;
 }
 
 /** The machine's, or a test's. */
 export interface AppTime {
   now(): number;
   wait(ms: number): Promise<unknown>;
+  /** Moves the clock on, where that can be done: then nobody waits. */
+  readonly pass?: ((ms: number) => void) | undefined;
 }
 
 /** Alice's authenticator app. It never shows a code whose step was used, as that would be refused. */
@@ -37,9 +41,23 @@ export class AuthenticatorApp {
     this.#time = time;
   }
 
+  /** In milliseconds since the epoch. */
+  now(): number {
+    return this.#time.now();
+  }
+
   /** The one that is good for longest from now: somebody has to type it. */
-  codeToType(): Promise<OneTimeCode> {
-    return this.#codeFrom(this.#stepNow() + 1);
+  async codeToType(): Promise<OneTimeCode> {
+    const code = await this.#codeFrom(this.#stepNow() + 1);
+    const ms = code.goodFrom - this.#time.now();
+    if (ms <= 0 || !this.#time.pass) return code;
+    this.#time.pass(ms);
+    return { ...code, movedMs: ms };
+  }
+
+  /** The one that was used last. */
+  async usedCode(): Promise<string> {
+    return this.#codeOf(await this.#lastUsedStep());
   }
 
   /**
@@ -52,7 +70,8 @@ export class AuthenticatorApp {
     const ms = code.goodFrom - this.#time.now();
     if (ms > 0) {
       onWait(ms);
-      await this.#time.wait(ms);
+      if (this.#time.pass) this.#time.pass(ms);
+      else await this.#time.wait(ms);
     }
     return code;
   }
@@ -60,10 +79,14 @@ export class AuthenticatorApp {
   async #codeFrom(first: number): Promise<OneTimeCode> {
     const step = Math.max(first, (await this.#lastUsedStep()) + 1);
     return {
-      code: generateSync({ secret: this.#seed, epoch: (step * STEP_MS) / 1_000 }),
+      code: this.#codeOf(step),
       goodFrom: (step - 1) * STEP_MS,
       goodUntil: (step + 2) * STEP_MS,
     };
+  }
+
+  #codeOf(step: number): string {
+    return generateSync({ secret: this.#seed, epoch: (step * STEP_MS) / 1_000 });
   }
 
   #stepNow(): number {

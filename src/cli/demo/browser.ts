@@ -115,6 +115,7 @@ function attribute(tag: string, name: string): string {
   return decoded(new RegExp(` ${name}="([^"]*)"`).exec(tag)?.[1] ?? '');
 }
 
-function decoded(text: string): string {
+/** Text as a page shows it. */
+export function decoded(text: string): string {
   return text.replaceAll(/&(?:amp|lt|gt|quot|#39);/g, entity => ENTITIES[entity] ?? entity);
 }

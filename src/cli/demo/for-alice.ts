@@ -32,7 +32,7 @@ async function tellOfRestore({ stage, narrator, agent }: Scene, deadToken: strin
     claim(refused.status === 401, `the old token was answered with ${refused.status}`);
     tell.exchange(refused, 'its old token');
     await agent.connect();
-    const goodUntil = Date.now() + (agent.tokens?.expires_in ?? 0) * 1_000;
+    const goodUntil = stage.clock.now() + (agent.tokens?.expires_in ?? 0) * 1_000;
     const exchanges = agent.takeExchanges().filter(({ url }) => /^\/(?:token|mcp)$/.test(url.pathname));
     claim(agent.tokens !== undefined && agent.tokens.access_token !== deadToken, 'it got no new token');
     for (const exchange of exchanges.slice(-2)) {
@@ -44,7 +44,7 @@ async function tellOfRestore({ stage, narrator, agent }: Scene, deadToken: strin
 
 async function tellOfSignIn({ stage, narrator, turns }: Scene): Promise<void> {
   const { alice, server } = stage;
-  const askedAt = Date.now();
+  const askedAt = stage.clock.now();
   const findSignIn = async () =>
     (await server.store.readNewest(50)).map(readEvent).find(({ type, target, at, detail }) => {
       const amr = detail?.['amr'];
@@ -89,7 +89,7 @@ async function tellOfGiving({ stage, narrator, turns }: Scene): Promise<Delegati
       agentId: SHOPKEEPER_ID,
       resourceId: ORDERS_ID,
     });
-    return delegation?.scopes.includes('orders:read') && delegation.expiresAt > Date.now()
+    return delegation?.scopes.includes('orders:read') && delegation.expiresAt > stage.clock.now()
       ? delegation
       : undefined;
   };
@@ -126,7 +126,7 @@ async function tellOfGiving({ stage, narrator, turns }: Scene): Promise<Delegati
 }
 
 async function tellOfExchange(
-  { narrator, agent, delegated }: Scene,
+  { stage, narrator, agent, delegated }: Scene,
   delegation: Delegation,
 ): Promise<Pick<Acting, 'token' | 'tokenGoodUntil'>> {
   return narrator.step('The agent exchanges it for a token that acts for her (RFC 8693)', async tell => {
@@ -141,7 +141,7 @@ async function tellOfExchange(
     const { expires_in: seconds = 0 } = answer;
     claim(seconds > 0 && seconds <= 300, `it lives ${seconds} s`);
     claim(!asked?.form?.has('client_secret'), 'it sent a secret');
-    const tokenGoodUntil = Date.now() + seconds * 1_000;
+    const tokenGoodUntil = stage.clock.now() + seconds * 1_000;
     if (asked) tell.exchange(asked, 'grant: token-exchange');
     tell.fact('subject', `${abbreviated(delegation.id)} (good for this agent only, so no secret)`);
     tell.fact('token', abbreviated(token));
@@ -195,6 +195,8 @@ async function tellOfRefusal({ narrator, delegated }: Scene, delegation: Delegat
       claim(refused?.status === 400, `${scope} was answered with ${refused?.status}`);
       claim(refused.error === 'invalid_scope', `${scope}: the error is ${refused.error}`);
       claim(refused.errorDescription?.includes(scope) === true, `the refusal does not name ${scope}`);
+      const isHelped = refused.errorDescription.includes('completion_mode=deferred');
+      claim(isHelped, `the refusal of ${scope} does not say how to ask for it`);
       tell.exchange(refused, scope);
       tell.fact('says', refused.errorDescription);
     }

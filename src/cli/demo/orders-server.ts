@@ -38,7 +38,7 @@ export interface OrdersServerOptions {
   readonly secret: string;
   /** How it reaches the issuer. */
   readonly fetch: typeof globalThis.fetch;
-  /** Takes a line for each call of a tool: for whom it was called, and by whom. */
+  /** Takes a line for each call of a tool: for whom it was called, by whom, and countersigned by whom. */
   print(line: string): void;
 }
 
@@ -53,6 +53,8 @@ interface Introspection {
   readonly scope: string;
   readonly exp: number;
   readonly aud: string;
+  /** Who countersigned it, where somebody did. */
+  readonly approval?: { readonly by: string };
 }
 
 /** Listens on a free port of localhost. Its address has to be known before it can be registered as a resource server. */
@@ -86,8 +88,8 @@ async function protect(app: Express, url: URL, options: OrdersServerOptions): Pr
     const response = await fetch(`${issuer}/introspect`, { method: 'POST', body });
     const answer = (await response.json()) as Introspection;
     if (!answer.active) throw new OAuthError(OAuthErrorCode.InvalidToken, 'The token is not active');
-    const { client_id: clientId, scope, exp, aud, sub, act } = answer;
-    const extra = { sub, act };
+    const { client_id: clientId, scope, exp, aud, sub, act, approval } = answer;
+    const extra = { sub, act, approval };
     return { token, clientId, scopes: scope.split(' '), expiresAt: exp, resource: new URL(aud), extra };
   }
   const resourceMetadataUrl = getOAuthProtectedResourceMetadataUrl(url);
@@ -123,8 +125,9 @@ function ordersTools({ print }: Pick<OrdersServerOptions, 'print'>): McpServer {
   return server;
 }
 
-/** Whose work it is, and who does it. */
+/** Whose work it is, who does it, and who countersigned it. */
 function describeCaller(authInfo: AuthInfo | undefined): string {
-  const { sub, act } = (authInfo?.extra ?? {}) as Partial<Introspection>;
-  return act ? `for ${sub}, by ${act.sub}` : `for ${sub}`;
+  const { sub, act, approval } = (authInfo?.extra ?? {}) as Partial<Introspection>;
+  const by = act ? `for ${sub}, by ${act.sub}` : `for ${sub}`;
+  return approval ? `${by}, countersigned by ${approval.by}` : by;
 }

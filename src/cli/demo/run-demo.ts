@@ -78,6 +78,6 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 /** At each Enter a one-time code for Alice. */
 async function printCodes({ alice }: Stage, narrator: Narrator, enters: Enters): Promise<void> {
   while ((await enters.next()) === 'enter') {
-    narrator.tell('code', describeCode(await alice.app.codeToType()));
+    narrator.tell('code', describeCode(await alice.app.codeToType(), alice.app.now()));
   }
 }

@@ -3,7 +3,7 @@ import type { DelegatedAgent } from './delegated-agent.ts';
 import type { Narrator, Telling } from './narrator.ts';
 import type { ShopAgent } from './shop-agent.ts';
 import type { Scenery } from './stage.ts';
-import type { By, Turns } from './turns.ts';
+import { type By, inWholeSeconds, type Turns } from './turns.ts';
 
 /** What the parts have in common that tell of an agent and a person. */
 export interface Scene {
@@ -40,6 +40,7 @@ const DEEDS: Readonly<Record<string, string>> = {
   'POST /step-up': 'one-time code',
   'POST /me/delegations/review': 'what, and until when',
   'POST /me/delegations': 'Let it act for me',
+  'GET /approvals': 'what waits for her',
 };
 
 /** What the browser of the demo sent. */
@@ -48,14 +49,18 @@ export function tellPages({ alice }: Scenery, tell: Telling): void {
     const { method, url, status } = exchange;
     const what = `${method} ${url.pathname}`;
     const isEnd = method === 'POST' && url.pathname.endsWith('/end');
-    tell.exchange(exchange, isEnd ? 'End' : (DEEDS[`${what} ${status}`] ?? DEEDS[what]));
+    const isApproval = method === 'POST' && url.pathname.endsWith('/approve');
+    const deed = isEnd ? 'End' : isApproval ? 'Approve, with a code' : undefined;
+    tell.exchange(exchange, deed ?? DEEDS[`${what} ${status}`] ?? DEEDS[what]);
   }
 }
 
 /** Says so where Alice has to wait for her next code. */
-export function sayWhenWaiting({ alice }: Scenery, tell: Telling): void {
+export function sayWhenWaiting({ alice, clock }: Scenery, tell: Telling): void {
   alice.onWait = ms => {
-    const seconds = Math.ceil(ms / 1_000);
-    tell.fact('waits', `${seconds} s for a one-time code, since the present one has been used`);
+    const span = inWholeSeconds(ms);
+    if (clock.movable)
+      tell.fact('clock', `moved on ${span} to the next one-time code: all until then are used`);
+    else tell.fact('waits', `${span} for a one-time code, since the present one has been used`);
   };
 }

@@ -26,7 +26,8 @@ export class ShopAgent {
       privateKey: identity.privateKey,
       algorithm: 'ES256',
       expectedIssuer: identity.issuer,
-      jwtLifetimeSeconds: 60,
+      // By its own clock, which the server's may be ahead of: the demo moves that.
+      jwtLifetimeSeconds: 300,
     });
     this.#transport = new StreamableHTTPClientTransport(mcpServer, {
       authProvider: this.#provider,

@@ -24,6 +24,7 @@ import { type Exchange, watchedFetch } from './exchange.ts';
 import { claim } from './narrator.ts';
 import { type OrdersServer, openOrdersServer } from './orders-server.ts';
 import type { AgentIdentity } from './shop-agent.ts';
+import { MACHINE_CLOCK, movableClock, type StageClock, stageTime } from './stage-clock.ts';
 
 /** How each part reaches Countersign. */
 export interface Via {
@@ -33,6 +34,9 @@ export interface Via {
   /** The browser in which the demo does what Alice does. */
   readonly browser: typeof fetch;
 }
+
+/** Whoever watches should not have to wait for it to be recorded that an elevation is over. */
+const ELEVATIONS_PAUSE_MS = 200;
 
 const DIRECT: Via = { mcpServer: fetch, agent: fetch, administrator: fetch, browser: fetch };
 
@@ -45,6 +49,7 @@ export interface Furnished {
   readonly ordersCredential: ClientSecret;
   readonly reporter: ClientSecret;
   readonly alice: Alice;
+  readonly clock: StageClock;
   /** What the MCP server asked Countersign since this was last asked, and was answered. */
   takeIntrospections(): readonly Exchange[];
   /** What the MCP server printed since this was last asked. */
@@ -90,12 +95,13 @@ export async function setStage(via: Partial<Via> = {}): Promise<Stage> {
     COUNTERSIGN_BOOTSTRAP_CLIENT_ID: admin.id,
     COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET: admin.secret,
   });
-  const server = await startServer(config, { log });
+  const time = stageTime();
+  const server = await startServer(config, { log, time, elevationsPauseMs: ELEVATIONS_PAUSE_MS });
   struck.defer(() => server.stop());
-  const { clear, ...furnished } = await furnishStage(server, admin, via);
+  const commits = new CommitWatch(server.store);
+  const { clear, ...furnished } = await furnishStage(server, admin, via, movableClock(time, commits));
   struck.defer(clear);
 
-  const commits = new CommitWatch(server.store);
   const strike = struck.move();
   return { directory, logFile, log, server, commits, ...furnished, strike: () => strike.disposeAsync() };
 }
@@ -104,11 +110,13 @@ export async function setStage(via: Partial<Via> = {}): Promise<Stage> {
  * Puts the demo world into a running Countersign, starts the MCP server, and has Alice enrol by her invitation.
  *
  * @param admin a client that may do all in the admin API
+ * @param clock the server's
  */
 export async function furnishStage(
   { issuer, store }: Pick<Running, 'issuer' | 'store'>,
   admin: ClientSecret,
   differently: Partial<Via> = {},
+  clock: StageClock = MACHINE_CLOCK,
 ): Promise<Furnished> {
   const via = { ...DIRECT, ...differently };
   await using struck = new AsyncDisposableStack();
@@ -135,7 +143,7 @@ export async function furnishStage(
   const invited = await administer(administrator, 'people', `/people/${OWNER_ID}/invite`);
   claim(invited.status === 200, `Alice's invitation was answered with ${invited.status}`);
   const link = String(invited.json?.['link']);
-  const alice = await Alice.enrol({ issuer, link, credentials: store, via: via.browser });
+  const alice = await Alice.enrol({ issuer, link, credentials: store, via: via.browser, clock });
 
   const taken = struck.move();
   return {
@@ -150,6 +158,7 @@ export async function furnishStage(
     ordersCredential: secretOf(ORDERS_ID),
     reporter: secretOf(REPORTER_ID),
     alice,
+    clock,
     takeIntrospections: () => {
       const asked = introspections.filter(exchange => exchange.url.pathname === '/introspect');
       introspections = [];

@@ -1,5 +1,6 @@
 import { tellOfAgentByItself } from './by-itself.ts';
 import { DelegatedAgent } from './delegated-agent.ts';
+import { tellOfCountersigning } from './countersigned.ts';
 import { tellOfActingForAlice } from './for-alice.ts';
 import type { Narrator } from './narrator.ts';
 import { ShopAgent } from './shop-agent.ts';
@@ -8,7 +9,8 @@ import { tellOfTheEnd } from './the-end.ts';
 import type { Turns } from './turns.ts';
 
 /**
- * Tells the whole chain on real parts: an agent by itself, up to the kill, and an agent that acts for a person until she ends it.
+ * Tells the whole chain on real parts: an agent by itself, up to the kill, and an agent that acts for a person, who countersigns
+ * what goes beyond, until she ends it.
  * Each step claims nothing that it has not checked.
  *
  * @param turns who plays Alice
@@ -19,13 +21,17 @@ export async function tellStory(stage: Scenery, narrator: Narrator, turns: Turns
   const deadToken = await tellOfAgentByItself(stage, narrator);
 
   narrator.chapter('An agent for a person');
-  const { orders, shopkeeper, via } = stage;
+  const { orders, shopkeeper, via, clock } = stage;
   const agent = new ShopAgent(orders.url, shopkeeper, via.agent);
-  const delegated = new DelegatedAgent(orders.url, shopkeeper, via.agent);
-  const scene = { stage, narrator, turns, startedAt: Date.now(), agent, delegated };
+  const delegated = new DelegatedAgent(orders.url, shopkeeper, via.agent, clock.now);
+  const scene = { stage, narrator, turns, startedAt: clock.now(), agent, delegated };
   try {
     const acting = await tellOfActingForAlice(scene, deadToken);
-    await tellOfTheEnd(scene, acting);
+    narrator.chapter('More, countersigned: once, for a minute');
+    const told = await tellOfCountersigning(scene, acting);
+
+    narrator.chapter('She ends it');
+    await tellOfTheEnd(scene, acting, told);
   } finally {
     await agent.close();
   }

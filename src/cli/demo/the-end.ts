@@ -5,11 +5,16 @@ import { outcomeOf } from './bare-calls.ts';
 import { claim } from './narrator.ts';
 import { type Acting, type Scene, sayWhenWaiting, tellPages, tellWho } from './scene.ts';
 
-/** Alice presses End: what dies with it, and what lives on. @throws {StepFailed} */
-export async function tellOfTheEnd(scene: Scene, acting: Acting): Promise<void> {
+/**
+ * Alice presses End: what dies with it, and what lives on.
+ *
+ * @param told hashes of the rows of the trail that were told of already
+ * @throws {StepFailed}
+ */
+export async function tellOfTheEnd(scene: Scene, acting: Acting, told: ReadonlySet<string>): Promise<void> {
   await tellOfEnding(scene, acting);
   await tellOfOwnToken(scene, acting);
-  await tellOfTrail(scene, acting);
+  await tellOfTrail(scene, acting, told);
 }
 
 async function tellOfEnding(
@@ -34,7 +39,7 @@ async function tellOfEnding(
     }
     claim(await isEnded(), 'the delegation goes on');
     tellWho(tell, by);
-    if (Date.now() > tokenGoodUntil)
+    if (stage.clock.now() > tokenGoodUntil)
       tell.fact('note', 'it had run out before, as each does after five minutes');
     stage.takeIntrospections();
     const outcome = await outcomeOf(delegated.callTool(token, 'find_order', { number: '1004' }));
@@ -64,13 +69,13 @@ async function tellOfOwnToken({ stage, narrator, agent }: Scene, { ownGoodUntil 
     claim(asked?.json?.['active'] === true, 'the MCP server was told something else');
     // The agent's SDK gets another one by itself, whatever became of this one.
     const isAnother = agent.tokens?.access_token !== own;
-    claim(!isAnother || Date.now() > ownGoodUntil - 2_000, 'its own token died');
+    claim(!isAnother || stage.clock.now() > ownGoodUntil - 2_000, 'its own token died');
     if (isAnother) tell.fact('note', 'its own token ran out meanwhile, as each does after five minutes');
     for (const exchange of agent.takeExchanges()) {
       tell.exchange(exchange, exchange.url.pathname === '/mcp' ? 'find_order' : undefined);
     }
     tell.exchange(asked, '"active":true');
-    tell.fact('lives', `${Math.round(Number(asked.json['exp']) - Date.now() / 1_000)} s more`);
+    tell.fact('lives', `${Math.round(Number(asked.json['exp']) - stage.clock.now() / 1_000)} s more`);
     tell.fact('answer', outcome.text);
   });
 }
@@ -78,11 +83,12 @@ async function tellOfOwnToken({ stage, narrator, agent }: Scene, { ownGoodUntil 
 async function tellOfTrail(
   { stage, narrator, startedAt }: Scene,
   { delegation: { id } }: Acting,
+  before: ReadonlySet<string>,
 ): Promise<void> {
   await narrator.step('The audit trail tells it in order, and its hash chain verifies', async tell => {
     const { store } = stage.server;
     const rows = [...(await store.readNewest(1_000))].reverse();
-    const told = rows.filter(row => readEvent(row).at >= startedAt);
+    const told = rows.filter(row => readEvent(row).at >= startedAt && !before.has(row.hash));
     for (const row of told) tell.line(describeRow(row, stage, narrator.colours));
     const events = told.map(readEvent);
     let after = 0;
@@ -92,7 +98,7 @@ async function tellOfTrail(
       after = found + 1;
     }
     const issued = events.filter(event => isIssuedUnder(event, id));
-    claim(issued.length === 1, `it has ${issued.length} tokens of the delegation, and one was told of`);
+    claim(issued.length === 1, `it has ${issued.length} more tokens of the delegation, and one was told of`);
     const report = await verifyTrail(storeTrail(store));
     claim(report.isIntact, 'the chain is broken');
     tell.fact('verified', `${report.rows} rows, each chained to the one before by SHA-256`);

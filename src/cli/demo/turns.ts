@@ -47,7 +47,7 @@ export function turnsOfReader({ narrator, enters, commits, alice }: TurnsOptions
           const what = await Promise.race([done, enters.next()]);
           if (what === 'done') return 'reader';
           if (what === 'over' || !isCodeOwed) return 'demo';
-          narrator.tell('code', describeCode(await alice.app.codeToType()));
+          narrator.tell('code', describeCode(await alice.app.codeToType(), alice.app.now()));
         }
       } finally {
         over.abort();
@@ -56,10 +56,16 @@ export function turnsOfReader({ narrator, enters, commits, alice }: TurnsOptions
   };
 }
 
-/** A code, and for how long. */
-export function describeCode({ code, goodFrom, goodUntil }: OneTimeCode): string {
-  const inSeconds = (at: number) => Math.ceil((at - Date.now()) / 1_000);
+/** A code, and for how long. @param now milliseconds since the epoch */
+export function describeCode({ code, goodFrom, goodUntil, movedMs }: OneTimeCode, now: number): string {
+  const inSeconds = (at: number) => Math.ceil((at - now) / 1_000);
   const wait = inSeconds(goodFrom);
-  if (wait <= 0) return `${code} (good for ${inSeconds(goodUntil)} s)`;
+  const moved =
+    movedMs === undefined ? '' : `; the demo's clock was moved on ${inWholeSeconds(movedMs)} to it`;
+  if (wait <= 0) return `${code} (good for ${inSeconds(goodUntil)} s${moved})`;
   return `${code} (in ${wait} s: the one before it has been used)`;
+}
+
+export function inWholeSeconds(ms: number): string {
+  return `${Math.ceil(ms / 1_000)} s`;
 }
