@@ -41,6 +41,13 @@ const STEPS = [
   'The agent exchanges it for a token that acts for her (RFC 8693)',
   'The MCP server is told for whom it is called, and by whom',
   'What she did not allow is refused by name: 400 invalid_scope',
+  'It asks for more, says why, and is told to wait: 400 authorization_pending',
+  'Alice sees one card, and countersigns exactly that with a new code',
+  "The agent's next poll has the token",
+  'The call works; the MCP server is told who countersigned it',
+  'Fetched again, by another agent, with the same one-time code: refused',
+  'Its minute is over: the token is dead',
+  'The audit trail tells ask, display, decision, redemption and end',
   'She presses End: its token is dead at the very next check',
   "The agent's own tokens live on",
   'The audit trail tells it in order, and its hash chain verifies',
@@ -51,6 +58,7 @@ const LAST_LINE = `/agents/${REPORTER_ID}/kill\n`;
 /** The last line of each of Alice's turns. */
 const SIGN_IN_TURN = 'in for her\n';
 const GIVE_TURN = /Your turn: let the agent act for Alice\n(?:.*\n)*? {6}Enter .*\n/;
+const APPROVE_TURN = /Your turn: countersign what the agent asks for\n(?:.*\n)*? {6}Enter .*\n(?: {17}.*\n)*/;
 const END_TURN = /Your turn: end it\n(?:.*\n)*? {6}Enter .*\n/;
 
 test('the demo tells its steps in 80 columns, without colours but on a terminal, exits 0 with --once, and leaves nothing behind', async t => {
@@ -59,7 +67,7 @@ test('the demo tells its steps in 80 columns, without colours but on a terminal,
   t.deepEqual(stepsOf(play), ALL_DONE);
   t.regex(play.output(), /sent to call refused: \d+\.\d ms/);
   t.regex(play.output(), /✔ agent\.killed/);
-  t.is(play.output().match(/done by {4}the demo, /g)?.length, 3);
+  t.is(play.output().match(/done by {4}the demo, /g)?.length, 4);
   t.notRegex(play.output(), /Your turn/);
   t.deepEqual(tooWide(play), []);
   t.false(play.output().includes('\u001b'));
@@ -78,10 +86,21 @@ const SABOTAGES: readonly (readonly [SabotageName, what: string, step: number])[
   ['actless', 'its MCP server is not told who acts', 15],
   ['misnaming', 'its MCP server is told another person', 15],
   ['yielding', 'an exchange gives what she did not allow', 16],
-  ['unending', 'the pages say that it is ended, which it is not', 17],
-  ['lingering', 'the token of an ended delegation is still taken', 17],
-  ['severing', "the end of a delegation takes the agent's own token with it", 18],
-  ['feigning', 'refusals are answered by somebody else than the server', 19],
+  ['rash', 'a poll gives a token before anybody has decided', 17],
+  ['forging', 'the card shows another binding code than the agent', 18],
+  ['rewording', 'the card shows another reason than that of the agent', 18],
+  ['unsigning', 'the pages say that she has approved, who has not', 18],
+  ['stretching', 'a poll answers with more than was approved', 19],
+  ['anonymous', 'its MCP server is not told who countersigned', 20],
+  ['repeating', 'a second poll gives a token', 21],
+  ['sharing', 'the deferral code works for another agent', 21],
+  ['recycling', 'a one-time code is taken twice', 21],
+  ['immortal', 'what was approved goes on after its end', 22],
+  ['shrugging', 'the deferral code is refused by somebody else than the server', 23],
+  ['unending', 'the pages say that it is ended, which it is not', 24],
+  ['lingering', 'the token of an ended delegation is still taken', 24],
+  ['severing', "the end of a delegation takes the agent's own token with it", 25],
+  ['feigning', 'refusals are answered by somebody else than the server', 26],
 ];
 
 // Two at a time, since one play is mostly waiting for its own turn.
@@ -133,16 +152,27 @@ test('somebody plays Alice in a browser and the demo goes on by itself; then its
   await visitor.submit('/me/delegations/review', { 'scope:orders:read': 'yes', until: '7d' });
   await pressed(visitor.submit('/me/delegations'));
 
-  await play.seen(END_TURN);
+  await play.seen(APPROVE_TURN);
   const delegation = printed(play, /^ {6}delegation (dlg_\w+)$/m);
+  const inbox = await visitor.get('/approvals');
+  const [, card = ''] = /href="([^"]*\/approvals\/elv_[0-9a-f]{32})"/.exec(inbox.text) ?? [];
+  t.true((await visitor.get(card)).text.includes(printed(play, /^ {6}shows {6}(\S{9}): /m)), inbox.text);
+  play.type('\n');
+  await play.seen(/Your turn: countersign(?:.*\n)*? {6}code {7}\d{6} .*\n(?: {17}.*\n)*/);
+  const another = printed(play, /Your turn: countersign(?:.*\n)*? {6}code {7}(\d{6}) /);
+  t.not(another, code);
+  await pressed(visitor.submit(`${card}/approve`, { code: another }));
+
+  await play.seen(END_TURN);
   await visitor.get('/me');
   await pressed(visitor.submit(`/me/delegations/${delegation}/end`));
 
   await play.seen(LAST_LINE);
   t.deepEqual(stepsOf(play), ALL_DONE);
-  t.is(play.output().match(/done by {4}you$/gm)?.length, 3);
+  t.is(play.output().match(/done by {4}you$/gm)?.length, 4);
   t.notRegex(play.output(), /done by {4}the demo/);
   t.regex(play.output(), /it prints {2}find_order, for usr_0{29}a1c, by\n {17}agt_0{28}5b0b\n/);
+  t.regex(play.output(), /agt_0{28}5b0b, countersigned by\n {17}usr_0{29}a1c\n/);
 
   const commands = printedCommands(play.output());
   t.is(commands.length, 5);
@@ -186,12 +216,18 @@ test('Enter leaves it to the demo: twice for the sign-in, once for the rest, and
   await play.seen(GIVE_TURN);
   t.deepEqual(stepsOf(play), ALL_DONE.slice(0, 12));
   play.type('\n');
+  await play.seen(APPROVE_TURN);
+  t.deepEqual(stepsOf(play), ALL_DONE.slice(0, 17));
+  play.type('\n');
+  await play.seen(/Your turn: countersign(?:.*\n)*? {6}code {7}\d{6} .*\n/);
+  t.deepEqual(stepsOf(play), ALL_DONE.slice(0, 17));
+  play.type('\n');
   await play.seen(END_TURN);
-  t.deepEqual(stepsOf(play), ALL_DONE.slice(0, 16));
+  t.deepEqual(stepsOf(play), ALL_DONE.slice(0, 23));
   play.leave();
   await play.seen(LAST_LINE);
   t.deepEqual(stepsOf(play), ALL_DONE);
-  t.is(play.output().match(/done by {4}the demo, /g)?.length, 3);
+  t.is(play.output().match(/done by {4}the demo, /g)?.length, 4);
   t.notRegex(play.output(), /Enter prints a code$/m);
   showsNoSecret(t, play);
   play.signal('SIGTERM');
@@ -291,7 +327,7 @@ function printed(play: Play, place: RegExp): string {
 }
 
 function showsNoSecret(t: ExecutionContext, play: Play): void {
-  t.notRegex(play.output(), /cs_at_[\w-]{30}/);
+  t.notRegex(play.output(), /cs_(?:at|dc)_[\w-]{30}/);
   // 256 bits in base64url: the length of a client secret, of a session, and of an invitation.
   t.notRegex(play.output(), /(?<![\w-])[\w-]{43}(?![\w-])/);
 }

@@ -45,7 +45,21 @@ function answering(
 const isExchange = (path: string, init: RequestInit | undefined): boolean =>
   path === '/token' && String(init?.body).includes('token-exchange');
 const isPost = (init: RequestInit | undefined): boolean => init?.method === 'POST';
-const isDelegated = (answer: Answer | undefined): boolean => answer?.['delegation_id'] !== undefined;
+const isPoll = (path: string, init: RequestInit | undefined): boolean =>
+  path === '/token' && String(init?.body).includes('grant-type%3Adeferred');
+const isCountersigned = (answer: Answer | undefined): boolean => answer?.['approval'] !== undefined;
+const isDelegated = (answer: Answer | undefined): boolean =>
+  answer?.['delegation_id'] !== undefined && !isCountersigned(answer);
+/** A page that says something else. */
+const rewritten = async (
+  send: () => Promise<Response>,
+  change: (page: string) => string,
+): Promise<Response> => {
+  const response = await send();
+  if (!response.ok) return response;
+  return new Response(change(await response.text()), { headers: response.headers });
+};
+const isCard = (path: string): boolean => /^\/approvals\/elv_\w+$/.test(path);
 const leadTo = (location: string): Response => new Response(null, { status: 303, headers: { location } });
 
 const SABOTAGES = {
@@ -97,6 +111,69 @@ const SABOTAGES = {
     })();
   },
   lingering: mishearing((answer, before) => (before && isDelegated(before) ? before : answer)),
+  rash: answering('agent', isPoll, async () =>
+    Response.json({ access_token: `cs_at_${'x'.repeat(48)}`, token_type: 'Bearer', expires_in: 60 }),
+  ),
+  forging: answering('browser', isCard, send =>
+    rewritten(send, page => page.replace(/(class="binding">.*<code>)[^<]+/, '$12222-2222')),
+  ),
+  rewording: answering('browser', isCard, send =>
+    rewritten(send, page => page.replace('came broken', 'is lost')),
+  ),
+  unsigning: answering(
+    'browser',
+    path => path.endsWith('/approve'),
+    async () => leadTo('/approvals'),
+  ),
+  stretching: answering('agent', isPoll, async send => {
+    const response = await send();
+    if (!response.ok) return response;
+    return Response.json({
+      ...((await response.json()) as Answer),
+      scope: 'orders:read orders:write orders:refund',
+    });
+  }),
+  anonymous: mishearing(({ approval, ...answer }) => answer),
+  repeating: () => {
+    let granted: Answer | undefined;
+    return answering('agent', isPoll, async send => {
+      const response = await send();
+      if (response.ok) granted = (await response.clone().json()) as Answer;
+      return granted ? Response.json(granted) : response;
+    })();
+  },
+  sharing: () => {
+    let granted: Answer | undefined;
+    return answering('agent', isPoll, async (send, init) => {
+      const response = await send();
+      if (response.ok) granted = (await response.clone().json()) as Answer;
+      const isOther = new Headers(init?.headers).has('authorization');
+      return granted && isOther ? Response.json(granted) : response;
+    })();
+  },
+  recycling: () => {
+    let isApproved = false;
+    return {
+      browser: async (input, init) => {
+        const { pathname } = new URL(input instanceof Request ? input.url : input);
+        if (pathname.endsWith('/approve')) isApproved = true;
+        return isApproved && pathname === '/sign-in/factor' && isPost(init)
+          ? leadTo('/me')
+          : fetch(input, init);
+      },
+    };
+  },
+  immortal: mishearing((answer, before) => (before && isCountersigned(before) ? before : answer)),
+  // As the server would, which is never asked.
+  shrugging: () => {
+    let isGranted = false;
+    return answering('agent', isPoll, async send => {
+      if (isGranted) return Response.json({ error: 'invalid_grant' }, { status: 400 });
+      const response = await send();
+      isGranted = response.ok;
+      return response;
+    })();
+  },
   unending: answering(
     'browser',
     path => path.endsWith('/end'),
@@ -112,8 +189,9 @@ const SABOTAGES = {
   // The answer is right to the letter, and the server was never asked.
   feigning: answering('agent', isExchange, async (send, init) => {
     const scope = new URLSearchParams(String(init?.body)).get('scope');
-    if (scope === null) return send();
-    return Response.json({ error: 'invalid_scope', error_description: `no ${scope}` }, { status: 400 });
+    if (scope === null || String(init?.body).includes('completion_mode')) return send();
+    const description = `no ${scope}: repeat the request with completion_mode=deferred`;
+    return Response.json({ error: 'invalid_scope', error_description: description }, { status: 400 });
   }),
 } as const satisfies Readonly<Record<string, Sabotage>>;
 

@@ -6,7 +6,8 @@ import type { Scenery } from './stage.ts';
 
 /** The longest type needs more, and what it is about less. */
 const TYPE_COLUMNS = 22;
-const ABOUT_COLUMNS = 35;
+/** What is left of a line for both. */
+const REST_COLUMNS = 59;
 
 /** The event of a row of our own trail. */
 export function readEvent(row: AuditRow): AuditEvent {
@@ -28,18 +29,22 @@ export function describeRow(row: AuditRow, stage: Scenery, { dim, green, red }: 
   const isForOther = subject !== undefined && subject !== by && reason === undefined;
   const forWhom = isForOther ? `for ${nameOf(subject)}` : undefined;
   const isElevation = target?.startsWith('elv_') === true;
-  const what = reason ?? (isElevation ? undefined : scope);
-  const about = [nameOf(by), forWhom, target === by ? undefined : nameOf(target), what].filter(
-    part => part !== undefined,
-  );
+  const [first, ...more] = scope?.split(' ') ?? [];
+  const scopes = more.length > 0 ? `${first} +${more.length}` : first;
+  const what = reason ?? (isElevation ? undefined : scopes);
+  const about = [
+    nameOf(by),
+    forWhom,
+    target === by || (isElevation && reason) ? undefined : nameOf(target),
+    what,
+  ].filter(part => part !== undefined);
   return [
     dim(new Date(at).toISOString().slice(11, 23)),
     outcome === 'done' ? green('✔') : red('✘'),
-    type.padEnd(TYPE_COLUMNS),
-    shortened(about.join(' ')),
+    shortened(`${type.padEnd(TYPE_COLUMNS)} ${about.join(' ')}`),
   ].join(' ');
 }
 
 function shortened(text: string): string {
-  return text.length <= ABOUT_COLUMNS ? text : `${text.slice(0, ABOUT_COLUMNS - 1)}…`;
+  return text.length <= REST_COLUMNS ? text : `${text.slice(0, REST_COLUMNS - 1)}…`;
 }

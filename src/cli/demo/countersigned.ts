@@ -297,6 +297,10 @@ async function tellOfReuse(scene: Scene, { code }: Asked): Promise<void> {
     const { server, alice, via } = stage;
     const tried = await alice.tryUsedCode(server.issuer, via.browser);
     claim(tried?.status === 401, `the same one-time code was answered with ${tried?.status}`);
+    const refusal = (await server.store.readNewest(20))
+      .map(readEvent)
+      .find(({ type, target }) => type === 'person.factor-refused' && target === OWNER_ID);
+    claim(refusal?.reason === 'code-used', `it was refused for another cause: ${refusal?.reason}`);
     tell.exchange(tried, 'the same one-time code');
   });
 }
@@ -362,6 +366,13 @@ async function tellOfItsTrail(
     }
     const redeemed = events.filter(({ type, target }) => type === 'elevation.redeemed' && target === id);
     claim(redeemed.length === 1, `it has ${redeemed.length} redemptions`);
+    const refusals = ['elevation-redeemed', 'elevation-code-unknown', 'code-used'];
+    for (const reason of refusals) {
+      claim(
+        events.some(event => event.reason === reason),
+        `it has no refusal for ${reason}`,
+      );
+    }
     const report = await verifyTrail(storeTrail(server.store));
     claim(report.isIntact, 'the chain is broken');
     tell.fact('verified', `${report.rows} rows, each chained to the one before by SHA-256`);
