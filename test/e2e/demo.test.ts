@@ -129,22 +129,7 @@ for (const half of [0, 1]) {
 
 test('somebody plays Alice in a browser and the demo goes on by itself; then its commands work as they are, and Ctrl-C ends it cleanly', async t => {
   const play = await startDemo(t, ['src/cli/demo/main.ts'], {}, 'typing');
-  await play.seen(SIGN_IN_TURN);
-  const link = printed(play, /^ {6}open {7}(\S+)$/m);
-  const email = printed(play, /^ {6}e-mail {5}(\S+)$/m);
-  const password = printed(play, /^ {6}password {3}(\S+) /m);
-  const issuer = new URL(link).origin;
-  const visitor = new Visitor({ base: issuer, issuer });
-  const start = await visitor.get('/me');
-  t.is(start.location, '/sign-in?next=%2Fme');
-  await visitor.get(start.location ?? '');
-  const begun = await visitor.submit('/sign-in', { email, password });
-  await visitor.get(begun.location ?? '');
-  // The page asks for a code now: there is a minute to type it.
-  play.type('\n');
-  await play.seen(/^ {6}code {7}\d{6} .*\n/m);
-  const code = printed(play, /^ {6}code {7}(\d{6}) \(good for \d+ s\)$/m);
-  t.is((await visitor.submit('/sign-in/factor', { code })).location, '/me');
+  const { visitor, code } = await signInByHand(t, play);
 
   await play.seen(GIVE_TURN);
   const pressed = async (shown: Promise<Shown>) => t.is((await shown).status, 303);
@@ -154,9 +139,8 @@ test('somebody plays Alice in a browser and the demo goes on by itself; then its
 
   await play.seen(APPROVE_TURN);
   const delegation = printed(play, /^ {6}delegation (dlg_\w+)$/m);
-  const inbox = await visitor.get('/approvals');
-  const [, card = ''] = /href="([^"]*\/approvals\/elv_[0-9a-f]{32})"/.exec(inbox.text) ?? [];
-  t.true((await visitor.get(card)).text.includes(printed(play, /^ {6}shows {6}(\S{9}): /m)), inbox.text);
+  const card = await findCard(visitor);
+  t.true((await visitor.get(card)).text.includes(printed(play, /^ {6}shows {6}(\S{9}): /m)));
   play.type('\n');
   await play.seen(/Your turn: countersign(?:.*\n)*? {6}code {7}\d{6} .*\n(?: {17}.*\n)*/);
   const another = printed(play, /Your turn: countersign(?:.*\n)*? {6}code {7}(\d{6}) /);
@@ -235,6 +219,34 @@ test('Enter leaves it to the demo: twice for the sign-in, once for the rest, and
   t.deepEqual(await play.leftovers(), []);
 });
 
+test('somebody denies it in their browser, with one press: the agent is told so and asks anew, and the story goes on', async t => {
+  const play = await startDemo(t, ['src/cli/demo/main.ts'], {}, 'typing');
+  const { visitor } = await signInByHand(t, play);
+  await play.seen(GIVE_TURN);
+  play.type('\n');
+  await play.seen(APPROVE_TURN);
+  const card = await findCard(visitor);
+  await visitor.get(card);
+  t.is((await visitor.submit(`${card}/deny`, { reason: 'too-much' })).status, 303);
+
+  await play.seen(new RegExp(`${APPROVE_TURN.source}(?:.*\\n)*${APPROVE_TURN.source}`));
+  const anew = 'Nothing comes of that request, which is denied: it asks anew';
+  t.deepEqual(stepsOf(play), [...ALL_DONE.slice(0, 17), `18 ✔ ${anew}`]);
+  t.regex(play.output(), /access_denied\n {6}says .*(?:\n {17}.*)*too much/);
+  t.not(await findCard(visitor), card);
+  play.leave();
+  await play.seen(LAST_LINE);
+  t.deepEqual(
+    stepsOf(play).map(line => line.slice(3)),
+    [...ALL_DONE.slice(0, 17), `18 ✔ ${anew}`, ...ALL_DONE.slice(17)].map(line => line.slice(3)),
+  );
+  t.deepEqual(tooWide(play), []);
+  showsNoSecret(t, play);
+  play.signal('SIGINT');
+  t.is(await play.ended(), 0);
+  t.deepEqual(await play.leftovers(), []);
+});
+
 test('Ctrl-C ends it cleanly while it waits for somebody', async t => {
   const play = await startDemo(t, ['src/cli/demo/main.ts'], {}, 'typing');
   await play.seen(SIGN_IN_TURN);
@@ -258,6 +270,38 @@ test('the demo can be interrupted in the middle of its story', async t => {
     return;
   }
 });
+
+/** Signs in as Alice, with a code that the demo prints. */
+async function signInByHand(
+  t: ExecutionContext,
+  play: Play,
+): Promise<{ readonly visitor: Visitor; readonly code: string }> {
+  await play.seen(SIGN_IN_TURN);
+  const link = printed(play, /^ {6}open {7}(\S+)$/m);
+  const email = printed(play, /^ {6}e-mail {5}(\S+)$/m);
+  const password = printed(play, /^ {6}password {3}(\S+) /m);
+  const issuer = new URL(link).origin;
+  const visitor = new Visitor({ base: issuer, issuer });
+  const start = await visitor.get('/me');
+  t.is(start.location, '/sign-in?next=%2Fme');
+  await visitor.get(start.location ?? '');
+  const begun = await visitor.submit('/sign-in', { email, password });
+  await visitor.get(begun.location ?? '');
+  // The page asks for a code now: there is a minute to type it.
+  play.type('\n');
+  await play.seen(/^ {6}code {7}\d{6} .*\n/m);
+  const code = printed(play, /^ {6}code {7}(\d{6}) \(good for \d+ s\)$/m);
+  t.is((await visitor.submit('/sign-in/factor', { code })).location, '/me');
+  return { visitor, code };
+}
+
+/** Where the one request is that waits for her. */
+async function findCard(visitor: Visitor): Promise<string> {
+  const inbox = await visitor.get('/approvals');
+  const [, card] = /href="([^"]*\/approvals\/elv_[0-9a-f]{32})"/.exec(inbox.text) ?? [];
+  if (card === undefined) throw new Error(`nothing waits in\n${inbox.text}`);
+  return card;
+}
 
 async function startDemo(
   t: ExecutionContext,

@@ -187,7 +187,7 @@ async function tellOfCall(
 
 async function tellOfRefusal({ narrator, delegated }: Scene, delegation: Delegation): Promise<void> {
   await narrator.step('What she did not allow is refused by name: 400 invalid_scope', async tell => {
-    // Refunds are of high risk, so that nobody can give them for good.
+    // Refunds are of high risk, so that nobody can give them for good: they can be asked for, as is said.
     for (const scope of ['orders:write', 'orders:refund'].filter(each => !delegation.scopes.includes(each))) {
       const outcome = await outcomeOf(delegated.exchange(delegation.id, scope));
       claim(!outcome.isDone, `it was given a token for ${scope}`);

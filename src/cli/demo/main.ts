@@ -1,4 +1,4 @@
-/** `npm run demo`: Countersign, a real MCP server protected by it, and a real agent, from the first token to the kill, and for a person until she ends it. */
+/** `npm run demo`: Countersign, a real MCP server protected by it, and a real agent, from the first token to the kill, and for a person, who countersigns what goes beyond, until she ends it. */
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { runDemo } from './run-demo.ts';

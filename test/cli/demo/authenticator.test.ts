@@ -9,11 +9,20 @@ const STEP_MS = 30_000;
 const NOW_STEP = 60_000_000;
 
 /** An app in the middle of a step, with how long it was waited. */
-function appAt(lastUsedStep: number): { readonly app: AuthenticatorApp; readonly waited: number[] } {
+function appAt(
+  lastUsedStep: number,
+  canPass = false,
+): { readonly app: AuthenticatorApp; readonly waited: number[] } {
   const waited: number[] = [];
+  let passed = 0;
   const time = {
-    now: () => NOW_STEP * STEP_MS + 10_000,
+    now: () => NOW_STEP * STEP_MS + 10_000 + passed,
     wait: async (ms: number) => void waited.push(ms),
+    ...(canPass && {
+      pass: (ms: number) => {
+        passed += ms;
+      },
+    }),
   };
   return { app: new AuthenticatorApp(SEED, async () => lastUsedStep, time), waited };
 }
@@ -50,4 +59,25 @@ test('where all that are accepted now were used, it says when the next one is, a
     /^\d{6} \(in 20 s: the one before it has been used\)$/,
   );
   t.regex(describeCode({ code, goodFrom: 0, goodUntil: soon }, now), /^\d{6} \(good for 20 s\)$/);
+});
+
+test('where the clock can be moved nobody waits: it goes on to the next code, and says by how much', async t => {
+  const { app, waited } = appAt(NOW_STEP + 1, true);
+  const typed = await app.codeToType();
+  t.is(typed.code, codeOfStep(NOW_STEP + 2));
+  t.is(typed.movedMs, 20_000);
+  t.is(app.now(), typed.goodFrom);
+  t.is(
+    describeCode(typed, app.now()),
+    `${typed.code} (good for 90 s; the demo's clock was moved on 20 s to it)`,
+  );
+  t.is((await app.codeToType()).movedMs, undefined, 'it is good already');
+  const atOnce = appAt(NOW_STEP + 1, true);
+  t.is((await atOnce.app.codeAtOnce()).code, codeOfStep(NOW_STEP + 2));
+  t.is(atOnce.app.now(), (NOW_STEP + 1) * STEP_MS);
+  t.deepEqual([...waited, ...atOnce.waited], []);
+});
+
+test('the code that was used last can be shown once more: to see it refused', async t => {
+  t.is(await appAt(NOW_STEP).app.usedCode(), codeOfStep(NOW_STEP));
 });
