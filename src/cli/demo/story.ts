@@ -1,6 +1,6 @@
 import { tellOfAgentByItself } from './by-itself.ts';
-import { DelegatedAgent } from './delegated-agent.ts';
 import { tellOfCountersigning } from './countersigned.ts';
+import { DelegatedAgent } from './delegated-agent.ts';
 import { tellOfActingForAlice } from './for-alice.ts';
 import type { Narrator } from './narrator.ts';
 import { ShopAgent } from './shop-agent.ts';
