@@ -304,7 +304,7 @@ onEachStore(
     await visitor.signIn(ada.email, ada.seed, app.now());
     const asked = await ask(world);
     const next = new Date(app.now() + STEP_MS);
-    const clock = `${next.toLocaleTimeString('en', { timeStyle: 'medium', timeZone: 'UTC' })} UTC`;
+    const clock = `${next.toISOString().slice(11, 19)} UTC`;
     const told = `The code that your app shows is used. The next one comes at ${clock}.`.replaceAll(
       /\s/gu,
       ' ',
@@ -452,7 +452,7 @@ onEachStore(
     t.true(hasDenied());
     t.is(answer.status, 409);
     t.regex(read(answer), /This has been denied\. Nothing was changed now\./);
-    t.regex(read(answer), /Denied You denied this [^:]*:\d\d:\d\d [AP]M UTC: “Not now”/);
+    t.regex(read(answer), /Denied You denied this [^:]*:\d\d:\d\d UTC: “Not now”/);
     t.like(await find(world, asked), { status: 'denied', denial: { reason: 'not-now' } });
     t.is((await approve(world, await ask(world))).status, 303, 'the code is good for another');
   },
