@@ -29,7 +29,7 @@ onEachStore('of forty polls at once, at two processes, one alone has the token',
   const asked = await world.ask();
   await world.approve(asked);
   const answers = await Promise.all(
-    Array.from({ length: 40 }, (_, index) => world.poll(asked, { at: index % 2 ? other : world.app })),
+    Array.from({ length: 50 }, (_, index) => world.poll(asked, { at: index % 2 ? other : world.app })),
   );
   const granted = answers.filter(({ status }) => status === 200);
   t.is(granted.length, 1);
