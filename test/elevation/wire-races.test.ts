@@ -23,7 +23,7 @@ const isToken = ({ kind }: Change): boolean => kind === 'insert-token';
 
 const told = ({ status, json }: Answer) => [status, json.error];
 
-onEachStore('of forty polls at once, at two processes, one alone has the token', async (t, env) => {
+onEachStore('of fifty polls at once, at two processes, one alone has the token', async (t, env) => {
   const world = await startWireWorld(t, { env });
   const other = await world.startAnother();
   const asked = await world.ask();
