@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Browser, Page } from 'playwright-core';
 import { cardOf, isInView, open, startWorld } from '../pages/approvals-world.ts';
+import { PATIENCE_MS } from '../support/browser.ts';
 import { type Asked, askForMore, letAct } from '../support/elevations.ts';
 import { hostileReason } from '../support/hostile-reasons.ts';
 import type { ProofHost } from './proof.ts';
@@ -45,16 +46,23 @@ export async function showHostileReasons(
   const delegation = await letAct(app, ada.person, agent, resource, ['orders:read']);
   let cards = 0;
   for (const language of Object.keys(LANGUAGES) as Language[]) {
-    const { context, page } = await open(host, browser, world, '/approvals', { locale: language });
+    const { context, page: first } = await open(host, browser, world, '/approvals', { locale: language });
     time.pass(30_000);
+    // One window for each size, so that a card opens in all of them at once.
+    const windows = [first, ...(await Promise.all(SIZES.slice(1).map(() => context.newPage())))];
     const elsewhere: string[] = [];
-    page.on('request', request => {
-      if (!request.url().startsWith(`${app.issuer}/`)) elsewhere.push(request.url());
-    });
-    page.on('dialog', dialog => {
-      elsewhere.push(dialog.message());
-      void dialog.dismiss();
-    });
+    for (const [index, page] of windows.entries()) {
+      const [width, height] = SIZES[index] ?? SIZES[0];
+      await page.setViewportSize({ width, height });
+      page.setDefaultTimeout(PATIENCE_MS);
+      page.on('request', request => {
+        if (!request.url().startsWith(`${app.issuer}/`)) elsewhere.push(request.url());
+      });
+      page.on('dialog', dialog => {
+        elsewhere.push(dialog.message());
+        void dialog.dismiss();
+      });
+    }
     for (let number = 1; number <= reasons; number += 1) {
       if (number % LANGUAGES[language].every > 0) continue;
       const asked = await askForMore(app, agent, resource, {
@@ -63,14 +71,16 @@ export async function showHostileReasons(
         duration: String(60 + (number % 600)),
         reason: hostileReason(seed + number),
       });
-      for (const [width, height] of SIZES) {
-        await page.setViewportSize({ width, height });
-        await page.goto(`${app.issuer}${cardOf(asked)}`);
-        await assertWhole(page, language, asked, `${language}, seed ${seed + number}, ${width}`);
-      }
-      if (number === reasons) await onLast?.(page, language);
-      await page.locator('.decide .wide').click();
-      await page.locator('#became').waitFor();
+      await Promise.all(
+        windows.map(async page => {
+          await page.goto(`${app.issuer}${cardOf(asked)}`);
+          const where = `${language}, seed ${seed + number}, ${page.viewportSize()?.width}`;
+          await assertWhole(page, language, asked, where);
+        }),
+      );
+      if (number === reasons) await onLast?.(first, language);
+      await first.locator('.decide .wide').click();
+      await first.locator('#became').waitFor();
       cards += 1;
       onCard?.(cards);
     }
