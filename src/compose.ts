@@ -76,7 +76,14 @@ import type { MetricSources } from './metrics/index.ts';
 import { type ConnectionFigures, RequestMeter } from './observability/index.ts';
 import { newOrigin } from './origin.ts';
 import { browserCookies, currentSession, pageRoutes } from './pages/index.ts';
-import { newSignInFigures, peopleRoutes, resealCredentials, type SignInDeps } from './people/index.ts';
+import {
+  type HashCost,
+  newSignInFigures,
+  peopleRoutes,
+  resealCredentials,
+  type SignInDeps,
+  SlowHash,
+} from './people/index.ts';
 import {
   cookieKeysOf,
   createEngine,
@@ -141,6 +148,8 @@ export interface ComposeOptions {
   readonly deadline: Deadline | undefined;
   /** How many times longer than usual the database may take; 1 where absent. */
   readonly patience: number | undefined;
+  /** What hashing a password costs; what OWASP asks for where absent. */
+  readonly hashCost: HashCost | undefined;
   /** Milliseconds between two looks for elevations that are over; `ELEVATIONS_PAUSE_MS` where absent. */
   readonly elevationsPauseMs: number | undefined;
 }
@@ -215,6 +224,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     sealing,
     refusals,
     issuer,
+    slowHash: new SlowHash(options.hashCost),
     figures: newSignInFigures(),
     onAdministratorEnrolled: endFirstStart(managed, config, log),
   };

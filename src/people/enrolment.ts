@@ -164,7 +164,7 @@ export function setPassword(
     const text = typeof password === 'string' ? password : '';
     return {
       ...held.pass,
-      password: await hashNewPassword(text, email === undefined ? [name] : [name, email]),
+      password: await hashNewPassword(deps.slowHash, text, email === undefined ? [name] : [name, email]),
     };
   });
 }
@@ -201,7 +201,7 @@ export async function finishEnrolment(
 ): Promise<Enrolled> {
   const { person: invited } = await getLiveEnrolment(deps, value, origin);
   await refuseWhileAhead(deps.refusals, { type: 'person.enrolment-refused', target: invited.id }, origin);
-  const made = await makeRecoveryCodes(origin.now);
+  const made = await makeRecoveryCodes(deps.slowHash, origin.now);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const held = await getLiveEnrolment(deps, value, origin);
     const { pass, person } = held;

@@ -72,7 +72,7 @@ export function changePassword(
   return changeFactors(deps, value, origin, async ({ person, credential }) => {
     const about = [person.name, ...(person.email === undefined ? [] : [person.email])];
     await countTry(deps, person.email ?? person.id, origin);
-    if (!(await isPasswordOf(credential.password, textOf(current)))) {
+    if (!(await isPasswordOf(deps.slowHash, credential.password, textOf(current)))) {
       await deps.refusals.note({
         type: 'person.sign-in-refused',
         outcome: 'refused',
@@ -82,7 +82,7 @@ export function changePassword(
       });
       throw new Refused<SignInRefusal>('sign-in-refused');
     }
-    const hashed = await hashNewPassword(textOf(password), about);
+    const hashed = await hashNewPassword(deps.slowHash, textOf(password), about);
     return {
       credential: { ...credential, password: hashed, passwordSince: origin.now },
       detail: { factor: 'password' },
@@ -198,7 +198,7 @@ export async function renewRecoveryCodes(
   origin: Origin,
 ): Promise<readonly string[]> {
   await getFreshSession(deps, value, origin);
-  const { codes, stored } = await makeRecoveryCodes(origin.now);
+  const { codes, stored } = await makeRecoveryCodes(deps.slowHash, origin.now);
   await changeFactors(deps, value, origin, async ({ credential }) => ({
     credential: { ...credential, recoveryCodes: stored },
     detail: { factor: 'recovery-codes' },

@@ -60,7 +60,7 @@ export {
   type SessionRefusal,
 } from './session.ts';
 export { newSignInFigures, type SignInChange, type SignInDeps, type SignInFigures } from './sign-in-deps.ts';
-export type { SlowHashRefusal } from './slow-hash.ts';
+export { type HashCost, SlowHash, type SlowHashRefusal } from './slow-hash.ts';
 export { findPendingSignIn, type PendingSignIn, type SignInRefusal, startSignIn } from './start-sign-in.ts';
 export type { TotpSeed } from './totp.ts';
 export { updatePerson } from './update-person.ts';

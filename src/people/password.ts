@@ -1,5 +1,5 @@
 import { Refused } from '../errors.ts';
-import { hashSlowly, isHashOf } from './slow-hash.ts';
+import type { SlowHash } from './slow-hash.ts';
 
 export type PasswordRefusal =
   | 'password-too-short'
@@ -14,9 +14,6 @@ const OF_THE_PRODUCT = ['countersign', 'password', 'administrator'];
 /** A shorter part of a name or address would forbid too much. */
 const LEAST_OF_A_NAME = 4;
 
-/** Of a password that nobody has, so that an unknown address takes as long as a known one (I15). Made for the first who signs in. */
-let nobodys: Promise<string> | undefined;
-
 let common: ReadonlySet<string> | undefined;
 
 /**
@@ -26,7 +23,11 @@ let common: ReadonlySet<string> | undefined;
  * @param about the person's name and address
  * @throws {Refused<PasswordRefusal>}
  */
-export async function hashNewPassword(password: string, about: readonly string[]): Promise<string> {
+export async function hashNewPassword(
+  slowHash: SlowHash,
+  password: string,
+  about: readonly string[],
+): Promise<string> {
   const text = normalised(password);
   const length = [...text].length;
   if (length < LEAST_CHARACTERS) {
@@ -42,7 +43,7 @@ export async function hashNewPassword(password: string, about: readonly string[]
   if (isMadeOf(lower, [...about.flatMap(partsOf), ...OF_THE_PRODUCT])) {
     throw new Refused<PasswordRefusal>('password-about-you');
   }
-  return hashSlowly(text);
+  return slowHash.hash(text);
 }
 
 /**
@@ -50,12 +51,12 @@ export async function hashNewPassword(password: string, about: readonly string[]
  *
  * @param phc undefined where the person has no password, or there is no such person: then it is not
  */
-export async function isPasswordOf(phc: string | undefined, password: string): Promise<boolean> {
-  const text = normalised(password).slice(0, MOST_CHARACTERS + 1);
-  nobodys ??= hashSlowly('the password of nobody');
-  const otherwise = await nobodys;
-  const isRight = await isHashOf(phc ?? otherwise, text);
-  return isRight && phc !== undefined;
+export function isPasswordOf(
+  slowHash: SlowHash,
+  phc: string | undefined,
+  password: string,
+): Promise<boolean> {
+  return slowHash.isHashOf(phc, normalised(password).slice(0, MOST_CHARACTERS + 1));
 }
 
 /** The same characters however a keyboard composes them (NIST SP 800-63B-4 section 3.1.1.2). */

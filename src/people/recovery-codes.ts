@@ -1,6 +1,6 @@
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import type { RecoveryCodes } from './person-credential.ts';
-import { digestSlowly } from './slow-hash.ts';
+import type { SlowHash } from './slow-hash.ts';
 
 const CODES = 10;
 const CHARACTERS = 12;
@@ -13,12 +13,13 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
  * @returns the codes, to be shown once, and what is stored of them
  */
 export async function makeRecoveryCodes(
+  slowHash: SlowHash,
   nowMs: number,
 ): Promise<{ readonly codes: readonly string[]; readonly stored: RecoveryCodes }> {
   const salt = randomBytes(16);
   const plain = Array.from({ length: CODES }, newCode);
   const digests: string[] = [];
-  for (const code of plain) digests.push((await digestSlowly(code, salt)).toString('base64url'));
+  for (const code of plain) digests.push((await slowHash.digest(code, salt)).toString('base64url'));
   return {
     codes: plain.map(code => code.match(/.{4}/g)?.join('-') ?? code),
     stored: { salt: salt.toString('base64url'), digests, madeAt: nowMs },
@@ -31,11 +32,12 @@ export async function makeRecoveryCodes(
  * @param code as it was typed
  */
 export async function findRecoveryCode(
+  slowHash: SlowHash,
   stored: RecoveryCodes | undefined,
   code: string,
 ): Promise<string | undefined> {
   const salt = stored ? Buffer.from(stored.salt, 'base64url') : Buffer.alloc(16);
-  const digest = await digestSlowly(plainCode(code), salt);
+  const digest = await slowHash.digest(plainCode(code), salt);
   let found: string | undefined;
   for (const each of stored?.digests ?? []) {
     if (timingSafeEqual(Buffer.from(each, 'base64url'), digest)) found = each;

@@ -3,6 +3,7 @@ import type { AttemptStore } from '../limits/index.ts';
 import type { Epochs } from '../liveness.ts';
 import type { CredentialChange, CredentialStore, PassChange, PassStore } from './pass-store.ts';
 import type { PersonChange, PersonStore } from './person-store.ts';
+import type { SlowHash } from './slow-hash.ts';
 
 export type SignInChange = CredentialChange | PassChange | PersonChange;
 
@@ -22,6 +23,7 @@ export interface SignInDeps {
   };
   /** Takes the record of a refusal that anybody can cause. */
   readonly refusals: { note(event: AuditEvent): Promise<void> };
+  readonly slowHash: SlowHash;
   readonly issuer: string;
   /** Told when somebody who administers this server has enrolled; may be told again. */
   onAdministratorEnrolled(origin: Origin): Promise<unknown>;

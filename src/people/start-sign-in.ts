@@ -54,7 +54,7 @@ export async function startSignIn(
   await deps.freshness.fresh();
   const person = email === '' ? undefined : await deps.people.findPersonByEmail(email);
   const credential = person && (await deps.credentials.findCredential(person.id));
-  const isRight = await isPasswordOf(credential?.password, password);
+  const isRight = await isPasswordOf(deps.slowHash, credential?.password, password);
   const cause = causeOf(person, credential, isRight);
   if (cause !== undefined || !person || !credential) {
     deps.figures['password-refused'] += 1;

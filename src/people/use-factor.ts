@@ -195,7 +195,7 @@ async function judgeRecoveryCode(
   code: string,
 ): Promise<Verdict> {
   const { recoveryCodes } = credential;
-  const digest = await findRecoveryCode(recoveryCodes, code);
+  const digest = await findRecoveryCode(deps.slowHash, recoveryCodes, code);
   if (!recoveryCodes || digest === undefined) return { cause: 'wrong-recovery-code' };
   if (mayBeUsed(deps, recoveryCodes.madeAt)) return { cause: 'code-used' };
   const digests = recoveryCodes.digests.filter(each => each !== digest);

@@ -6,6 +6,7 @@ import { type Composition, compose } from '../compose.ts';
 import { type Config, ConfigError, certificateEndsAt, localIssuer, type TlsPair } from '../config/index.ts';
 import { type Listening, listen, type SlowestPeer } from '../http/index.ts';
 import { ConnectionFigures, createLog, flushTraces, startTracing } from '../observability/index.ts';
+import type { HashCost } from '../people/index.ts';
 import type { Store } from '../store/store.ts';
 import { packageVersion } from './package-version.ts';
 import { keepTlsRenewed, type TlsRenewal } from './renew-tls.ts';
@@ -39,6 +40,8 @@ export interface StartOptions {
   readonly slowest?: SlowestPeer | undefined;
   /** How many times longer than usual the database may take; 1 where absent. */
   readonly patience?: number | undefined;
+  /** What hashing a password costs; what OWASP asks for where absent. */
+  readonly hashCost?: HashCost | undefined;
   /** Milliseconds between two looks for elevations that are over; ten seconds where absent. */
   readonly elevationsPauseMs?: number | undefined;
 }
@@ -89,6 +92,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       connections,
       deadline: options.deadline,
       patience: options.patience,
+      hashCost: options.hashCost,
       elevationsPauseMs: options.elevationsPauseMs,
     });
     handler = composition.handler;

@@ -15,7 +15,7 @@ import {
   type Elevation,
 } from '../../src/elevation/index.ts';
 import { sealingKey } from '../../src/keys/index.ts';
-import { findSession, newSignInFigures, type SignInDeps } from '../../src/people/index.ts';
+import { findSession, newSignInFigures, type SignInDeps, SlowHash } from '../../src/people/index.ts';
 import { delegationDeps, subjectOf } from '../delegation/exchange-world.ts';
 import { codeOf, enrolPerson, type SignInWorld, type SigningPerson, signIn } from '../support/people.ts';
 import { openCaller } from '../support/server-process.ts';
@@ -32,6 +32,7 @@ import {
   type PostOptions,
   startApp,
   startAppIn,
+  TEST_HASH_COST,
   type TestAgent,
   type TestResource,
 } from '../support/start-app.ts';
@@ -117,6 +118,7 @@ export async function startWireWorld(
     attempts: store,
     sealing: sealingKey(createSecretKey(randomBytes(32))),
     refusals,
+    slowHash: new SlowHash(TEST_HASH_COST),
     issuer: app.issuer,
     figures: newSignInFigures(),
     onAdministratorEnrolled: async () => undefined,

@@ -20,12 +20,13 @@ import {
   type PersonInput,
   proveFactor,
   type SignInDeps,
+  SlowHash,
   setPassword,
   startSignIn,
 } from '../../src/people/index.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
-import { PATIENCE } from './start-app.ts';
+import { PATIENCE, TEST_HASH_COST } from './start-app.ts';
 import type { StoreEnv } from './stores.ts';
 
 /** A process of the server, as far as signing in goes. */
@@ -78,6 +79,7 @@ export async function startSignInWorld(t: ExecutionContext, env: StoreEnv): Prom
         attempts: store,
         sealing,
         refusals: new RefusalCounter({ audit: store, now: () => world.now, onError: error => t.log(error) }),
+        slowHash: new SlowHash(TEST_HASH_COST),
         issuer: 'http://localhost:9',
         figures: newSignInFigures(),
         onAdministratorEnrolled: async () => undefined,

@@ -73,6 +73,9 @@ export function heldDeadline(): HeldDeadline {
 /** A store that shares its machine with whatever else runs may take longer than anybody would wait for it otherwise. */
 export const PATIENCE = 600;
 
+/** Passwords of tests are no secrets: hashed at full cost, an enrolment alone takes as long as five starts of a server. */
+export const TEST_HASH_COST = { memoryCost: 8, timeCost: 1, parallelism: 1 };
+
 const endless: Deadline = () => new AbortController().signal;
 
 /** A server that takes requests over real HTTP, and what a test needs to call it. */
@@ -160,6 +163,7 @@ async function startOnce(directory: string, options: AppOptions): Promise<App> {
     deadline,
     slowest: options.slowest,
     patience: PATIENCE,
+    hashCost: TEST_HASH_COST,
   });
   const base = `${config.tls ? 'https' : 'http'}://localhost:${running.port}`;
   let stopped: Promise<void> | undefined;
