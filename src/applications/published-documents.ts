@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import type { Egress } from '../egress/index.ts';
 import { Refused } from '../errors.ts';
+import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
 import { type DocumentProblem, type PublishedMetadata, readMetadataDocument } from './metadata-document.ts';
 
 /** draft-ietf-oauth-client-id-metadata-document-02 section 6.6. */
@@ -22,7 +22,7 @@ type Entry =
  */
 export class PublishedDocuments {
   readonly #egress: Pick<Egress, 'fetchDocument'>;
-  readonly #entries = new LRUCache<string, Entry>({ max: MAX_ENTRIES });
+  readonly #entries: RecentlyUsed<Entry> = newRecentlyUsed(MAX_ENTRIES);
   readonly #fetching = new Map<string, Promise<Entry>>();
 
   constructor(egress: Pick<Egress, 'fetchDocument'>) {

@@ -1,8 +1,8 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import type { JWK } from 'jose';
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { type RefusalDetail, Refused } from '../errors.ts';
+import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
 import type { SpentCredential } from './authenticate-client.ts';
 import { ASSERTION_ALG_NAMES, type AssertionAlg } from './client.ts';
 import { parseSegment, verifySignature } from './client-assertion.ts';
@@ -73,7 +73,7 @@ interface ProofKey {
   readonly jkt: string;
 }
 
-const readHeaders = new LRUCache<string, ProofKey>({ max: MAX_READ_HEADERS });
+const readHeaders: RecentlyUsed<ProofKey> = newRecentlyUsed(MAX_READ_HEADERS);
 
 /**
  * Verifies a DPoP proof (RFC 9449 section 4.3). Whether it has been used before is decided by the commit that uses it up.

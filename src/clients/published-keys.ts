@@ -1,8 +1,8 @@
 import type { JWK } from 'jose';
-import { LRUCache } from 'lru-cache';
 import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
 import type { Egress } from '../egress/index.ts';
 import { Refused } from '../errors.ts';
+import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
 import type { Client, ClientCredential } from './client.ts';
 import { parseKeySet } from './parse-key-set.ts';
 
@@ -46,8 +46,7 @@ const MEDIA_TYPES = ['application/jwk-set+json', 'application/json'];
 export class PublishedKeys {
   readonly #egress: PublishedKeysDeps['egress'];
   readonly #refusals: PublishedKeysDeps['refusals'];
-  /** Made for the first host: it lays out room for all of them. */
-  #entries: LRUCache<string, Entry> | undefined;
+  readonly #entries: RecentlyUsed<Entry> = newRecentlyUsed(MAX_ENTRIES);
 
   constructor(deps: PublishedKeysDeps) {
     this.#egress = deps.egress;
@@ -61,7 +60,7 @@ export class PublishedKeys {
    */
   inHand(credential: KeyCredential, client: Client, origin: Origin): readonly JWK[] | undefined {
     if ('keys' in credential) return credential.keys;
-    const entry = this.#entries?.get(credential.jwksUri);
+    const entry = this.#entries.get(credential.jwksUri);
     if (!entry?.keys) return undefined;
     const { now } = origin;
     if (now < entry.refreshFrom) return entry.keys;
@@ -79,7 +78,7 @@ export class PublishedKeys {
    */
   async renewed(jwksUri: string, client: Client, origin: Origin): Promise<readonly JWK[]> {
     await this.#fetchAgain(jwksUri, client, origin);
-    const entry = this.#entries?.get(jwksUri);
+    const entry = this.#entries.get(jwksUri);
     return entry?.keys && origin.now < entry.freshUntil + STALE_MS ? entry.keys : [];
   }
 
@@ -92,11 +91,10 @@ export class PublishedKeys {
   }
 
   async #fetchAgain(jwksUri: string, client: Client, origin: Origin): Promise<void> {
-    let entry = this.#entries?.get(jwksUri);
+    let entry = this.#entries.get(jwksUri);
     if (entry?.fetching) return entry.fetching;
     if (entry && origin.now - entry.lastAttemptAt < LEAST_MS_BETWEEN_FETCHES) return;
     entry ??= { refreshFrom: 0, freshUntil: 0, lastAttemptAt: 0, isFailing: false };
-    this.#entries ??= new LRUCache({ max: MAX_ENTRIES });
     this.#entries.set(jwksUri, entry);
     entry.lastAttemptAt = origin.now;
     entry.fetching = this.#fetch(jwksUri, entry, client, origin).finally(() => {

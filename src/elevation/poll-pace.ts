@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
 
 /** Seconds that a client is told to leave between two polls. */
 export const POLL_INTERVAL_SECONDS = 5;
@@ -24,12 +24,10 @@ interface Pace {
  * process, begins afresh. The first poll is never too fast.
  */
 export class PollPace {
-  readonly #maxCodes: number;
-  /** Made for the first poll: it lays out room for all of them. */
-  #paces: LRUCache<string, Pace> | undefined;
+  readonly #paces: RecentlyUsed<Pace>;
 
   constructor(maxCodes = 50_000) {
-    this.#maxCodes = maxCodes;
+    this.#paces = newRecentlyUsed(maxCodes);
   }
 
   /**
@@ -39,7 +37,6 @@ export class PollPace {
    * @param nowMs milliseconds since the epoch
    */
   note(code: string, nowMs: number): 'in-time' | 'too-fast' | 'far-too-fast' {
-    this.#paces ??= new LRUCache({ max: this.#maxCodes });
     const last = this.#paces.get(code);
     const isInTime = !last || nowMs - last.at >= last.intervalMs - LEEWAY_MS;
     const intervalMs = last?.intervalMs ?? POLL_INTERVAL_SECONDS * 1_000;

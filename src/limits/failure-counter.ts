@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { type Background, recur } from '../background.ts';
+import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
 import type { AttemptStore } from './attempt-store.ts';
 
 /** Failures are forgotten when their period is over. */
@@ -28,8 +28,7 @@ interface Count {
  */
 export class FailureCounter {
   readonly #attempts: AttemptStore;
-  /** Made for the first failure: it lays out room for all of them. */
-  #counts: LRUCache<string, Count> | undefined;
+  readonly #counts: RecentlyUsed<Count> = newRecentlyUsed(MAX_KEPT);
   readonly #unshared = new Map<string, Count>();
   readonly #background: Background;
 
@@ -49,7 +48,6 @@ export class FailureCounter {
    */
   note(caller: string, free: number, nowMs: number): number {
     const period = Math.floor(nowMs / PERIOD_MS);
-    this.#counts ??= new LRUCache({ max: MAX_KEPT });
     let count = this.#counts.get(caller);
     if (count?.period !== period) {
       count = { period, total: 0, unshared: 0 };
@@ -64,7 +62,7 @@ export class FailureCounter {
 
   /** Callers that are remembered. */
   get size(): number {
-    return this.#counts?.size ?? 0;
+    return this.#counts.size;
   }
 
   /**

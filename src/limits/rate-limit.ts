@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
 
 /** How many seconds' worth may come at once. */
 const BURST_SECONDS = 10;
@@ -19,14 +19,12 @@ interface Bucket {
  */
 export class RateLimit {
   readonly #perSecond: number;
-  readonly #maxCallers: number;
-  /** Made for the first caller: it lays out room for all of them. */
-  #buckets: LRUCache<string, Bucket> | undefined;
+  readonly #buckets: RecentlyUsed<Bucket>;
 
   /** @param perSecond 0 for no limit */
   constructor(perSecond: number, maxCallers = 20_000) {
     this.#perSecond = perSecond;
-    this.#maxCallers = maxCallers;
+    this.#buckets = newRecentlyUsed(maxCallers);
   }
 
   /**
@@ -39,7 +37,6 @@ export class RateLimit {
     const perSecond = this.#perSecond;
     if (perSecond === 0) return 0;
     const most = perSecond * BURST_SECONDS;
-    this.#buckets ??= new LRUCache({ max: this.#maxCallers });
     const bucket = this.#buckets.get(caller);
     if (!bucket) {
       this.#buckets.set(caller, { left: most - 1, at: nowMs });
@@ -55,6 +52,6 @@ export class RateLimit {
   }
 
   get size(): number {
-    return this.#buckets?.size ?? 0;
+    return this.#buckets.size;
   }
 }

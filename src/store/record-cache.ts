@@ -1,18 +1,16 @@
-import { LRUCache } from 'lru-cache';
+import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
 
 /**
  * Records in memory, kept until the feed says that they have changed. What is absent is not remembered: anybody can ask for
  * what does not exist.
  */
 export class RecordCache<R extends object> {
-  readonly #max: number;
-  /** Made for the first record: it lays out room for all of them. */
-  #records: LRUCache<string, R> | undefined;
+  readonly #records: RecentlyUsed<R>;
   #invalidations = 0;
 
   /** @param max how many records at most; the least recently used go first */
   constructor(max = 20_000) {
-    this.#max = max;
+    this.#records = newRecentlyUsed(max);
   }
 
   /**
@@ -20,12 +18,11 @@ export class RecordCache<R extends object> {
    * it, so its result is used but not kept.
    */
   async find(key: string, load: () => Promise<R | undefined>): Promise<R | undefined> {
-    const known = this.#records?.get(key);
+    const known = this.#records.get(key);
     if (known) return known;
     const invalidations = this.#invalidations;
     const loaded = await load();
     if (loaded && invalidations === this.#invalidations) {
-      this.#records ??= new LRUCache({ max: this.#max });
       this.#records.set(key, loaded);
     }
     return loaded;
@@ -34,12 +31,12 @@ export class RecordCache<R extends object> {
   /** Forgets one record. */
   invalidate(key: string): void {
     this.#invalidations += 1;
-    this.#records?.delete(key);
+    this.#records.delete(key);
   }
 
   /** Forgets everything, when it is unknown what has changed. */
   clear(): void {
     this.#invalidations += 1;
-    this.#records?.clear();
+    this.#records.clear();
   }
 }

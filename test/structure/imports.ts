@@ -36,6 +36,7 @@ export const LAYERS: readonly { readonly name: string; readonly parts: readonly 
       'managed-record.ts',
       'oauth.ts',
       'origin.ts',
+      'recently-used.ts',
     ],
   },
   { name: 'text and input', parts: ['input', 'text'] },
