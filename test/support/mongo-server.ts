@@ -67,7 +67,7 @@ export interface MongoServer {
 /** How one of our own servers is started. */
 interface Launch {
   readonly program: string;
-  arguments(port: number, directory: string): readonly string[];
+  arguments(port: number, directory: string, isKilled: boolean): readonly string[];
   readonly replicaSet: string;
   readonly needsInitiate: boolean;
 }
@@ -95,7 +95,7 @@ export async function startMongoServer({ alone = false } = {}): Promise<MongoSer
   const uri = process.env['COUNTERSIGN_TEST_MONGODB_URI'];
   const offered = process.env[OFFERED];
   if (offered && !alone) return useOffered(JSON.parse(offered));
-  const server = uri ? await useDeployment(uri) : await OwnServer.start(await findLaunch());
+  const server = uri ? await useDeployment(uri) : await OwnServer.start(await findLaunch(), alone);
   process.stderr.write(`MongoDB tests run on ${server.name}\n`);
   return server;
 }
@@ -103,7 +103,7 @@ export async function startMongoServer({ alone = false } = {}): Promise<MongoSer
 /** Starts the server that all files of a run have in common, and offers it to them by the environment. */
 export async function offerMongoServer(): Promise<{ stop(): Promise<void> } | undefined> {
   if (process.env['COUNTERSIGN_TEST_MONGODB_URI']) return undefined;
-  const server = await startMongoServer({ alone: true });
+  const server = await startMongoServer();
   if (server instanceof OwnServer) process.env[OFFERED] = JSON.stringify(server.offer());
   return server;
 }
@@ -207,10 +207,12 @@ async function installSecantus(): Promise<Launch> {
   const program = join(directory, 'bin/secantusd-py');
   return {
     program,
-    arguments: (port, data) => [
+    arguments: (port, data, isKilled) => [
       ...['--host', '127.0.0.1', '--port', String(port), '--storage-path', data],
-      // Without the first it loses acknowledged writes when it is killed; without the second it has no fail points.
-      ...['--sync-on-commit', '--enable-test-commands'],
+      // Without it acknowledged writes are lost when it is killed; with it every write waits for the disk.
+      ...(isKilled ? ['--sync-on-commit'] : []),
+      // Without it there are no fail points.
+      '--enable-test-commands',
       // Where its cache is full it may stand still for good: it holds a lock while it waits for an old transaction, which needs that lock to end.
       ...['--cache-size', '4G'],
     ],
@@ -222,21 +224,25 @@ async function installSecantus(): Promise<Launch> {
 class OwnServer implements MongoServer {
   readonly isOurs = true;
   readonly #launch: Launch;
+  /** It may be killed, and has to keep then what it has acknowledged. */
+  readonly #isKilled: boolean;
   readonly #directory: string;
   readonly #port: number;
   #process: ChildProcess | undefined;
   #name = '';
   readonly #killAtExit = (): void => void this.#process?.kill('SIGKILL');
 
-  private constructor(launch: Launch, directory: string, port: number) {
+  private constructor(launch: Launch, isKilled: boolean, directory: string, port: number) {
     this.#launch = launch;
+    this.#isKilled = isKilled;
     this.#directory = directory;
     this.#port = port;
   }
 
-  static async start(launch: Launch): Promise<OwnServer> {
+  static async start(launch: Launch, isKilled: boolean): Promise<OwnServer> {
     const server = new OwnServer(
       launch,
+      isKilled,
       await mkdtemp(join(tmpdir(), 'countersign-mongo-')),
       await freePort(),
     );
@@ -277,12 +283,16 @@ class OwnServer implements MongoServer {
   async restart(): Promise<void> {
     await this.kill();
     let output = '';
-    const child = spawn(this.#launch.program, this.#launch.arguments(this.#port, this.#directory), {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // It would also read configuration from here and from the home directory.
-      cwd: this.#directory,
-      env: { ...process.env, HOME: this.#directory },
-    });
+    const child = spawn(
+      this.#launch.program,
+      this.#launch.arguments(this.#port, this.#directory, this.#isKilled),
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // It would also read configuration from here and from the home directory.
+        cwd: this.#directory,
+        env: { ...process.env, HOME: this.#directory },
+      },
+    );
     const note = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-4_000);
     };
