@@ -5,9 +5,9 @@
  *   npm test -- test/tokens            a folder, a file or a glob; several may be named
  *   npm test -- --match='*I7*'         options are handed to AVA
  *
- * Each file is a run of AVA of its own, so that its seconds are known and one that cannot be loaded is a failure like any other. A
- * file in which a test failed runs once more by itself, after all others: what passes then is named `flaky`, counts as passed, and
- * is owed its mending. Where one failure may be a lost race there is no second chance: it fails. `COUNTERSIGN_TEST_RETRIES=0`
+ * Each file is a process of its own; long ones are a run of AVA of their own as well, short ones share one, since its start takes as
+ * long as they do. A file in which a test failed runs once more by itself, after all others: what passes then is named `flaky`,
+ * counts as passed, and is owed its mending. Where one failure may be a lost race there is no second chance: it fails. `COUNTERSIGN_TEST_RETRIES=0`
  * switches the second run off.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -17,36 +17,27 @@ import { relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { COMPILED } from './support/child-env.ts';
 import { offerMongoServer } from './support/mongo-server.ts';
+import { type FileRun, ResultReader, type TestResult } from './support/result-reader.ts';
 
 /** One failure here may be a race that was lost once: it is never run again. */
 const NO_SECOND_CHANCE = ['test/security/', 'test/contract/', 'test/proofs/'];
-/** Long ones begin first, so that none of them runs alone at the end. */
-const FIRST = [
+/** Long ones begin first, so that none of them runs alone at the end; each is a run of AVA of its own. */
+const LONG = [
   'test/docs/code-blocks',
   'test/contract/',
   'test/proofs/',
   'test/e2e/',
   'test/packaging/',
   'test/pages/',
+  'test/security/',
 ];
+/** How many short ones share a run of AVA, one after the other: few enough that the last run to begin is soon over. */
+const SHORT_AT_ONCE = 6;
 /** One more than there are cores: a file waits for disks and for processes that it has started for a third of its time. */
-const FILES_AT_ONCE = availableParallelism() + 1;
+const RUNS_AT_ONCE = availableParallelism() + 1;
 const STOP_PATIENCE_MS = 5_000;
 const WATCH_PARENT_MS = 1_000;
 const SLOWEST = 10;
-
-interface TestResult {
-  readonly title: string;
-  readonly outcome: 'passed' | 'failed' | 'skipped';
-  /** What a failed test said. */
-  readonly said: readonly string[];
-}
-
-interface FileRun {
-  readonly file: string;
-  readonly seconds: number;
-  readonly results: readonly TestResult[];
-}
 
 const args = process.argv.slice(2);
 const options = args.filter(arg => arg.startsWith('-'));
@@ -59,7 +50,7 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-/** Each leads a process group of its own, with the servers and databases that its tests start. */
+/** Each run of AVA leads a process group of its own, with the servers and databases that its tests start. */
 const running = new Set<ChildProcess>();
 let stoppedBy: NodeJS.Signals | undefined;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
@@ -74,11 +65,12 @@ const mongo = files.length > 1 ? await offerMongoServer() : undefined;
 const runs: FileRun[] = [];
 let again: readonly FileRun[] = [];
 try {
-  const queue = [...files];
+  const queue = inRuns(files);
   const next = async (): Promise<void> => {
-    for (let file = queue.shift(); file && !stoppedBy; file = queue.shift()) runs.push(await runFile(file));
+    for (let some = queue.shift(); some && !stoppedBy; some = queue.shift())
+      runs.push(...(await runFiles(some)));
   };
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, next));
+  await Promise.all(Array.from({ length: RUNS_AT_ONCE }, next));
   if (!stoppedBy && process.env['COUNTERSIGN_TEST_RETRIES'] !== '0') again = await runAgain(runs);
 } finally {
   await mongo?.stop();
@@ -104,55 +96,51 @@ function selectFiles(named: readonly string[]): string[] {
       statSync(path).isDirectory() ? globSync(`${path.replace(/\/$/, '')}/**/*.test.ts`) : [path],
     ),
   );
-  const rank = (file: string): number => {
-    const first = FIRST.findIndex(folder => file.startsWith(folder));
-    return first === -1 ? FIRST.length : first;
-  };
   const paths = found.map(path => relative('.', path)).filter(path => path.endsWith('.test.ts'));
   return [...new Set(paths)].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
-async function runFile(file: string): Promise<FileRun> {
-  const startedAt = performance.now();
-  const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.js', '--tap', ...options, file], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true,
-    env: { ...process.env, ...COMPILED },
-  });
+function rank(file: string): number {
+  const first = LONG.findIndex(folder => file.startsWith(folder));
+  return first === -1 ? LONG.length : first;
+}
+
+/** Files that share a run of AVA. */
+type Files = [string, ...string[]];
+
+/** The files as runs of AVA take them. */
+function inRuns(sorted: readonly string[]): Files[] {
+  const runs: Files[] = [];
+  for (const file of sorted) {
+    const last = runs.at(-1);
+    if (last && rank(file) === LONG.length && rank(last[0]) === LONG.length && last.length < SHORT_AT_ONCE)
+      last.push(file);
+    else runs.push([file]);
+  }
+  return runs;
+}
+
+/** Runs some files in one run of AVA, one after the other. */
+async function runFiles(some: Files): Promise<readonly FileRun[]> {
+  const ava = spawn(
+    process.execPath,
+    ['node_modules/ava/entrypoints/cli.js', '--tap', '--concurrency=1', ...options, ...some],
+    { stdio: ['ignore', 'pipe', 'inherit'], detached: true, env: { ...process.env, ...COMPILED } },
+  );
   running.add(ava);
   const closed = new Promise<number | null>(resolve => ava.once('close', resolve));
-  const results: { title: string; outcome: TestResult['outcome']; said: string[] }[] = [];
-  const name = nameOf(file);
-  for await (const line of createInterface({ input: ava.stdout })) {
-    const result = /^(not )?ok \d+ - (.*?)(?: # (SKIP|TODO).*)?$/.exec(line);
-    if (result) {
-      const [, isFailure, title = '', directive] = result;
-      const outcome = directive ? 'skipped' : isFailure ? 'failed' : 'passed';
-      results.push({ title: `${name} › ${title}`, outcome, said: [] });
-      console.log(`${{ passed: '✔', failed: '✘', skipped: '-' }[outcome]} ${name} › ${title}`);
-      continue;
-    }
-    const last = results.at(-1);
-    if (last?.outcome === 'failed' && /^\s/.test(line)) last.said.push(line);
-    if (
-      /^\s/.test(line)
-        ? last?.outcome === 'failed'
-        : /^#/.test(line) && !/^# (tests|pass|fail|skip|todo)/.test(line)
-    )
-      console.log(line);
-  }
+  const reader = new ResultReader(some);
+  for await (const line of createInterface({ input: ava.stdout })) reader.read(line);
   const exitCode = await closed;
-  // What a test left behind ends with its file.
+  // What a test left behind ends with its run.
   signalGroup(ava, 'SIGKILL');
   running.delete(ava);
-  const isEmptyMatch = results.length === 0 && options.some(option => /^(-m|--match)/.test(option));
-  // A file that could not be loaded, or a process that died, is a failure even where no test says so.
-  if (exitCode !== 0 && !stoppedBy && !isEmptyMatch && !results.some(({ outcome }) => outcome === 'failed')) {
-    const title = `${name} › the file could not be run to its end`;
-    results.push({ title, outcome: 'failed', said: [`    AVA ended with ${exitCode}`] });
-    console.log(`✘ ${title}`);
-  }
-  return { file, seconds: (performance.now() - startedAt) / 1000, results };
+  const isAllAsked = !options.some(option => /^(-m|--match)/.test(option));
+  if (stoppedBy || (!isAllAsked && exitCode === 0)) return reader.runs;
+  const unheard = reader.end(exitCode);
+  const alone: FileRun[] = [];
+  for (const file of isAllAsked ? unheard : []) alone.push(...(await runFiles([file])));
+  return [...reader.runs.filter(({ file }) => !unheard.includes(file)), ...alone];
 }
 
 /** Gives the files in which something failed their second chance, one after the other. */
@@ -163,7 +151,7 @@ async function runAgain(first: readonly FileRun[]): Promise<readonly FileRun[]> 
     if (NO_SECOND_CHANCE.some(folder => file.startsWith(folder))) continue;
     if (!results.some(({ outcome }) => outcome === 'failed')) continue;
     console.log(`\nOnce more, by itself: ${file}`);
-    second.push(await runFile(file));
+    second.push(...(await runFiles([file])));
   }
   return second;
 }
@@ -204,13 +192,6 @@ function report(first: readonly FileRun[], second: readonly FileRun[]): number {
   if (skipped > 0) console.log(`\n${skipped} skipped`);
   console.log(`\n${passed} passed, ${failed.length} failed`);
   return failed.length > 0 || passed === 0 ? 1 : 0;
-}
-
-function nameOf(file: string): string {
-  return file
-    .replace(/^test\//, '')
-    .replace(/\.test\.ts$/, '')
-    .replaceAll('/', ' › ');
 }
 
 function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
