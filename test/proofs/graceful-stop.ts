@@ -29,7 +29,7 @@ async function deployWith(
 
 export interface StopReport {
   readonly acknowledged: number;
-  /** From the signal to the end of the process: a second of them it takes connections as before. */
+  /** From the signal to the end of the process: for as long as its delay it takes connections as before. */
   readonly stopMs: number;
 }
 
@@ -37,14 +37,15 @@ export interface StopReport {
  * Callers that keep their connections alive are at work when the signal comes. None of their requests is left without an answer,
  * and everything that was answered is there afterwards.
  *
- * @param acknowledged so many tokens at least when the signal comes
+ * @param options `acknowledged`: so many tokens at least when the signal comes; `delaySeconds`: for so long the callers go on
  */
 export async function stopUnderLoad(
   host: ProofHost,
   kind: StoreKind,
-  acknowledged: number,
+  { acknowledged, delaySeconds }: { readonly acknowledged: number; readonly delaySeconds: number },
 ): Promise<StopReport> {
-  const deployment = await deployWith(host, kind, { COUNTERSIGN_STOP_DELAY_SECONDS: '1', ...LONG_DRAIN });
+  const ending = { COUNTERSIGN_STOP_DELAY_SECONDS: String(delaySeconds) };
+  const deployment = await deployWith(host, kind, { ...ending, ...LONG_DRAIN });
   const server = await deployment.start();
   const world = await populate(deployment, CALLERS / 2);
   const tokens: string[] = [];

@@ -244,7 +244,7 @@ function stops(kind: StoreKind): Proof {
       const atOnceMs: number[] = [];
       let acknowledged = 0;
       for (let round = 0; round < rounds; round += 1) {
-        const stopped = await stopUnderLoad(host, kind, 300);
+        const stopped = await stopUnderLoad(host, kind, { acknowledged: 300, delaySeconds: 1 });
         acknowledged += stopped.acknowledged;
         stopsMs.push(stopped.stopMs);
         cutOffsMs.push(await waitForHalfSentRequests(host, kind));
