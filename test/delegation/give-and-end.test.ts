@@ -20,7 +20,7 @@ import type { Change, Store } from '../../src/store/store.ts';
 import { resourceRecord } from '../contract/records.ts';
 import { justBefore } from '../support/just-before.ts';
 import { enrolPerson } from '../support/people.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 import { at, DAY_MS, type DelegationWorld, HOUR_MS, startDelegationWorld } from './delegation-world.ts';
 
 const isDelegation = (change: Change): boolean =>
@@ -32,7 +32,7 @@ async function isDead(store: Store, handle: string): Promise<boolean> {
   return findDeadHandle(handle, store.epochs) !== undefined;
 }
 
-onEachStore(
+whateverTheStore(
   'a person lets an agent act for them: for these scopes, at this resource server, until then, and the trail tells it',
   async (t, env) => {
     const world = await startDelegationWorld(t, env);
@@ -72,7 +72,7 @@ onEachStore(
   },
 );
 
-onEachStore('a delegation without an end of its own has one in 30 days', async (t, env) => {
+whateverTheStore('a delegation without an end of its own has one in 30 days', async (t, env) => {
   const world = await startDelegationWorld(t, env);
   const { delegation } = await world.give({ expiresAt: undefined });
   t.is(delegation.expiresAt, world.now + 30 * DAY_MS);
@@ -315,7 +315,7 @@ test('what has not the form of a delegation is refused by name, and nothing of i
   t.deepEqual(await world.active(), []);
 });
 
-onEachStore(
+whateverTheStore(
   'giving again replaces the one there is, and cuts off what is out only where that leaves less',
   async (t, env) => {
     const world = await startDelegationWorld(t, env);
@@ -357,7 +357,7 @@ onEachStore(
   },
 );
 
-onEachStore('I18: giving one that has run out again carries on nothing from before', async (t, env) => {
+whateverTheStore('I18: giving one that has run out again carries on nothing from before', async (t, env) => {
   const world = await startDelegationWorld(t, env);
   const first = (await world.give({ expiresAt: at(world.now + 60_000) })).delegation;
   world.now += 60_000;
@@ -367,7 +367,7 @@ onEachStore('I18: giving one that has run out again carries on nothing from befo
   t.true(await isDead(world.process.store, delegationHandle(first)));
 });
 
-onEachStore(
+whateverTheStore(
   'ended is final: every token is dead, and what is given then is another delegation',
   async (t, env) => {
     const world = await startDelegationWorld(t, env);
@@ -407,7 +407,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   "I3: nobody ends somebody else's delegation, and it is as unknown to them as none",
   async (t, env) => {
     const world = await startDelegationWorld(t, env);
@@ -421,7 +421,7 @@ onEachStore(
   },
 );
 
-onEachStore("I3: nobody gives in somebody else's name", async (t, env) => {
+whateverTheStore("I3: nobody gives in somebody else's name", async (t, env) => {
   const world = await startDelegationWorld(t, env);
   const eve = await enrolPerson(world, { name: 'Eve' });
   const input = { agentId: world.agent.id, resource: world.resource.identifier, scopes: ['read'] };
@@ -573,7 +573,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'I2: what a delegation allows shrinks with the envelope, the catalogue and the risk of a scope, and never grows by them',
   async (t, env) => {
     const world = await startDelegationWorld(t, env);

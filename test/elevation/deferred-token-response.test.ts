@@ -7,7 +7,7 @@ import { updateResource } from '../../src/resources/index.ts';
 import { delegationDeps, EXCHANGE } from '../delegation/exchange-world.ts';
 import { newProofKey, signProof } from '../support/dpop.ts';
 import { addKeyAgent, presenting, signAssertion } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 import { alike, DEFERRAL_CODE, DEFERRED, managed, startWireWorld } from './wire-world.ts';
 
 onEachStore(
@@ -238,7 +238,7 @@ test('a poll names its code and nothing of the request, and what is wrong with i
   t.deepEqual([replayed.status, replayed.json.error], [401, 'invalid_client'], 'and is used up by a poll');
 });
 
-onEachStore(
+whateverTheStore(
   'an assertion is used up by asking, by polling and by withdrawing, whatever comes of it',
   async (t, env) => {
     const { app, resource, ada, ...world } = await startWireWorld(t, { env });
@@ -267,7 +267,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'a request that proves a key is polled, withdrawn and fetched with that key alone',
   async (t, env) => {
     const { app, clock, ...world } = await startWireWorld(t, { env });
@@ -336,7 +336,7 @@ test('a nonce that is required is asked for at the poll and at the withdrawal to
   t.is((await world.elevation(asked)).status, 'cancelled');
 });
 
-onEachStore(
+whateverTheStore(
   'an identical request joins the one that waits: one card, one decision, one token',
   async (t, env) => {
     const { clock, ...world } = await startWireWorld(t, { env });
@@ -356,7 +356,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'an agent withdraws by revocation, with the hint and without it, for all who joined',
   async (t, env) => {
     const { app, ...world } = await startWireWorld(t, { env });
@@ -402,7 +402,7 @@ onEachStore(
   },
 );
 
-onEachStore('a denial is told at the next poll, in preset words alone', async (t, env) => {
+whateverTheStore('a denial is told at the next poll, in preset words alone', async (t, env) => {
   const world = await startWireWorld(t, { env });
   for (const [reason, words] of [
     ['not-expected', 'the approver did not expect this request'],
@@ -426,7 +426,7 @@ onEachStore('a denial is told at the next poll, in preset words alone', async (t
   t.is((await world.elevation(asked)).status, 'revoked');
 });
 
-onEachStore(
+whateverTheStore(
   'I15: unknown, foreign, expired foreign and redeemed codes look alike to the byte',
   async (t, env) => {
     const { agent, clock, ...world } = await startWireWorld(t, { env });
@@ -488,7 +488,7 @@ test('the pace of polls: the first is never too fast, each that is lengthens the
   t.is((await world.poll(joined)).status, 200, 'what is decided is told at once');
 });
 
-onEachStore(
+whateverTheStore(
   'what it rests on ends between ask, approval and fetch: the poll says so, also once that is restored',
   async (t, env) => {
     const { app, ada, ...world } = await startWireWorld(t, { env });
@@ -510,7 +510,7 @@ onEachStore(
   },
 );
 
-onEachStore('what is fetched late gets less, and after its time nothing', async (t, env) => {
+whateverTheStore('what is fetched late gets less, and after its time nothing', async (t, env) => {
   const { clock, ...world } = await startWireWorld(t, { env });
   const asked = await world.ask({ duration: '300' });
   await world.approve(asked);

@@ -9,7 +9,7 @@ import {
   personRecord,
   resourceRecord,
 } from '../contract/records.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 import { startElevationWorld } from './elevation-world.ts';
 
 const resource = resourceRecord({
@@ -124,7 +124,7 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'a secret': `token cs_at_${'aB3'.repeat(20)}`,
 };
 
-onEachStore(
+whateverTheStore(
   'I17, R079: a hostile reason is kept as one short line of plain text, and as nothing else',
   async (t, env) => {
     const world = await startElevationWorld(t, env);

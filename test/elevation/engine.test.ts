@@ -5,7 +5,7 @@ import type { Elevation } from '../../src/elevation/index.ts';
 import { killPerson, restorePerson } from '../../src/people/index.ts';
 import { killResource, restoreResource, updateResource } from '../../src/resources/index.ts';
 import { codeOf, enrolPerson, type SigningPerson, signIn } from '../support/people.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 import { type ElevationWorld, reasonOf, startElevationWorld } from './elevation-world.ts';
 
 onEachStore(
@@ -79,7 +79,7 @@ onEachStore(
   },
 );
 
-onEachStore('beyond a delegation its person countersigns, and nobody else', async (t, env) => {
+whateverTheStore('beyond a delegation its person countersigns, and nobody else', async (t, env) => {
   const world = await startElevationWorld(t, env);
   const { agent, ada } = world;
   const owner = await enrolPerson(world, { name: 'Olga Owner' });
@@ -177,7 +177,7 @@ onEachStore('what is not possible is refused at once, and nothing waits', async 
   t.is((await world.eventsOf('elevation.asked')).length, 3);
 });
 
-onEachStore(
+whateverTheStore(
   'identical requests wait together: one decision, one redemption, and sixteen codes at most',
   async (t, env) => {
     const world = await startElevationWorld(t, env);
@@ -208,7 +208,7 @@ onEachStore(
   },
 );
 
-onEachStore('I16: an agent that asks for ever other things fills nobody’s inbox', async (t, env) => {
+whateverTheStore('I16: an agent that asks for ever other things fills nobody’s inbox', async (t, env) => {
   const world = await startElevationWorld(t, env);
   const asked = [];
   for (let index = 0; index < 20; index += 1) asked.push(await world.ask({ duration: String(60 + index) }));
@@ -236,35 +236,38 @@ onEachStore('twelve identical requests at once, in two processes, wait as one', 
   t.is((await world.find(outcomes[0]?.elevation.id ?? '')).codes.length, outcomes.length);
 });
 
-onEachStore('R074: an approval needs a fresh code for this request, and what it is shown', async (t, env) => {
-  const world = await startElevationWorld(t, env);
-  const { ada } = world;
-  const session = await signIn(world, ada);
-  const asked = await world.ask();
-  const { id } = asked.elevation;
-  const unchanged = async (why: string) => t.deepEqual(await world.find(id), asked.elevation, why);
-  const used = codeOf(ada.seed, world.now);
-  t.is(
-    await reasonOf(world.approve(id, { session, code: used })),
-    'factor-refused',
-    'R090: the code of the sign-in',
-  );
-  await unchanged('a used code');
-  t.is(await reasonOf(world.approve(id, { session, code: '000000' })), 'factor-refused');
-  await unchanged('a wrong code');
-  t.is(await reasonOf(world.approve(id, { session: 'x'.repeat(43) })), 'sign-in-expired');
-  await unchanged('no session');
-  world.now += 30_000;
-  const fresh = codeOf(ada.seed, world.now);
-  await world.approve(id, { session, code: fresh });
-  const second = await world.ask({ duration: '60' });
-  t.is(
-    await reasonOf(world.approve(second.elevation.id, { session, code: fresh })),
-    'factor-refused',
-    'the same code for another request',
-  );
-  t.is((await world.find(second.elevation.id)).status, 'pending');
-});
+whateverTheStore(
+  'R074: an approval needs a fresh code for this request, and what it is shown',
+  async (t, env) => {
+    const world = await startElevationWorld(t, env);
+    const { ada } = world;
+    const session = await signIn(world, ada);
+    const asked = await world.ask();
+    const { id } = asked.elevation;
+    const unchanged = async (why: string) => t.deepEqual(await world.find(id), asked.elevation, why);
+    const used = codeOf(ada.seed, world.now);
+    t.is(
+      await reasonOf(world.approve(id, { session, code: used })),
+      'factor-refused',
+      'R090: the code of the sign-in',
+    );
+    await unchanged('a used code');
+    t.is(await reasonOf(world.approve(id, { session, code: '000000' })), 'factor-refused');
+    await unchanged('a wrong code');
+    t.is(await reasonOf(world.approve(id, { session: 'x'.repeat(43) })), 'sign-in-expired');
+    await unchanged('no session');
+    world.now += 30_000;
+    const fresh = codeOf(ada.seed, world.now);
+    await world.approve(id, { session, code: fresh });
+    const second = await world.ask({ duration: '60' });
+    t.is(
+      await reasonOf(world.approve(second.elevation.id, { session, code: fresh })),
+      'factor-refused',
+      'the same code for another request',
+    );
+    t.is((await world.find(second.elevation.id)).status, 'pending');
+  },
+);
 
 onEachStore('one code on twenty requests at once, in two processes, approves one', async (t, env) => {
   const world = await startElevationWorld(t, env);
@@ -288,7 +291,7 @@ onEachStore('one code on twenty requests at once, in two processes, approves one
   t.is((await world.eventsOf('elevation.approved')).length, 1);
 });
 
-onEachStore(
+whateverTheStore(
   'I4, R077: what is not what was shown is not approved, and the request is over',
   async (t, env) => {
     const world = await startElevationWorld(t, env);
@@ -374,65 +377,68 @@ onEachStore('fifty redemptions at once, in two processes, give one token', async
   t.is((await world.eventsOf('elevation.redeemed')).length, 1);
 });
 
-onEachStore('R073: whatever it rests on ends between ask, approval and redemption: over', async (t, env) => {
-  const world = await startElevationWorld(t, env);
-  const { store } = world.process;
-  const managed = {
-    agents: store,
-    people: store,
-    credentials: store,
-    resources: store,
-    freshness: store,
-    findStrongerAgents: async () => [],
-  };
-  const owner = await enrolPerson(world, { name: 'Olga Owner' });
-  const cases: Record<string, (owned: Awaited<ReturnType<typeof world.addAgent>>) => Promise<unknown>> = {
-    'the envelope is narrowed': owned =>
-      updateAgent(
-        managed,
-        owned.id,
-        '*',
-        { envelope: [{ resource: world.resource.identifier, scopes: ['read'] }] },
-        world.origin(),
-      ),
-    'the agent is killed': owned => killAgent(managed, owned.id, world.origin()),
-    'the resource server is killed': () => killResource(managed, world.resource.id, world.origin()),
-    'the factor is changed': () => replaceFactor(world, owner),
-    'the approver is disabled': () => killPerson(managed, owner.person.id, world.origin()),
-  };
-  for (const [why, end] of Object.entries(cases)) {
-    for (const after of ['ask', 'approval'] as const) {
-      const owned = await world.addAgent({ ownerId: owner.person.id });
-      const session = await signIn(world, owner);
-      world.now += 60_000;
-      const asked = await world.ask({ agent: owned, scope: 'write' });
-      const { id } = asked.elevation;
-      const signedIn = { ...owner, session };
-      const { digest = '' } = await world.display(id, signedIn);
-      if (after === 'approval') await world.approve(id, { person: signedIn, digest });
-      world.now += 60_000;
-      await end(owned);
-      if (after === 'ask') t.not(await reasonOf(world.approve(id, { person: signedIn, digest })), '', why);
-      t.is(
-        await reasonOf(world.redeem(asked, { agent: owned })),
-        'elevation-cancelled',
-        `${why} after the ${after}`,
-      );
-      await restorePerson(managed, owner.person.id, world.origin());
-      await restoreResource(managed, world.resource.id, world.origin());
-      await restoreAgent(managed, owned.id, world.origin());
-      t.is(
-        await reasonOf(world.redeem(asked, { agent: owned })),
-        'elevation-cancelled',
-        'also after a restore',
-      );
-      t.is(await world.sweep(), 1);
-      t.is((await world.find(id)).status, 'cancelled');
+whateverTheStore(
+  'R073: whatever it rests on ends between ask, approval and redemption: over',
+  async (t, env) => {
+    const world = await startElevationWorld(t, env);
+    const { store } = world.process;
+    const managed = {
+      agents: store,
+      people: store,
+      credentials: store,
+      resources: store,
+      freshness: store,
+      findStrongerAgents: async () => [],
+    };
+    const owner = await enrolPerson(world, { name: 'Olga Owner' });
+    const cases: Record<string, (owned: Awaited<ReturnType<typeof world.addAgent>>) => Promise<unknown>> = {
+      'the envelope is narrowed': owned =>
+        updateAgent(
+          managed,
+          owned.id,
+          '*',
+          { envelope: [{ resource: world.resource.identifier, scopes: ['read'] }] },
+          world.origin(),
+        ),
+      'the agent is killed': owned => killAgent(managed, owned.id, world.origin()),
+      'the resource server is killed': () => killResource(managed, world.resource.id, world.origin()),
+      'the factor is changed': () => replaceFactor(world, owner),
+      'the approver is disabled': () => killPerson(managed, owner.person.id, world.origin()),
+    };
+    for (const [why, end] of Object.entries(cases)) {
+      for (const after of ['ask', 'approval'] as const) {
+        const owned = await world.addAgent({ ownerId: owner.person.id });
+        const session = await signIn(world, owner);
+        world.now += 60_000;
+        const asked = await world.ask({ agent: owned, scope: 'write' });
+        const { id } = asked.elevation;
+        const signedIn = { ...owner, session };
+        const { digest = '' } = await world.display(id, signedIn);
+        if (after === 'approval') await world.approve(id, { person: signedIn, digest });
+        world.now += 60_000;
+        await end(owned);
+        if (after === 'ask') t.not(await reasonOf(world.approve(id, { person: signedIn, digest })), '', why);
+        t.is(
+          await reasonOf(world.redeem(asked, { agent: owned })),
+          'elevation-cancelled',
+          `${why} after the ${after}`,
+        );
+        await restorePerson(managed, owner.person.id, world.origin());
+        await restoreResource(managed, world.resource.id, world.origin());
+        await restoreAgent(managed, owned.id, world.origin());
+        t.is(
+          await reasonOf(world.redeem(asked, { agent: owned })),
+          'elevation-cancelled',
+          'also after a restore',
+        );
+        t.is(await world.sweep(), 1);
+        t.is((await world.find(id)).status, 'cancelled');
+      }
     }
-  }
-});
+  },
+);
 
-onEachStore('time: decisions close, codes end, and a late fetch gets less', async (t, env) => {
+whateverTheStore('time: decisions close, codes end, and a late fetch gets less', async (t, env) => {
   const world = await startElevationWorld(t, env);
   const late = await world.ask();
   const { digest = '' } = await world.display(late.elevation.id);
@@ -463,7 +469,7 @@ onEachStore('time: decisions close, codes end, and a late fetch gets less', asyn
   t.is(await reasonOf(world.redeem(unfetched)), 'elevation-expired', 'nothing is left of it');
 });
 
-onEachStore('an agent withdraws what it asked for, and nobody else does', async (t, env) => {
+whateverTheStore('an agent withdraws what it asked for, and nobody else does', async (t, env) => {
   const world = await startElevationWorld(t, env);
   const asked = await world.ask({ proofKey: 'a key' });
   const joined = await world.ask({ proofKey: 'a key' });

@@ -6,7 +6,7 @@ import { startExchangeWorld, subjectOf } from '../delegation/exchange-world.ts';
 import { startWireWorld } from '../elevation/wire-world.ts';
 import { adminClient } from '../support/admin-client.ts';
 import { type App, addAgent, addPerson, addResource, getToken, startApp } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 
 async function newWorld(app: App) {
   const owner = await addPerson(app);
@@ -18,7 +18,7 @@ async function newWorld(app: App) {
 
 const depsOf = ({ store }: App) => ({ agents: store, people: store, resources: store, freshness: store });
 
-onEachStore(
+whateverTheStore(
   'an agent is explained scope by scope, with its owner, its end and its limits',
   async (t, env) => {
     const app = await startApp(t, { env });
@@ -55,7 +55,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'a dry run says what the request comes to, word for word, and changes nothing',
   async (t, env) => {
     const app = await startApp(t, { env });
@@ -98,7 +98,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'a token is explained by value and by identifier: alive, revoked, expired, cut off and by whom',
   async (t, env) => {
     let now = Date.now();
@@ -170,7 +170,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'a token under a delegation says that it descends from it, and by whom that was ended: by its person too',
   async (t, env) => {
     const app = await startApp(t, { env });
@@ -199,7 +199,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'a dry run of an exchange says what the person lets the agent do, until when, and why nothing comes of it',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -267,7 +267,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'a dry run says who would have to countersign what, and a countersigned token what it lives by and died of',
   async (t, env) => {
     const { app, ada, agent, ...world } = await startWireWorld(t, { env });

@@ -23,7 +23,7 @@ import {
   startApp,
   startAppIn,
 } from '../support/start-app.ts';
-import { onEachStore, type StoreEnv } from '../support/stores.ts';
+import { onEachStore, type StoreEnv, whateverTheStore } from '../support/stores.ts';
 
 /** A call whose body has not ended yet. */
 interface HeldCall {
@@ -212,7 +212,7 @@ const ENDINGS: Readonly<
 };
 
 for (const [ending, end] of Object.entries(ENDINGS)) {
-  onEachStore(
+  whateverTheStore(
     `I2: a call whose body was still coming while ${ending} is 401, and has made no agent`,
     async (t, env) => {
       const world = await twoProcesses(t, env);

@@ -18,7 +18,7 @@ import {
   signAssertion,
   startApp,
 } from '../support/start-app.ts';
-import { onEachStore, type StoreEnv } from '../support/stores.ts';
+import { onEachStore, type StoreEnv, whateverTheStore } from '../support/stores.ts';
 import { type Shown, Visitor } from '../support/visitor.ts';
 
 const HOUR = 3_600_000;
@@ -58,7 +58,7 @@ function assertPage(t: ExecutionContext, { status, headers, text }: Shown): void
   t.regex(text, /The clock of this server is wrong/);
 }
 
-onEachStore(
+whateverTheStore(
   'while the clock is too far ahead no client gets a token, and uses up nothing',
   async (t, env) => {
     const { app, resource, ahead, refusedForClock } = await startAhead(t, env);
@@ -101,7 +101,7 @@ onEachStore('while the clock is too far ahead codes and refresh tokens wait for 
   t.deepEqual(await refusedForClock(), ['token.issue-refused']);
 });
 
-onEachStore('while the clock is too far ahead nobody lets an application act', async (t, env) => {
+whateverTheStore('while the clock is too far ahead nobody lets an application act', async (t, env) => {
   const world = await startAhead(t, env);
   const { visitor, ahead, app, refusedForClock } = world;
   const address = client.buildAuthorizationUrl(world.config, {
@@ -131,7 +131,7 @@ onEachStore('while the clock is too far ahead nobody lets an application act', a
   t.truthy(again.callback.searchParams.get('code'));
 });
 
-onEachStore(
+whateverTheStore(
   'while the clock is too far ahead a person may refuse, and their refusal stands',
   async (t, env) => {
     const world = await startAhead(t, env);
@@ -140,7 +140,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'while the clock is too far ahead nobody signs in, by either factor, and no code is used up',
   async (t, env) => {
     const { app, ada, time, ahead, refusedForClock } = await startAhead(t, env);
@@ -161,7 +161,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'while the clock is too far ahead nobody steps up; their session goes on, and they can end it',
   async (t, env) => {
     const { app, ada, visitor, time, ahead, refusedForClock } = await startAhead(t, env);
@@ -180,7 +180,7 @@ onEachStore(
   },
 );
 
-onEachStore('while the clock is too far ahead nobody enrols, and their link goes on', async (t, env) => {
+whateverTheStore('while the clock is too far ahead nobody enrols, and their link goes on', async (t, env) => {
   const { app, ahead, refusedForClock } = await startAhead(t, env);
   const { store } = app;
   const email = 'grace@example.com';

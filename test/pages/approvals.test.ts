@@ -28,7 +28,7 @@ import {
   type TestAgent,
   type TestResource,
 } from '../support/start-app.ts';
-import { onEachStore, type StoreEnv } from '../support/stores.ts';
+import { onEachStore, type StoreEnv, whateverTheStore } from '../support/stores.ts';
 import { type Enrolled, enrol, type Send, type Shown, Visitor } from '../support/visitor.ts';
 
 const STEP_MS = 30_000;
@@ -132,7 +132,7 @@ function through({ app }: World, other: OtherProcess, { cookies }: Visitor): Vis
   return visitor;
 }
 
-onEachStore(
+whateverTheStore(
   'R078, R076: the card says who asks what, where, for how long and why; a code approves exactly that, once',
   async (t, env) => {
     const world = await startWorld(t, env);
@@ -203,7 +203,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R074: to approve takes a form, its token, the session of whoever may, and a new code; with one missing nothing is changed',
   async (t, env) => {
     const world = await startWorld(t, env);
@@ -294,7 +294,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R090: the code of the sign-in approves nothing, nor in the step after it; the card says from when the next one can be used',
   async (t, env) => {
     const world = await startWorld(t, env);
@@ -382,7 +382,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R092, R093, R094: a recovery code approves nothing; another app ends what waited for the old one; a session that ends while it is sent approves nothing',
   async (t, env) => {
     const world = await startWorld(t, env);
@@ -501,7 +501,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R077, I4: what changes after it was shown is not approved: 409, the request is cancelled, and the page says so',
   async (t, env) => {
     const world = await startWorld(t, env);
@@ -536,7 +536,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'I3, I15: somebody else’s request looks like none, at every address, and nothing is changed by asking',
   async (t, env) => {
     const world = await startWorld(t, env);
@@ -572,93 +572,96 @@ onEachStore(
   },
 );
 
-onEachStore('what is over says so in words, waits for nobody, and cannot be approved', async (t, env) => {
-  const world = await startWorld(t, env);
-  const { app, visitor, ada, agent, resource, time } = world;
-  const deps = {
-    ...{ elevations: app.store, agents: app.store, people: app.store, resources: app.store },
-    ...{ delegations: app.store, epochs: app.store.epochs, freshness: app.store },
-    refusals: { note: async () => undefined },
-  };
-  const delegation = await letAct(app, ada.person, agent, resource);
-  const ways: readonly (readonly [
-    string,
-    () => Promise<Asked>,
-    (asked: Asked) => Promise<unknown>,
-    number,
-    RegExp,
-  ])[] = [
-    [
-      'withdrawn',
-      () => ask(world),
-      ({ code }) => cancelElevation(deps, { clientId: agent.id, code, proofKey: undefined }, app.origin()),
-      409,
-      /Cancelled The agent has withdrawn its request/,
-    ],
-    [
-      'its delegation ended',
-      () => ask(world, { delegation }),
-      () => endDelegation(deps, delegation.id, app.origin()),
-      409,
-      /Cancelled Something that the request rested on has ended/,
-    ],
-    [
-      'its agent killed, and restored',
-      () => ask(world, { duration: '60' }),
-      async () => {
-        await killAgent(deps, agent.id, app.origin());
-        await restoreAgent(deps, agent.id, app.origin());
-      },
-      409,
-      /Cancelled Something that the request rested on has ended/,
-    ],
-    [
-      'too late',
-      () => ask(world, { duration: '90' }),
-      async () => time.pass(600_000),
-      410,
-      /Too late Nobody decided by/,
-    ],
-  ];
-  for (const [what, begin, end, status, said] of ways) {
-    const asked = await begin();
-    const path = `${cardOf(asked)}/approve`;
-    await visitor.get(cardOf(asked));
-    const fields = visitor.hiddenFields(path);
-    t.truthy(fields['digest'], what);
-    await end(asked);
-    const code = codeNow(world);
-    const answer = await visitor.send(
-      path,
-      { ...fields, code },
-      { Origin: app.issuer, 'Sec-Fetch-Site': 'same-origin' },
+whateverTheStore(
+  'what is over says so in words, waits for nobody, and cannot be approved',
+  async (t, env) => {
+    const world = await startWorld(t, env);
+    const { app, visitor, ada, agent, resource, time } = world;
+    const deps = {
+      ...{ elevations: app.store, agents: app.store, people: app.store, resources: app.store },
+      ...{ delegations: app.store, epochs: app.store.epochs, freshness: app.store },
+      refusals: { note: async () => undefined },
+    };
+    const delegation = await letAct(app, ada.person, agent, resource);
+    const ways: readonly (readonly [
+      string,
+      () => Promise<Asked>,
+      (asked: Asked) => Promise<unknown>,
+      number,
+      RegExp,
+    ])[] = [
+      [
+        'withdrawn',
+        () => ask(world),
+        ({ code }) => cancelElevation(deps, { clientId: agent.id, code, proofKey: undefined }, app.origin()),
+        409,
+        /Cancelled The agent has withdrawn its request/,
+      ],
+      [
+        'its delegation ended',
+        () => ask(world, { delegation }),
+        () => endDelegation(deps, delegation.id, app.origin()),
+        409,
+        /Cancelled Something that the request rested on has ended/,
+      ],
+      [
+        'its agent killed, and restored',
+        () => ask(world, { duration: '60' }),
+        async () => {
+          await killAgent(deps, agent.id, app.origin());
+          await restoreAgent(deps, agent.id, app.origin());
+        },
+        409,
+        /Cancelled Something that the request rested on has ended/,
+      ],
+      [
+        'too late',
+        () => ask(world, { duration: '90' }),
+        async () => time.pass(600_000),
+        410,
+        /Too late Nobody decided by/,
+      ],
+    ];
+    for (const [what, begin, end, status, said] of ways) {
+      const asked = await begin();
+      const path = `${cardOf(asked)}/approve`;
+      await visitor.get(cardOf(asked));
+      const fields = visitor.hiddenFields(path);
+      t.truthy(fields['digest'], what);
+      await end(asked);
+      const code = codeNow(world);
+      const answer = await visitor.send(
+        path,
+        { ...fields, code },
+        { Origin: app.issuer, 'Sec-Fetch-Site': 'same-origin' },
+      );
+      t.is(answer.status, status, what);
+      t.regex(read(answer), said, what);
+      const card = await visitor.get(cardOf(asked));
+      t.is(card.status, 200);
+      t.regex(read(card), said, what);
+      t.notRegex(card.text, /\/(?:approve|deny|end)"/, what);
+      const inbox = read(await visitor.get('/approvals'));
+      t.regex(inbox, /Nothing waits for you\./, what);
+      t.regex(inbox, new RegExp(said.source.replace(/^(?:Cancelled|Too late) /, '')), what);
+    }
+    // The agent gives its token up.
+    const asked = await ask(world);
+    await approve(world, asked);
+    const { access_token: token } = await fetchApproved(app, asked);
+    t.regex(read(await visitor.get('/approvals')), /Running now/);
+    t.is((await app.post('/revoke', { token }, { basic: agent.basic })).status, 200);
+    t.notRegex(read(await visitor.get('/approvals')), /Running now/);
+    t.regex(
+      read(await visitor.get(cardOf(asked))),
+      /It is over: something that it rested on has ended, or the agent has given it up/,
     );
-    t.is(answer.status, status, what);
-    t.regex(read(answer), said, what);
-    const card = await visitor.get(cardOf(asked));
-    t.is(card.status, 200);
-    t.regex(read(card), said, what);
-    t.notRegex(card.text, /\/(?:approve|deny|end)"/, what);
-    const inbox = read(await visitor.get('/approvals'));
-    t.regex(inbox, /Nothing waits for you\./, what);
-    t.regex(inbox, new RegExp(said.source.replace(/^(?:Cancelled|Too late) /, '')), what);
-  }
-  // The agent gives its token up.
-  const asked = await ask(world);
-  await approve(world, asked);
-  const { access_token: token } = await fetchApproved(app, asked);
-  t.regex(read(await visitor.get('/approvals')), /Running now/);
-  t.is((await app.post('/revoke', { token }, { basic: agent.basic })).status, 200);
-  t.notRegex(read(await visitor.get('/approvals')), /Running now/);
-  t.regex(
-    read(await visitor.get(cardOf(asked))),
-    /It is over: something that it rested on has ended, or the agent has given it up/,
-  );
-  time.pass(30 * 86_400_000);
-  const later = new Visitor(app);
-  await later.signIn(ada.email, ada.seed, app.now());
-  t.notRegex(read(await later.get('/approvals')), /Decided, or over/, 'after thirty days');
-});
+    time.pass(30 * 86_400_000);
+    const later = new Visitor(app);
+    await later.signIn(ada.email, ada.seed, app.now());
+    t.notRegex(read(await later.get('/approvals')), /Decided, or over/, 'after thirty days');
+  },
+);
 
 test('the inbox has what has the least time left first, and what runs; it is bounded, and says so', async t => {
   const world = await startWorld(t, {});

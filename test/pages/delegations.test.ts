@@ -18,7 +18,7 @@ import {
   type TestAgent,
   type TestResource,
 } from '../support/start-app.ts';
-import { onEachStore, type StoreEnv } from '../support/stores.ts';
+import { onEachStore, type StoreEnv, whateverTheStore } from '../support/stores.ts';
 import { type Enrolled, enrol, type Shown, Visitor } from '../support/visitor.ts';
 
 const REVIEW = '/me/delegations/review';
@@ -76,7 +76,7 @@ const find = ({ app }: World, id: string) => app.store.findDelegation(id);
 const all = async ({ app, ada }: World) =>
   (await app.store.listDelegations({ limit: 200, facets: [`person ${ada.person.id}`] })).items;
 
-onEachStore('a person lets an agent act for them and ends it, and the trail says so', async (t, env) => {
+whateverTheStore('a person lets an agent act for them and ends it, and the trail says so', async (t, env) => {
   const world = await startWorld(t, env);
   const { app, visitor, ada, agent, resource } = world;
   t.regex((await visitor.get('/me')).text, /An agent that you let act for you is listed here/);
@@ -123,7 +123,7 @@ async function another(t: ExecutionContext, { app }: World, env: StoreEnv): Prom
 const endBy = ({ store, origin }: App, { ada }: World, id: string) =>
   endOwnDelegation({ delegations: store, freshness: store }, ada.person.id, id, origin());
 
-onEachStore(
+whateverTheStore(
   'giving again says what it replaces and what changes, and the record is the same',
   async (t, env) => {
     const world = await startWorld(t, env);
@@ -211,7 +211,7 @@ onEachStore(
   },
 );
 
-onEachStore('I3: nobody ends what another gave, and unknown and foreign look alike', async (t, env) => {
+whateverTheStore('I3: nobody ends what another gave, and unknown and foreign look alike', async (t, env) => {
   const world = await startWorld(t, env);
   const id = await give(world);
   const eve = new Visitor(world.app);
@@ -237,7 +237,7 @@ onEachStore('I3: nobody ends what another gave, and unknown and foreign look ali
   t.false(await seesIt());
 });
 
-onEachStore(
+whateverTheStore(
   'R116: to give needs a second factor of the last five minutes; to end never does',
   async (t, env) => {
     const world = await startWorld(t, env);
@@ -455,7 +455,7 @@ test('each of 100 scopes can be chosen, and the page lists every one that stands
   t.deepEqual((await find(world, location?.split('=')[1] ?? ''))?.scopes.toSorted(), names.toSorted());
 });
 
-onEachStore(
+whateverTheStore(
   'the list tells what cannot be done any more, what waits, and what ended when and by whom',
   async (t, env) => {
     const world = await startWorld(t, env);

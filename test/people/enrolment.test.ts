@@ -29,7 +29,7 @@ import {
   signIn,
   startSignInWorld,
 } from '../support/people.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 
 async function newPerson(world: SignInWorld, name = 'Ada'): Promise<Person> {
   const email = `${randomBytes(6).toString('hex')}@example.com`;
@@ -43,7 +43,7 @@ async function isInvalid(t: ExecutionContext, world: SignInWorld, value: string)
   });
 }
 
-onEachStore(
+whateverTheStore(
   'R092: an enrolment needs a confirming code, which is burned; until then nothing has changed, and afterwards the link is used up',
   async (t, env) => {
     const world = await startSignInWorld(t, env);
@@ -79,7 +79,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'an enrolment link is void when a later one is made, when it is too old, after ten wrong codes, and when its person is disabled',
   async (t, env) => {
     const world = await startSignInWorld(t, env);
@@ -110,7 +110,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'only the first administrator says who they are, and with an address of their own',
   async (t, env) => {
     const world = await startSignInWorld(t, env);
@@ -135,7 +135,7 @@ onEachStore(
   },
 );
 
-onEachStore('nobody is invited who signs in already, and nobody who is disabled', async (t, env) => {
+whateverTheStore('nobody is invited who signs in already, and nobody who is disabled', async (t, env) => {
   const world = await startSignInWorld(t, env);
   const { deps, store } = world.process;
   const ada = await enrolPerson(world);
@@ -148,7 +148,7 @@ onEachStore('nobody is invited who signs in already, and nobody who is disabled'
   await t.throwsAsync(invite(`usr_${'9'.repeat(32)}`), { message: 'person-unknown' });
 });
 
-onEachStore(
+whateverTheStore(
   'R092, R094: another authenticator app needs a factor proved within five minutes and a code of the new app, and ends the other sessions',
   async (t, env) => {
     const world = await startSignInWorld(t, env);
@@ -176,7 +176,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'a password is changed with the present one, and recovery codes are replaced whole',
   async (t, env) => {
     const world = await startSignInWorld(t, env);
@@ -198,7 +198,7 @@ onEachStore(
   },
 );
 
-onEachStore('what was made void signs nobody in, and ends their sessions', async (t, env) => {
+whateverTheStore('what was made void signs nobody in, and ends their sessions', async (t, env) => {
   const world = await startSignInWorld(t, env);
   const { deps, store } = world.process;
   const ada = await enrolPerson(world);

@@ -4,6 +4,7 @@ import { explore, TAKEN_OUT } from '../elevation/model.ts';
 import { startBrowser } from '../support/browser.ts';
 import { deploy } from '../support/deployment.ts';
 import { crashUnderLoad } from './crash.ts';
+import { runWhateverTheStore } from './every-store.ts';
 import { killBehindProxy } from './failover.ts';
 import { measureLists } from './flat-lists.ts';
 import { stopAtOnce, stopUnderLoad, waitForHalfSentRequests } from './graceful-stop.ts';
@@ -34,6 +35,8 @@ const OVERLAP_SECONDS = 3;
 const LATE_IN_JWKS_MS = 1_000;
 const LIST_RATIO = 2;
 const TRAIL_MIB = 400;
+/** How many tests there are on both stores, about: to say how far it is. */
+const TESTS_ABOUT = 300;
 
 export const PROOFS: readonly Proof[] = [
   crash('sqlite', 50, 'Kills of the server under load lose nothing acknowledged and revive nothing dead'),
@@ -60,6 +63,7 @@ export const PROOFS: readonly Proof[] = [
       ];
     },
   },
+  everyStore(),
   elevations(),
   hostileReasons(),
   restarts(),
@@ -68,6 +72,18 @@ export const PROOFS: readonly Proof[] = [
   verifyTrail(),
   ...STORES.map(schemathesis),
 ];
+
+function everyStore(): Proof {
+  return {
+    name: 'every-store',
+    claim: 'What the server decides is the same on MongoDB: each test that `npm test` runs on SQLite alone',
+    missing: () => (STORES.includes('mongo') ? undefined : 'COUNTERSIGN_TEST_MONGODB=off leaves MongoDB out'),
+    async run(host, { progress }) {
+      const passed = await runWhateverTheStore(host, done => progress(done, TESTS_ABOUT));
+      return [count('tests', passed)];
+    },
+  };
+}
 
 function elevations(): Proof {
   return {

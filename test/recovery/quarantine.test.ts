@@ -48,7 +48,7 @@ import {
   tokenRecord,
 } from '../contract/records.ts';
 import { PATIENCE } from '../support/start-app.ts';
-import { onEachStore, type StoreEnv } from '../support/stores.ts';
+import { onEachStore, type StoreEnv, whateverTheStore } from '../support/stores.ts';
 
 /** Opens a store as one more process would. */
 async function opener(t: ExecutionContext, env: StoreEnv): Promise<(aheadMs?: number) => Promise<Store>> {
@@ -86,7 +86,7 @@ const close = (store: Store, since = Date.now()) =>
   quarantineDeployment(depsOf(store), { cause: 'ordered', since }, origin());
 const isClosed = (store: Store): boolean => isQuarantineEpoch(store.epochs.raisedTo(DEPLOYMENT));
 
-onEachStore('R150: a quarantine ends every token and voids whatever is pending', async (t, env) => {
+whateverTheStore('R150: a quarantine ends every token and voids whatever is pending', async (t, env) => {
   const store = await (await opener(t, env))();
   const before = tokenRecord({ lineage: `agt_1:0 ${DEPLOYMENT}:0` });
   await store.commit({ changes: [insertToken(before)], events: [event()] });
@@ -153,7 +153,7 @@ onEachStore(
   },
 );
 
-onEachStore('R150: a quarantine is not forgotten as other announcements are', async (t, env) => {
+whateverTheStore('R150: a quarantine is not forgotten as other announcements are', async (t, env) => {
   const open = await opener(t, env);
   await close(await open());
   const aWeekOn = await open(7 * 24 * 3_600_000);
@@ -175,7 +175,7 @@ onEachStore(
   },
 );
 
-onEachStore('a decision counts for the quarantine it was made in', async (t, env) => {
+whateverTheStore('a decision counts for the quarantine it was made in', async (t, env) => {
   const store = await (await opener(t, env))();
   const deps = depsOf(store);
   const person = personRecord();
@@ -343,7 +343,7 @@ function trailOf(rows: readonly AuditRow[]): { readonly trail: Trail } {
 }
 
 for (const [removal, { event: told, hold }] of Object.entries(REPLAYED)) {
-  onEachStore(`R150: a replay takes away once more: ${removal}`, async (t, env) => {
+  whateverTheStore(`R150: a replay takes away once more: ${removal}`, async (t, env) => {
     const store = await (await opener(t, env))();
     const world = await newRecords(store);
     const target = world[(removal.split('-')[0] ?? '') as keyof typeof world].id;
@@ -358,7 +358,7 @@ for (const [removal, { event: told, hold }] of Object.entries(REPLAYED)) {
   });
 }
 
-onEachStore('R150: a replay that cannot be trusted changes nothing', async (t, env) => {
+whateverTheStore('R150: a replay that cannot be trusted changes nothing', async (t, env) => {
   const store = await (await opener(t, env))();
   const { agent } = await newRecords(store);
   const removal = event({ type: 'agent.killed', target: agent.id });
@@ -385,28 +385,31 @@ onEachStore('R150: a replay that cannot be trusted changes nothing', async (t, e
   t.is((await store.findAgent(agent.id))?.status, 'suspended');
 });
 
-onEachStore('a replay passes over what took nothing away and what is gone altogether', async (t, env) => {
-  const store = await (await opener(t, env))();
-  const { agent, person, delegation } = await newRecords(store);
-  const exported = await exportWith(store, [
-    event({ type: 'agent.updated', target: agent.id, detail: { fields: ['name'], cutsOff: false } }),
-    event({ type: 'person.updated', target: person.id, detail: { fields: ['name'] } }),
-    event({ type: 'agent.killed', target: newId('agt', Date.now()) }),
-    event({ type: 'agent.restored', target: agent.id }),
-    event({ type: 'delegation.replaced', target: delegation.id, detail: { cutsOff: false, epoch: 0 } }),
-    event({ type: 'delegation.ended', target: newId('dlg', Date.now()) }),
-    event({ type: 'token.revoked', jti: 'tok_1' }),
-  ]);
-  await close(store);
-  const report = await replayTrail(depsOf(store), exported, origin());
-  t.deepEqual(report.closed, []);
-  t.is(report.adopted, 7);
-  t.deepEqual(await store.findAgent(agent.id), agent);
-  t.deepEqual(await store.findPerson(person.id), person);
-  t.deepEqual(await store.findDelegation(delegation.id), delegation);
-});
+whateverTheStore(
+  'a replay passes over what took nothing away and what is gone altogether',
+  async (t, env) => {
+    const store = await (await opener(t, env))();
+    const { agent, person, delegation } = await newRecords(store);
+    const exported = await exportWith(store, [
+      event({ type: 'agent.updated', target: agent.id, detail: { fields: ['name'], cutsOff: false } }),
+      event({ type: 'person.updated', target: person.id, detail: { fields: ['name'] } }),
+      event({ type: 'agent.killed', target: newId('agt', Date.now()) }),
+      event({ type: 'agent.restored', target: agent.id }),
+      event({ type: 'delegation.replaced', target: delegation.id, detail: { cutsOff: false, epoch: 0 } }),
+      event({ type: 'delegation.ended', target: newId('dlg', Date.now()) }),
+      event({ type: 'token.revoked', jti: 'tok_1' }),
+    ]);
+    await close(store);
+    const report = await replayTrail(depsOf(store), exported, origin());
+    t.deepEqual(report.closed, []);
+    t.is(report.adopted, 7);
+    t.deepEqual(await store.findAgent(agent.id), agent);
+    t.deepEqual(await store.findPerson(person.id), person);
+    t.deepEqual(await store.findDelegation(delegation.id), delegation);
+  },
+);
 
-onEachStore(
+whateverTheStore(
   'an agent that proves itself with keys is suspended where its credential had been replaced',
   async (t, env) => {
     const store = await (await opener(t, env))();

@@ -15,7 +15,7 @@ import {
   signAssertion,
   startApp,
 } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 
 const GRANT = { grant_type: 'client_credentials' } as const;
 
@@ -42,7 +42,7 @@ async function refusals(app: App): Promise<(string | undefined)[]> {
     .map(event => event.reason);
 }
 
-onEachStore(
+whateverTheStore(
   'R001: a wrong secret, an unknown client and a disabled client are answered with the same bytes',
   async (t, store) => {
     const { app, owner, resource, agent, keyAgent, ask } = await world(t, { env: store });
@@ -102,7 +102,7 @@ test('R002: credentials in the URL are refused and their secret is in no log', a
   t.false(JSON.stringify(await app.trail()).includes(secret));
 });
 
-onEachStore('R003: two ways to authenticate in one request are refused', async (t, store) => {
+whateverTheStore('R003: two ways to authenticate in one request are refused', async (t, store) => {
   const { app, agent, keyAgent, ask } = await world(t, { env: store });
   const [client_id, client_secret] = agent.basic;
   const assertion = presenting(await signAssertion(app, keyAgent));
@@ -224,7 +224,7 @@ test('R005, S17: an assertion names itself, us, an end within five minutes, and 
   }
 });
 
-onEachStore(
+whateverTheStore(
   'R006: an assertion is good for one request, whatever came of it and wherever it was sent',
   async (t, store) => {
     const { app, keyAgent, ask } = await world(t, { env: store });

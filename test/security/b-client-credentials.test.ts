@@ -11,7 +11,7 @@ import {
   introspect,
   startApp,
 } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 
 async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}) {
   const app = await startApp(t, { clock: heldClock(), ...options });
@@ -27,7 +27,7 @@ async function world(t: Parameters<typeof startApp>[0], options: AppOptions = {}
 const refusedFor = async (app: App) =>
   (await app.trail()).filter(event => event.type === 'token.issue-refused').map(event => event.reason);
 
-onEachStore(
+whateverTheStore(
   'R011: a scope beyond the envelope is refused by name, and no token comes of it',
   async (t, store) => {
     const { app, resource, agent, ask } = await world(t, { env: store });
@@ -71,7 +71,7 @@ test('no scope asked where there is no baseline is invalid_scope', async t => {
   t.is(answer.json.error, 'invalid_scope');
 });
 
-onEachStore(
+whateverTheStore(
   'R012: without a resource the default one is meant; without a default the request is invalid_target',
   async (t, store) => {
     const { app, owner, resource, ask } = await world(t, { env: store });
@@ -92,7 +92,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R013: an unknown, foreign, relative or fragment resource is invalid_target, all alike',
   async (t, store) => {
     const { app, resource, other, ask } = await world(t, { env: store });
@@ -117,7 +117,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'one trailing slash more or less names the same resource, and the audience is the registered spelling',
   async (t, store) => {
     const { app, resource, ask } = await world(t, { env: store });
@@ -138,27 +138,30 @@ test('R014: two resources are refused: a token has one audience', async t => {
   }
 });
 
-onEachStore('R015: a token lives 300 s by default, and never longer than its agent', async (t, store) => {
-  const { app, owner, resource, ask } = await world(t, { env: store });
-  t.is((await ask({ resource: resource.identifier })).json.expires_in, 300);
+whateverTheStore(
+  'R015: a token lives 300 s by default, and never longer than its agent',
+  async (t, store) => {
+    const { app, owner, resource, ask } = await world(t, { env: store });
+    t.is((await ask({ resource: resource.identifier })).json.expires_in, 300);
 
-  const expiring = await addAgent(app, owner, resource, {
-    expiresAt: new Date(app.now() + 60_000).toISOString(),
-  });
-  const form = { grant_type: 'client_credentials', resource: resource.identifier };
-  const token = await app.post('/token', form, { basic: expiring.basic });
-  // Instants in a token are whole seconds: part of one is lost.
-  t.true(token.json.expires_in === 60 || token.json.expires_in === 59, token.text);
+    const expiring = await addAgent(app, owner, resource, {
+      expiresAt: new Date(app.now() + 60_000).toISOString(),
+    });
+    const form = { grant_type: 'client_credentials', resource: resource.identifier };
+    const token = await app.post('/token', form, { basic: expiring.basic });
+    // Instants in a token are whole seconds: part of one is lost.
+    t.true(token.json.expires_in === 60 || token.json.expires_in === 59, token.text);
 
-  const capped = await addAgent(app, owner, resource, { accessTokenTtlSeconds: 45 });
-  t.is((await app.post('/token', form, { basic: capped.basic })).json.expires_in, 45);
-  const brief = await addResource(app, { accessTokenTtlSeconds: 120 });
-  const visitor = await addAgent(app, owner, brief);
-  const visit = { grant_type: 'client_credentials', resource: brief.identifier };
-  t.is((await app.post('/token', visit, { basic: visitor.basic })).json.expires_in, 120);
-});
+    const capped = await addAgent(app, owner, resource, { accessTokenTtlSeconds: 45 });
+    t.is((await app.post('/token', form, { basic: capped.basic })).json.expires_in, 45);
+    const brief = await addResource(app, { accessTokenTtlSeconds: 120 });
+    const visitor = await addAgent(app, owner, brief);
+    const visit = { grant_type: 'client_credentials', resource: brief.identifier };
+    t.is((await app.post('/token', visit, { basic: visitor.basic })).json.expires_in, 120);
+  },
+);
 
-onEachStore(
+whateverTheStore(
   'an agent whose end has come proves nothing any more, and what it holds is dead',
   async (t, store) => {
     const clock = heldClock();
@@ -205,7 +208,7 @@ test('I8: a parameter sent twice, another media type, and a body without a grant
   t.is((await app.post('/token', form, { basic })).status, 200);
 });
 
-onEachStore('I2: an owner who is disabled takes the agent along', async (t, store) => {
+whateverTheStore('I2: an owner who is disabled takes the agent along', async (t, store) => {
   const { app, owner, resource, ask } = await world(t, { env: store });
   const token = (await ask({ resource: resource.identifier })).json.access_token;
   const { killPerson } = await import('../../src/people/index.ts');

@@ -24,7 +24,7 @@ import {
   signAssertion,
   type TestAgent,
 } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 
 const managed = ({ app: { store } }: ExchangeWorld) => ({
   credentials: store,
@@ -41,7 +41,7 @@ const recordOf = async ({ app }: ExchangeWorld, token: { readonly jti: string })
   return found;
 };
 
-onEachStore(
+whateverTheStore(
   'R028: an exchange for more than its subject holds is refused by name, whether that is a delegation or a token',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -78,7 +78,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R028: a scope that the person did not allow, and one that has become of high risk since, is in no token',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -108,7 +108,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R029: a token is for where its subject is for, and where the agent may go, and nowhere else',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -151,7 +151,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R030: a token ends with the first of its subject, the delegation, the actor token and the agent',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -192,7 +192,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R031: a token says the person as subject, and the client that authenticated as actor and as client, and introspection says the same',
   async (t, env) => {
     const world = await startExchangeWorld(t, {
@@ -219,7 +219,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R032: an actor token is the caller’s own, live, and comes with its type; it can say nothing else',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -270,7 +270,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R033: to hold a token, or to know a delegation, is not enough: only whom it was issued to or who may act next exchanges it',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -310,7 +310,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R034: whatever is no live delegated token of this server is refused with the same bytes, and never replaced by the rights of the client',
   async (t, env) => {
     const kek = randomBytes(32);
@@ -404,7 +404,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R035: an agent proves itself as for any other grant, and an assertion and a proof are used up whatever came of it',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -436,7 +436,7 @@ onEachStore(
   },
 );
 
-onEachStore('R035: a client that proves nothing exchanges nothing', async (t, env) => {
+whateverTheStore('R035: a client that proves nothing exchanges nothing', async (t, env) => {
   const world = await startExchangeWorld(t, { env });
   const { app, alice, planner, give, tokenFor, resource } = world;
   const delegation = await give();
@@ -469,7 +469,7 @@ onEachStore('R035: a client that proves nothing exchanges nothing', async (t, en
   t.is((await app.trail()).filter(({ type }) => type === 'token.issued').length, 1);
 });
 
-onEachStore(
+whateverTheStore(
   'R036: the chain nests newest outermost and keeps who acted before; a fifth actor and a circle are refused',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });
@@ -515,7 +515,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R036: to exchange one’s own token again and again comes to an end, so that no lineage grows without one',
   async (t, env) => {
     const world = await startExchangeWorld(t, {
@@ -563,7 +563,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'RFC 9449: a token that is bound to a key is exchanged with that key alone, and what comes of it is bound to it',
   async (t, env) => {
     const world = await startExchangeWorld(t, { env });

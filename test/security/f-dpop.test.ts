@@ -21,7 +21,7 @@ import {
   startApp,
   startAppIn,
 } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 
 async function world(t: ExecutionContext, options: AppOptions = {}) {
   const app = await startApp(t, { clock: heldClock(), ...options });
@@ -239,7 +239,7 @@ onEachStore('R050: of many requests with one proof, one gets a token', async (t,
   t.is((await app.store.listTokens(agent.id, 10)).length, 1);
 });
 
-onEachStore(
+whateverTheStore(
   'R050: proof and assertion are told apart: whichever was used before is named, and both are used up',
   async (t, store) => {
     const { app, owner, resource, key, form } = await world(t, { env: store });
@@ -286,7 +286,7 @@ test('R052: revocation of a bound token needs no proof, and ends it', async t =>
   t.is((await introspect(app, resource, token)).text, '{"active":false}');
 });
 
-onEachStore(
+whateverTheStore(
   'an agent that needs DPoP gets no token without a proof, and what it held before is dead',
   async (t, store) => {
     const { app, resource, agent, key, ask } = await world(t, { env: store });

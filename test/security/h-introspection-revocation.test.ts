@@ -13,7 +13,7 @@ import {
   signAssertion,
   startApp,
 } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 
 const INACTIVE = '{"active":false}';
 
@@ -34,7 +34,7 @@ test('R062: introspection without authentication is 401 and tells nothing', asyn
   t.deepEqual(Object.keys(answer.json).sort(), ['error', 'error_description', 'error_uri']);
 });
 
-onEachStore(
+whateverTheStore(
   'R063: another resource server gets the same bytes as for garbage, and the trail says who asked',
   async (t, store) => {
     const { app, resource, other, token } = await world(t, { env: store });
@@ -58,7 +58,7 @@ test("R064: an agent that asks about another agent's token, or its own, learns n
   }
 });
 
-onEachStore(
+whateverTheStore(
   'R065: expired, revoked and malformed tokens are inactive, and no answer may be stored',
   async (t, store) => {
     let now = Date.now();
@@ -95,13 +95,13 @@ onEachStore(
   },
 );
 
-onEachStore('R065: the identifier of a token is not the token', async (t, store) => {
+whateverTheStore('R065: the identifier of a token is not the token', async (t, store) => {
   const { app, resource, token } = await world(t, { env: store });
   const { jti } = (await introspect(app, resource, token)).json;
   t.is((await introspect(app, resource, jti)).text, INACTIVE);
 });
 
-onEachStore(
+whateverTheStore(
   'R066: a client revokes its own token; unknown, again and foreign get the same bytes and change nothing',
   async (t, store) => {
     const { app, owner, resource, agent, token } = await world(t, { env: store });
@@ -140,7 +140,7 @@ test('introspection and revocation need a token parameter', async t => {
   }
 });
 
-onEachStore('S37: a resource server may authenticate with a key of its own', async (t, store) => {
+whateverTheStore('S37: a resource server may authenticate with a key of its own', async (t, store) => {
   const { app, owner, resource } = await world(t, { env: store });
   const signer = await addKeyAgent(app, owner, resource);
   const keyed = await addResource(app, {

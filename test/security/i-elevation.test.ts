@@ -7,7 +7,7 @@ import { updateResource } from '../../src/resources/index.ts';
 import { alike, DEFERRED, managed, startWireWorld, type WireWorld } from '../elevation/wire-world.ts';
 import { codeOf, type SigningPerson, signIn } from '../support/people.ts';
 import { type Answer, introspect } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 
 const told = ({ status, json }: Answer) => [status, json.error];
 
@@ -73,7 +73,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R073: pending, denied, cancelled, expired and revoked are no elevated scope, by any grant',
   async (t, env) => {
     const world = await startWireWorld(t, { env });
@@ -124,7 +124,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R074: without a session, a fresh code, or what was shown nothing is approved, and no request of a machine approves',
   async (t, env) => {
     const world = await startWireWorld(t, { env });
@@ -158,7 +158,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R075: neither the agent, nor who owns it, nor anybody else approves what is for another person, and the attempt is in the trail',
   async (t, env) => {
     const world = await startWireWorld(t, { env });
@@ -189,7 +189,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R076: scope, resource server and duration are what was shown, and one redemption alone has them',
   async (t, env) => {
     const world = await startWireWorld(t, { env });
@@ -217,7 +217,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R077: what was shown cannot be edited: another request is another card, and an old digest approves nothing',
   async (t, env) => {
     const world = await startWireWorld(t, { env });
@@ -298,7 +298,7 @@ test('R079: a hostile reason is one line of plain text, and 500 characters of it
   }
 });
 
-onEachStore(
+whateverTheStore(
   'R073, I3: a code works for the client that it was given to, and the others learn nothing of it',
   async (t, env) => {
     const world = await startWireWorld(t, { env });

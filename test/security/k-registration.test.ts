@@ -12,7 +12,7 @@ import {
   heldClock,
   startApp,
 } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 import { enrol, Visitor } from '../support/visitor.ts';
 
 const REDIRECT = 'https://editor.example/callback';
@@ -341,7 +341,7 @@ test('R100, R102: what an application cannot set for itself is refused by name, 
   t.false('client_secret' in wide.json);
 });
 
-onEachStore(
+whateverTheStore(
   'an application that says the same again is the same one, and strangers cannot fill the store',
   async (t, store) => {
     const world = await startWorld(t, { selfRegistration: 'open' }, { env: store });

@@ -8,7 +8,7 @@ import { type AdminClient, createClient, ProblemError, TokenError } from '../../
 import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';
 import { adminClient } from '../support/admin-client.ts';
 import { type App, addAgent, addPerson, addResource, startApp, startAppIn } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 
 /** What the API knew before people got a scope of their own. */
 const OLDER = ADMIN_SCOPES.filter(scope => scope !== 'people');
@@ -63,7 +63,7 @@ async function world(t: Parameters<typeof startApp>[0], env = {}) {
   return { app, owner, weak, strong };
 }
 
-onEachStore(
+whateverTheStore(
   'what a weaker administrator cannot hold, it cannot restore, change or re-key',
   async (t, env) => {
     const { app, owner, weak, strong } = await world(t, env);
@@ -107,7 +107,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'whoever holds `agents` alone has no say over people, and the other way round',
   async (t, env) => {
     const { app, owner } = await world(t, env);
@@ -129,25 +129,28 @@ onEachStore(
   },
 );
 
-onEachStore('an owner is restored only by who holds what the agents of that owner hold', async (t, env) => {
-  const { app, weak } = await world(t, env);
-  const grace = await addPerson(app, 'Grace Owner');
-  // More than one page of agents, and the stronger one is the oldest.
-  const auditor = await addAdministrator(app, grace.id, ['audit']);
-  const retired = await addAdministrator(app, grace.id, ['keys']);
-  await adminClient(app, ADMIN_SCOPES).retireAgent({ id: retired.id });
-  const resource = await addResource(app);
-  for (let index = 0; index < 101; index += 1) await addAgent(app, grace, resource);
-  t.is((await weak.api.killPerson({ id: grace.id })).status, 'disabled');
-  t.is(await reasonOf(weak.api.restorePerson({ id: grace.id })), 'admin-scope-not-held');
-  t.is((await weak.api.getPerson({ id: grace.id })).status, 'disabled');
-  t.is(await reasonOf(auditor.api.getCaller()), 'no token');
-  const peer = await addAdministrator(app, weak.ownerId, ['people', 'audit']);
-  t.is((await peer.api.restorePerson({ id: grace.id })).status, 'active');
-  t.is((await auditor.api.getCaller()).clientId, auditor.id);
-});
+whateverTheStore(
+  'an owner is restored only by who holds what the agents of that owner hold',
+  async (t, env) => {
+    const { app, weak } = await world(t, env);
+    const grace = await addPerson(app, 'Grace Owner');
+    // More than one page of agents, and the stronger one is the oldest.
+    const auditor = await addAdministrator(app, grace.id, ['audit']);
+    const retired = await addAdministrator(app, grace.id, ['keys']);
+    await adminClient(app, ADMIN_SCOPES).retireAgent({ id: retired.id });
+    const resource = await addResource(app);
+    for (let index = 0; index < 101; index += 1) await addAgent(app, grace, resource);
+    t.is((await weak.api.killPerson({ id: grace.id })).status, 'disabled');
+    t.is(await reasonOf(weak.api.restorePerson({ id: grace.id })), 'admin-scope-not-held');
+    t.is((await weak.api.getPerson({ id: grace.id })).status, 'disabled');
+    t.is(await reasonOf(auditor.api.getCaller()), 'no token');
+    const peer = await addAdministrator(app, weak.ownerId, ['people', 'audit']);
+    t.is((await peer.api.restorePerson({ id: grace.id })).status, 'active');
+    t.is((await auditor.api.getCaller()).clientId, auditor.id);
+  },
+);
 
-onEachStore('nobody administers by an application: whoever signs in could', async (t, env) => {
+whateverTheStore('nobody administers by an application: whoever signs in could', async (t, env) => {
   const { app, owner } = await world(t, env);
   const own = [{ resource: `${app.issuer}/api`, scopes: ['read'] as const }];
   const api = adminClient(app, ADMIN_SCOPES);
@@ -199,7 +202,7 @@ for (const { who, held, gets } of [
   { who: 'that holds all the older ones gets it', held: OLDER, gets: true },
   { who: 'that was narrowed does not get it', held: OLDER.slice(1), gets: false },
 ]) {
-  onEachStore(`a store from before a scope of the API: the bootstrap agent ${who}`, async (t, env) => {
+  whateverTheStore(`a store from before a scope of the API: the bootstrap agent ${who}`, async (t, env) => {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-test-'));
     t.teardown(() => rm(directory, { recursive: true, force: true }));
     const first = await startAppIn(directory, { env });

@@ -1,6 +1,6 @@
 /**
- * Tests whose answer hangs on what the store does are run on every store there is: written once, declared twice. What a store
- * must do by itself is in `test/contract/`; this is for what is asked of the whole server.
+ * Tests of the whole server that are run on every store there is: written once, declared twice. What a store must do by itself is
+ * in `test/contract/`. `COUNTERSIGN_TEST_MONGODB` says how much of it is run on MongoDB: `off` nothing, `all` everything.
  */
 import { randomBytes } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
@@ -13,7 +13,8 @@ let mongo: MongoServer | undefined;
 let isMongoWanted = false;
 
 /**
- * Declares a test twice: on SQLite under its title, and on MongoDB under its title with `(mongodb)`.
+ * Declares a test twice: on SQLite under its title, and on MongoDB under its title with `(mongodb)`. For what hangs on the store:
+ * races, what others have committed, what a query finds, what outlives a process.
  *
  * @param body gets the settings of an empty store; a server that is given them again finds what the first one left
  */
@@ -35,6 +36,20 @@ export function onEachStore(
       COUNTERSIGN_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64url'),
     }),
   );
+}
+
+/**
+ * Declares a test on SQLite, and on MongoDB where everything is run there, as the proof `every-store` does: for what is decided
+ * above the store, out of what any store that keeps the contract finds.
+ *
+ * @param body as in `onEachStore`
+ */
+export function whateverTheStore(
+  title: string,
+  body: (t: ExecutionContext, store: StoreEnv) => Promise<void>,
+): void {
+  if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'all') onEachStore(title, body);
+  else test(title, t => body(t, {}));
 }
 
 /** One MongoDB server for all tests of a file, started for the first that asks. */

@@ -187,7 +187,7 @@ export const DURABLE = { w: 'majority', journal: true, wtimeoutMS: 5_000 } as co
  * @param uri names the database; more settings of the driver may stand in its query
  * @throws when no primary can be found within five seconds
  */
-export async function openDatabase(uri: string) {
+export async function connect(uri: string) {
   // An instance of its own: nobody else's settings apply, and ours apply to nobody else.
   const instance = new mongoose.Mongoose({
     strict: 'throw',
@@ -211,6 +211,12 @@ export async function openDatabase(uri: string) {
       maxIdleTimeMS: 60_000,
     })
     .asPromise();
+  return { instance, connection };
+}
+
+/** Connects, and makes a model for each collection. @throws as `connect` does */
+export async function openDatabase(uri: string) {
+  const { instance, connection } = await connect(uri);
 
   function model<D>(collection: string, definition: Record<string, unknown>): Model<D> {
     const schema = new instance.Schema({ _id: String, ...definition } as never, {

@@ -1,7 +1,7 @@
 import type mongoose from 'mongoose';
 import { facetsOfEvent, type ManagedRecord } from '../../audit/index.ts';
 import { type FiledCollection, fileRecord } from '../record-facets.ts';
-import { nativeDatabase, openDatabase } from './database.ts';
+import { connect, nativeDatabase } from './database.ts';
 
 type Db = mongoose.mongo.Db;
 
@@ -184,7 +184,7 @@ interface VersionDocument {
  * @throws when the database was written by a newer version, or cannot be reached
  */
 export async function migrateMongo(uri: string): Promise<void> {
-  const { connection } = await openDatabase(uri);
+  const { connection } = await connect(uri);
   try {
     const db = nativeDatabase(connection);
     const current = (await schemaVersion(db)) ?? 0;
