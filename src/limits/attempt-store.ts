@@ -8,6 +8,15 @@ export interface AttemptStore {
    * @throws {StoreUnavailable}
    */
   addAttempts(additions: readonly AttemptAddition[]): Promise<readonly number[]>;
+
+  /**
+   * Reads counters, without waiting for whoever writes.
+   *
+   * @param keys as they were added to
+   * @returns for each key, in order, what has been added to its counter by any process, and committed; 0 where nothing was
+   * @throws {StoreUnavailable}
+   */
+  readAttempts(keys: readonly string[]): Promise<readonly number[]>;
 }
 
 export interface AttemptAddition {

@@ -270,6 +270,30 @@ export function testStoreContract(subject: ContractSubject): void {
     t.is(await other.findKeptAnswer('key-2'), undefined);
   });
 
+  serial(
+    'I16: no attempt is lost or let off, however many processes count at once, and they are read as counted',
+    async t => {
+      const database = await subject.newDatabase(t);
+      const [one, other] = [await openStore(t, database), await openStore(t, database)];
+      const expiresAt = Date.now() + 600_000;
+      const add = (store: Store, key: string, count = 1) => store.addAttempts([{ key, count, expiresAt }]);
+      t.deepEqual(await one.readAttempts(['a', 'b']), [0, 0]);
+      const racers = Array.from({ length: RACERS }, (_, index) => add(index % 2 === 0 ? one : other, 'a'));
+      const totals = (await Promise.all(racers)).flat().sort((left, right) => left - right);
+      t.true(
+        totals.every((total, index) => total > index),
+        'nobody is told of fewer than there were',
+      );
+      t.deepEqual(await add(other, 'b', 5), [5]);
+      for (const store of [one, other]) {
+        t.deepEqual(await store.readAttempts(['b', 'never', 'a']), [5, 0, RACERS]);
+      }
+      t.deepEqual(await one.readAttempts([]), []);
+      const later = await openStore(t, database);
+      t.deepEqual(await later.readAttempts(['a']), [RACERS], 'and outlasts who counted');
+    },
+  );
+
   serial('lists go from page to page in order of identifier', async t => {
     const store = await oneStore(t);
     const agents = Array.from({ length: 5 }, (_, n) => agentRecord({ id: `agt_${n}` }));

@@ -493,7 +493,7 @@ class MongoStore implements Store {
         additions.map(({ key, count, expiresAt }) =>
           this.#database.attempt
             .findOneAndUpdate(
-              { _id: hash('sha256', key, 'base64url') },
+              { _id: attemptDigest(key) },
               { $inc: { count: Number(count) }, $setOnInsert: { expiresAt: new Date(expiresAt) } },
               { upsert: true, returnDocument: 'after' },
             )
@@ -501,7 +501,21 @@ class MongoStore implements Store {
         ),
       ),
     );
-    return documents.map(document => document?.count ?? 0);
+    if (documents.every(document => document !== null)) return documents.map(({ count }) => count);
+    // Racing to be the first of a counter may leave one without an answer. Nobody is let off for it: what is there now counts.
+    return this.readAttempts(additions.map(({ key }) => key));
+  }
+
+  async readAttempts(keys: readonly string[]): Promise<readonly number[]> {
+    const digests = keys.map(attemptDigest);
+    const documents = await read(() =>
+      this.#database.attempt
+        .find(trustedFilter({ _id: { $in: digests } }))
+        .readConcern('majority')
+        .lean<(AttemptDocument & { readonly _id: string })[]>(),
+    );
+    const counts = new Map(documents.map(({ _id, count }) => [_id, count]));
+    return digests.map(digest => counts.get(digest) ?? 0);
   }
 
   /** MongoDB deletes what has expired by itself, by the indexes of `migrations.ts`. */
@@ -534,6 +548,10 @@ class MongoStore implements Store {
   #forgetRecords(): void {
     for (const records of this.#recordsByPrefix.values()) records.clear();
   }
+}
+
+function attemptDigest(key: string): string {
+  return hash('sha256', key, 'base64url');
 }
 
 /** What comes after a token in a list that has the newest first. */

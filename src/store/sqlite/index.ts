@@ -32,6 +32,7 @@ import type { Change, Store, StoreOptions } from '../store.ts';
 import type { StoreFigures } from '../store-figures.ts';
 import { UseNotes } from '../use-notes.ts';
 import { tokenKey } from './apply-unit.ts';
+import { attemptDigest } from './attempt-digest.ts';
 import { openForReading } from './database.ts';
 import { EngineRecords } from './engine-records.ts';
 import { Feed } from './feed.ts';
@@ -322,6 +323,10 @@ class SqliteStore implements Store {
     return this.#writer.addAttempts(additions);
   }
 
+  readAttempts(keys: readonly string[]): Promise<readonly number[]> {
+    return this.#reader.read(() => keys.map(this.#read.attempts));
+  }
+
   sweep(): Promise<number> {
     return this.#writer.sweep(this.#time());
   }
@@ -380,6 +385,7 @@ function prepareReads(database: DatabaseSync) {
   const keptAnswer = database.prepare(
     'SELECT id, request_digest AS requestDigest, expires_at AS expiresAt, answer FROM kept_answer WHERE id = ?',
   );
+  const attempts = database.prepare('SELECT count FROM attempt WHERE digest = ?');
   const lastUse = database.prepare('SELECT used_at FROM agent_use WHERE agent_id = ?');
 
   return {
@@ -399,6 +405,7 @@ function prepareReads(database: DatabaseSync) {
           return row ? [[id, row['decision'] as Decision]] : [];
         }),
       ),
+    attempts: (key: string): number => Number(attempts.get(attemptDigest(key))?.['count'] ?? 0),
     keptAnswer: (id: string) => keptAnswer.get(id) as KeptAnswer | undefined,
     lastUse: (agentId: string): number | undefined =>
       (lastUse.get(agentId)?.['used_at'] as number | undefined) || undefined,

@@ -2,13 +2,13 @@
  * The thread that owns the writing connection, so that an fsync, a checkpoint or another process's lock never holds up an
  * introspection. It takes batches of units, commits each batch at once, and answers after the commit.
  */
-import { hash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { emptyLane } from '../../audit/chain.ts';
 import type { LaneHead, Uncommitted } from '../../audit/index.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
 import { eraBegunBy } from '../era-begun-by.ts';
 import { SavepointNeeded, UnitApplier, type UnitToWrite } from './apply-unit.ts';
+import { attemptDigest } from './attempt-digest.ts';
 import { openForWriting } from './database.ts';
 import { type FlatBatch, unflatten } from './flat-batch.ts';
 import { KeptTime } from './kept-time.ts';
@@ -143,7 +143,7 @@ function addAttempts(additions: readonly AttemptAddition[]): readonly number[] {
      ON CONFLICT(digest) DO UPDATE SET count = count + excluded.count RETURNING count`,
   );
   return additions.map(({ key, count, expiresAt }) =>
-    Number(statement.get(hash('sha256', key, 'buffer'), count, expiresAt)?.['count']),
+    Number(statement.get(attemptDigest(key), count, expiresAt)?.['count']),
   );
 }
 
