@@ -71,7 +71,11 @@ export interface Config {
   /** Undefined when no metrics are served. */
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   /** 0 where there is no limit. */
-  readonly limits: { readonly addressRequestsPerSecond: number; readonly clientTokensPerSecond: number };
+  readonly limits: {
+    readonly addressRequestsPerSecond: number;
+    readonly clientTokensPerSecond: number;
+    readonly unknownTokensPerSecond: number;
+  };
   readonly maxConnections: number;
   readonly stopDelaySeconds: number;
   readonly shutdownSeconds: number;
@@ -176,6 +180,7 @@ function toConfig(values: SettingValues, sent: Sources['sent']): Config {
     limits: {
       addressRequestsPerSecond: values.addressRequestsPerSecond,
       clientTokensPerSecond: values.clientTokensPerSecond,
+      unknownTokensPerSecond: values.unknownTokensPerSecond,
     },
     maxConnections: values.maxConnections,
     stopDelaySeconds: values.stopDelaySeconds,

@@ -223,6 +223,13 @@ export const SETTINGS = {
     consequence:
       'How many tokens per second one client may ask of one process, over ten seconds, before it is answered 429; 0 for any number. Each token is a row on disk, so this bounds what a client gone wild can write; clients on this machine are never limited.',
   },
+  unknownTokensPerSecond: {
+    name: 'COUNTERSIGN_UNKNOWN_TOKENS_PER_SECOND',
+    schema: wholeNumber(0, 1_000_000),
+    default: '100',
+    consequence:
+      'How many tokens per second that are not live for it one client may ask about or give up at one process, over ten seconds, before it is answered 429 instead of being told so; 0 for any number. A live token is answered at any time.',
+  },
   maxConnections: {
     name: 'COUNTERSIGN_MAX_CONNECTIONS',
     schema: wholeNumber(16, 100_000),

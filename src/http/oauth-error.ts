@@ -98,6 +98,14 @@ const TOO_MANY_FAILURES = {
     'Too many failed attempts to authenticate, and this one failed too; the right credentials are accepted at any time',
 } as const;
 
+/** The same for unknown, dead and foreign tokens (I15). */
+const TOO_MANY_UNKNOWN_TOKENS = {
+  status: 429,
+  error: 'temporarily_unavailable',
+  description:
+    'Too many tokens that are not live for this client, and this one is not either; a live one is answered at any time',
+} as const;
+
 const OAUTH_ERRORS = {
   'no-credentials': INVALID_CLIENT,
   'unknown-client': INVALID_CLIENT,
@@ -442,6 +450,7 @@ const OAUTH_ERRORS = {
   'address-rate-exceeded': TOO_MANY_REQUESTS,
   'client-rate-exceeded': TOO_MANY_REQUESTS,
   'registration-rate-exceeded': TOO_MANY_REQUESTS,
+  'unknown-tokens-exceeded': TOO_MANY_UNKNOWN_TOKENS,
   'address-failures-exceeded': TOO_MANY_FAILURES,
   'client-failures-exceeded': TOO_MANY_FAILURES,
   'store-unavailable': {

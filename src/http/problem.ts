@@ -216,6 +216,7 @@ const PROBLEMS = {
   'address-rate-exceeded': TOO_MANY_REQUESTS,
   'client-rate-exceeded': TOO_MANY_REQUESTS,
   'registration-rate-exceeded': TOO_MANY_REQUESTS,
+  'unknown-tokens-exceeded': TOO_MANY_REQUESTS,
   'address-failures-exceeded': TOO_MANY_FAILURES,
   'client-failures-exceeded': TOO_MANY_FAILURES,
   'store-unavailable': {

@@ -27,7 +27,7 @@ export interface RequestShellDeps {
   readonly docsUrl: string;
   readonly references: ErrorReferences;
   readonly meter: RequestMeter;
-  readonly limits: Pick<Limits, 'takeRequest' | 'noteFailure'>;
+  readonly limits: Pick<Limits, 'takeRequest'>;
   readonly quarantineGate: QuarantineGate;
   /** From then on each answer is the last of its connection, so that no client sends another request into the end. */
   readonly isStopping: () => boolean;
@@ -59,11 +59,7 @@ export function requestShell(deps: RequestShellDeps): Middleware {
       if (limited) await limited;
       await next();
       ready = readyAnswer(ctx);
-      if (!ready && ctx.status >= 400) {
-        // Ours is thrown: the engine could not authenticate a client.
-        if (ctx.status === 401) await deps.limits.noteFailure(claimedClient(ctx) ?? '', origin);
-        finishError(deps, ctx, origin);
-      }
+      if (!ready && ctx.status >= 400) finishError(deps, ctx, origin);
     } catch (error) {
       answerRefusal(deps, ctx, origin, error);
     }

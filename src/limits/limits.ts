@@ -10,6 +10,7 @@ export type LimitRefusal =
   | 'address-rate-exceeded'
   | 'client-rate-exceeded'
   | 'registration-rate-exceeded'
+  | 'unknown-tokens-exceeded'
   | 'address-failures-exceeded'
   | 'client-failures-exceeded';
 
@@ -19,12 +20,17 @@ export type LimitRefusal =
  */
 const FREE_FAILURES = { client: 100, address: 1_000 };
 
+/** Where callers on this machine fail from. */
+const THIS_MACHINE = 'this machine';
+
 export interface LimitsOptions {
   readonly attempts: AttemptStore;
   /** Requests of one address; 0 for no limit. */
   readonly addressRequestsPerSecond: number;
   /** Tokens that one client asks for; 0 for no limit. */
   readonly clientTokensPerSecond: number;
+  /** Tokens that one client asks about, or gives up, and that are not live for it; 0 for no limit. */
+  readonly unknownTokensPerSecond: number;
   /** Takes the record of a refusal; alike ones are counted, so that nobody can fill the disk. */
   readonly refusals: { note(event: AuditEvent): Promise<void> };
   readonly onError: (error: unknown) => void;
@@ -34,7 +40,7 @@ export interface LimitsOptions {
 const REGISTRATIONS_PER_SECOND = 2;
 
 /**
- * Who has to wait before they ask again. Three rules, none of which lets one caller be locked out by another:
+ * Who has to wait before they ask again. Four rules, none of which lets one caller be locked out by another:
  *
  * - Requests of an address, at arrival, before anything is read. Addresses of one IPv6 network (/64) count as one.
  * - Tokens that a client asks for, after it has proved that it is that client.
@@ -42,13 +48,18 @@ const REGISTRATIONS_PER_SECOND = 2;
  *   a right one is never refused for the wrong ones before it: otherwise whoever knows an agent's identifier could stop it. What
  *   has no limit is the number of guesses, then; every credential that is taken here has 256 random bits, or is a key. What has
  *   less (a one-time code) needs the opposite rule: `AttemptStore` counts before the code is looked at.
+ * - Tokens that a client asks about, or gives up, and that are not live for it. They too are counted once they were looked at, and
+ *   one that is live for whoever asks is never refused: a resource server is sent what strangers make up. Unknown, dead and foreign
+ *   ones are counted and refused alike (I15).
  *
- * Callers on this machine have no address of their own: whatever comes through a proxy here that is not listed, for one.
+ * Callers on this machine have no address of their own: whatever comes through a proxy here that is not listed, for one. So they
+ * have no limit that refuses what is right; what fails counts as from one address.
  */
 export class Limits {
   readonly refused = new Map<string, number>();
   readonly #addresses: RateLimit;
   readonly #clients: RateLimit;
+  readonly #unknownTokens: RateLimit;
   readonly #registrations = new RateLimit(REGISTRATIONS_PER_SECOND, 1);
   readonly #failures: FailureCounter;
   readonly #refusals: LimitsOptions['refusals'];
@@ -56,6 +67,7 @@ export class Limits {
   constructor(options: LimitsOptions) {
     this.#addresses = new RateLimit(options.addressRequestsPerSecond);
     this.#clients = new RateLimit(options.clientTokensPerSecond);
+    this.#unknownTokens = new RateLimit(options.unknownTokensPerSecond);
     this.#failures = new FailureCounter(options.attempts, options.onError);
     this.#refusals = options.refusals;
   }
@@ -87,21 +99,29 @@ export class Limits {
   }
 
   /**
+   * Counts a token that is not live for whoever presents it.
+   *
+   * @param clientId of a client that has been authenticated, or is public
+   * @returns nothing, at once, where it may be told so; otherwise a promise of its refusal
+   */
+  takeUnknownToken(clientId: string, origin: Origin): Promise<never> | undefined {
+    const seconds = this.#unknownTokens.take(clientId, origin.now);
+    return seconds === 0 ? undefined : this.#refuse('unknown-tokens-exceeded', seconds, origin, clientId);
+  }
+
+  /**
    * Counts a failed authentication. Known and unknown clients are counted alike (I15).
    *
    * @param clientId what the caller claimed to be; empty when it claimed nothing
    * @throws {Refused<LimitRefusal>} in the place of the refusal that was about to be given
    */
   async noteFailure(clientId: string, origin: Origin): Promise<void> {
-    const address = limitedAddress(origin.address);
-    // No client of ours has so long a name: whatever was claimed, what is kept of it is short.
-    const claimed = clientId.slice(0, 64);
-    const byClient =
-      claimed === '' ? 0 : this.#failures.note(`client ${claimed}`, FREE_FAILURES.client, origin.now);
-    const byAddress =
-      address === undefined
-        ? 0
-        : this.#failures.note(`address ${address}`, FREE_FAILURES.address, origin.now);
+    const failures = [
+      { caller: `address ${limitedAddress(origin.address) ?? THIS_MACHINE}`, free: FREE_FAILURES.address },
+      // No client of ours has so long a name: whatever was claimed, what is kept of it is short.
+      ...(clientId === '' ? [] : [{ caller: `client ${clientId.slice(0, 64)}`, free: FREE_FAILURES.client }]),
+    ];
+    const [byAddress = 0, byClient = 0] = await this.#failures.note(failures, origin.now);
     const seconds = Math.max(byClient, byAddress);
     if (seconds === 0) return;
     const reason = byClient >= byAddress ? 'client-failures-exceeded' : 'address-failures-exceeded';
@@ -114,6 +134,7 @@ export class Limits {
     return new Map([
       ['address-rate', this.#addresses.size],
       ['client-rate', this.#clients.size],
+      ['unknown-tokens', this.#unknownTokens.size],
       ['failures', this.#failures.size],
     ]);
   }

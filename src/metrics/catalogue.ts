@@ -172,14 +172,17 @@ export const CATALOGUE: readonly Metric[] = [
     name: 'countersign_limited_total',
     type: 'counter',
     help: 'Requests that were answered 429.',
-    labels: { limit: 'address-rate, client-rate, address-failures, client-failures' },
+    labels: {
+      limit:
+        'address-rate, client-rate, registration-rate, unknown-tokens, address-failures, client-failures',
+    },
     read: ({ limits }) => [...limits.refused].map(([limit, value]) => ({ value, labels: { limit } })),
   },
   {
     name: 'countersign_limiter_callers',
     type: 'gauge',
     help: 'Addresses and clients that a limit remembers; bounded, the least recent are forgotten first.',
-    labels: { limit: 'address-rate, client-rate, failures' },
+    labels: { limit: 'address-rate, client-rate, unknown-tokens, failures' },
     read: ({ limits }) => [...limits.held()].map(([limit, value]) => ({ value, labels: { limit } })),
   },
 

@@ -1,5 +1,10 @@
 import { eventOrigin, type Origin } from '../audit/index.ts';
-import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
+import {
+  type AuthenticateClientDeps,
+  type AuthenticatedClient,
+  type Client,
+  refuseConflict,
+} from '../clients/index.ts';
 import { hasEnded, isFromTheFuture } from '../liveness.ts';
 import { opaqueTokenId } from './access-token-value.ts';
 import type { AccessTokenSigner } from './sign-access-token.ts';
@@ -23,9 +28,14 @@ export interface IntrospectionFigures {
   foreign: number;
 }
 
-export interface IntrospectTokenDeps
-  extends TokenLookupDeps,
-    Pick<AuthenticateClientDeps, 'refusals' | 'limits'> {
+/** What counts the tokens of a client that are not live for it. */
+export interface UnknownTokenLimit {
+  /** Nothing where the client may be told so, otherwise a promise of the refusal. */
+  takeUnknownToken(clientId: string, origin: Origin): Promise<never> | undefined;
+}
+
+export interface IntrospectTokenDeps extends TokenLookupDeps, Pick<AuthenticateClientDeps, 'refusals'> {
+  readonly limits: AuthenticateClientDeps['limits'] & UnknownTokenLimit;
   /** Counted here. */
   readonly introspections: IntrospectionFigures;
 }
@@ -55,6 +65,7 @@ export async function findUnendedToken(
  * those about a token from the future.
  *
  * @returns the JSON text of the response
+ * @throws {Refused<LimitRefusal>} instead of telling that a token is not live, where the caller has asked about too many such
  */
 export async function introspectToken(
   deps: IntrospectTokenDeps,
@@ -68,25 +79,35 @@ export async function introspectToken(
     if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   }
   const token = await findUnendedToken(deps, value, origin.latest);
-  if (!token) {
-    deps.introspections.inactive += 1;
-    return INACTIVE;
-  }
-  const refused = {
-    type: 'token.introspection-refused',
-    outcome: 'refused',
-    client: client.clientId,
-  } as const;
-  if (isFromTheFuture(token, origin.latest)) {
-    deps.introspections.inactive += 1;
-    await deps.refusals.note({ ...refused, reason: 'token-from-the-future', ...eventOrigin(origin) });
-    return INACTIVE;
-  }
-  if (client.kind === 'resource' && token.resourceId === client.principalId) {
+  if (token && isLiveFor(client, token, origin)) {
     deps.introspections.active += 1;
     return token.answer;
   }
-  deps.introspections.foreign += 1;
-  await deps.refusals.note({ ...refused, reason: 'foreign-audience', ...eventOrigin(origin) });
+  if (!token) deps.introspections.inactive += 1;
+  else await noteRefusedAsk(deps, client, token, origin);
+  const limited = deps.limits.takeUnknownToken(client.clientId, origin);
+  if (limited) await limited;
   return INACTIVE;
+}
+
+function isLiveFor({ kind, principalId }: Client, token: TokenRecord, origin: Origin): boolean {
+  return kind === 'resource' && token.resourceId === principalId && !isFromTheFuture(token, origin.latest);
+}
+
+/** A token that has not ended, and of which the caller is told nothing. */
+async function noteRefusedAsk(
+  deps: IntrospectTokenDeps,
+  client: Client,
+  token: TokenRecord,
+  origin: Origin,
+): Promise<void> {
+  const isFuture = isFromTheFuture(token, origin.latest);
+  deps.introspections[isFuture ? 'inactive' : 'foreign'] += 1;
+  await deps.refusals.note({
+    type: 'token.introspection-refused',
+    outcome: 'refused',
+    reason: isFuture ? 'token-from-the-future' : 'foreign-audience',
+    ...eventOrigin(origin),
+    client: client.clientId,
+  });
 }

@@ -1,7 +1,7 @@
 import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
 import { type AuthenticateClientDeps, type AuthenticatedClient, refuseConflict } from '../clients/index.ts';
 import { type ActClaim, actorsOf } from './act-claim.ts';
-import { findUnendedToken, type TokenLookupDeps } from './introspect-token.ts';
+import { findUnendedToken, type TokenLookupDeps, type UnknownTokenLimit } from './introspect-token.ts';
 import type { TokenRecord } from './token.ts';
 import type { TokenChange } from './token-store.ts';
 
@@ -33,9 +33,8 @@ export interface HeldGrant {
   readonly grantId: string;
 }
 
-export interface RevokeTokenDeps
-  extends TokenLookupDeps,
-    Pick<AuthenticateClientDeps, 'refusals' | 'limits'> {
+export interface RevokeTokenDeps extends TokenLookupDeps, Pick<AuthenticateClientDeps, 'refusals'> {
+  readonly limits: AuthenticateClientDeps['limits'] & UnknownTokenLimit;
   /** Finds the grant of a refresh token, used up or not. */
   findHeldGrant(value: string): Promise<HeldGrant | undefined>;
   /** Ends a grant, with everything that was issued under it. */
@@ -45,6 +44,8 @@ export interface RevokeTokenDeps
 /**
  * Revokes a token (RFC 7009) for the client it was issued to; a refresh token takes everything under its grant along. Unknown, dead and
  * foreign tokens get the same answer and change nothing; trying to revoke a foreign one is recorded.
+ *
+ * @throws {Refused<LimitRefusal>} where the client has sent too many that were not its own, or did not live
  */
 export async function revokeToken(
   deps: RevokeTokenDeps,
@@ -78,4 +79,6 @@ export async function revokeToken(
     if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   }
   if (held && isTheirs) await deps.endGrant(held.grantId, 'revoked', origin);
+  const limited = isTheirs ? undefined : deps.limits.takeUnknownToken(client.clientId, origin);
+  if (limited) await limited;
 }

@@ -32,7 +32,7 @@ export interface MachineEndpointDeps
   /** Finds applications of people too, however they are described. */
   readonly applications: ClientDirectory;
   readonly dpop: DpopDeps;
-  readonly limits: AuthenticateClientDeps['limits'] & {
+  readonly limits: IntrospectTokenDeps['limits'] & {
     /** Before a token is decided on: nothing where it may be, otherwise a promise of the refusal. */
     takeToken(clientId: string, origin: Origin): Promise<never> | undefined;
   };

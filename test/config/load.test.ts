@@ -42,7 +42,7 @@ test('nothing has to be set to try it on one machine', t => {
     logLevel: 'info',
     traces: false,
     metrics: undefined,
-    limits: { addressRequestsPerSecond: 1_000, clientTokensPerSecond: 100 },
+    limits: { addressRequestsPerSecond: 1_000, clientTokensPerSecond: 100, unknownTokensPerSecond: 100 },
     maxConnections: 8_192,
     stopDelaySeconds: 0,
     shutdownSeconds: 10,
@@ -83,7 +83,11 @@ test('every setting can be given and arrives typed', t => {
   t.is(config.logLevel, 'warn');
   t.true(config.traces);
   t.deepEqual(config.metrics, { host: '10.0.0.5', port: 9464 });
-  t.deepEqual(config.limits, { addressRequestsPerSecond: 250, clientTokensPerSecond: 20 });
+  t.deepEqual(config.limits, {
+    addressRequestsPerSecond: 250,
+    clientTokensPerSecond: 20,
+    unknownTokensPerSecond: 30,
+  });
   t.is(config.maxConnections, 1_024);
   t.is(config.shutdownSeconds, 25);
   t.is(config.tls?.certificate, TLS_CERTIFICATE.trim());

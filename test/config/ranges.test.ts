@@ -266,6 +266,7 @@ const RANGES: Readonly<
   metricsHost: { good: ['127.0.0.1', '0.0.0.0', '::', 'metrics.internal'], bad: ['127.1', '300.0.0.1', ''] },
   traces: { good: ['off', 'on'], bad: ['true', '1', 'On', ''] },
   addressRequestsPerSecond: { good: ['0', '1', '1000000'], bad: ['-1', '1000001', '1.5', '10/s'] },
+  unknownTokensPerSecond: { good: ['0', '1', '1000000'], bad: ['-1', '1000001', '1.5', '10/s'] },
   clientTokensPerSecond: { good: ['0', '1', '1000000'], bad: ['-1', '1000001', '1.5', '10/s'] },
   maxConnections: { good: ['16', '8192', '100000'], bad: ['0', '15', '100001', 'all'] },
   stopDelaySeconds: { good: ['0', '5', '60'], bad: ['-1', '61', '5s'] },

@@ -94,7 +94,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
       isStopping: () => false,
       docsUrl,
       references,
-      limits: { takeRequest: () => undefined, noteFailure: async () => undefined },
+      limits: { takeRequest: () => undefined },
       meter: new RequestMeter(new URL(issuer).pathname.replace(/\/$/, '')),
     },
     [],

@@ -1,7 +1,14 @@
 /** Group A: client authentication. */
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey, sign } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { killAgent } from '../../src/agents/index.ts';
+import type { AuditEvent } from '../../src/audit/index.ts';
+import { certainMoment } from '../../src/clock.ts';
+import type { Refused } from '../../src/errors.ts';
+import { type AttemptAddition, type AttemptStore, Limits } from '../../src/limits/index.ts';
+import { newOrigin } from '../../src/origin.ts';
+import { openCaller } from '../support/server-process.ts';
 import {
   type Answer,
   type App,
@@ -14,6 +21,7 @@ import {
   presenting,
   signAssertion,
   startApp,
+  startAppIn,
 } from '../support/start-app.ts';
 import { onEachStore, whateverTheStore } from '../support/stores.ts';
 
@@ -262,4 +270,170 @@ test('EdDSA and PS256 keys authenticate too', async t => {
     });
     t.is(answer.status, 200, answer.text);
   }
+});
+
+/** When a period in which failures are counted begins. */
+const wholePeriod = (): number => Math.ceil(Date.now() / 600_000) * 600_000;
+
+onEachStore(
+  'I16: guesses of a secret are held off by all processes together, at any endpoint, also by later ones, and the right one never is',
+  async (t, store) => {
+    const clock = heldClock(wholePeriod());
+    const { app, owner, resource, agent, ask } = await world(t, {
+      env: store,
+      clock,
+      issuerAt: { path: '' },
+    });
+    const stranger = await addAgent(app, owner, resource);
+    const start = async () => {
+      const env = {
+        ...store,
+        COUNTERSIGN_ISSUER: app.issuer,
+        COUNTERSIGN_BOOTSTRAP_CLIENT_ID: app.admin.clientId,
+        COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET: app.admin.secret,
+      };
+      const started = await startAppIn(app.directory, { clock, env });
+      const caller = openCaller(Number(new URL(started.base).port), app.issuer);
+      t.teardown(async () => {
+        caller.close();
+        await started.stop();
+      });
+      return caller;
+    };
+    let guesses = 0;
+    const guess = (at: Pick<App, 'post'>, { id } = agent): Promise<Answer> => {
+      const wrong = { basic: [id, `${'x'.repeat(40)}${guesses}`] } as const;
+      guesses += 1;
+      if (guesses % 3 === 0) return at.post('/introspect', { token: 'x' }, wrong);
+      return at.post(guesses % 3 === 1 ? '/token' : '/par', ask, wrong);
+    };
+    /** What a process counts, others know when it has been written down: soon after its answer. */
+    const areKnown = async (count: number): Promise<void> => {
+      const key = `client ${agent.id} ${clock() / 600_000}`;
+      let known = 0;
+      while (known < count) {
+        await setTimeout(5);
+        [known = 0] = await app.store.readAttempts([key]);
+      }
+      t.is(known, count);
+    };
+
+    const second = await start();
+    for (let count = 1; count <= 60; count += 1)
+      assertInvalidClient(t, await guess(app), `the first: ${count}`);
+    await areKnown(60);
+    for (let count = 61; count <= 100; count += 1) assertInvalidClient(t, await guess(second), `${count}`);
+    const answers = [await guess(second), await guess(second), await guess(second)];
+    t.deepEqual(
+      answers.map(answer => [answer.status, answer.headers.get('retry-after')]),
+      [
+        [429, '1'],
+        [429, '2'],
+        [429, '4'],
+      ],
+    );
+    await areKnown(103);
+    t.is((await guess(app)).headers.get('retry-after'), '8', 'also where there was nothing to wait for');
+    await areKnown(104);
+    t.is((await guess(await start())).headers.get('retry-after'), '16', 'also where nothing was counted');
+
+    for (const at of [app, second]) t.is((await at.post('/token', ask, { basic: agent.basic })).status, 200);
+    assertInvalidClient(t, await guess(app, stranger), 'another client');
+    const [limited] = (await app.trail()).filter(({ type }) => type === 'request.limited');
+    t.like(limited, { reason: 'client-failures-exceeded', outcome: 'refused' });
+    clock.pass(600_000);
+    assertInvalidClient(t, await guess(second), 'in the next period');
+  },
+);
+
+/** Counters in memory: what they were told, and a store that takes nothing while it is held. */
+function countersInMemory() {
+  const counters = new Map<string, number>();
+  const held = Promise.withResolvers<never>();
+  let isHeld = false;
+  return {
+    counters,
+    hold: () => {
+      isHeld = true;
+    },
+    attempts: {
+      addAttempts: async (additions: readonly AttemptAddition[]) => {
+        if (isHeld) await held.promise;
+        return additions.map(({ key, count }) => {
+          const total = (counters.get(key) ?? 0) + count;
+          counters.set(key, total);
+          return total;
+        });
+      },
+      readAttempts: async (keys: readonly string[]) => keys.map(key => counters.get(key) ?? 0),
+    },
+  };
+}
+
+function limitsOn(attempts: AttemptStore) {
+  const rows: AuditEvent[] = [];
+  const limits = new Limits({
+    attempts,
+    addressRequestsPerSecond: 0,
+    clientTokensPerSecond: 0,
+    unknownTokensPerSecond: 0,
+    refusals: { note: async event => void rows.push(event) },
+    onError: () => undefined,
+  });
+  const now = wholePeriod();
+  /** @returns how many seconds to wait; 0 where it is told what is wrong instead */
+  const fail = async (clientId: string, address?: string): Promise<unknown> => {
+    const origin = { ...newOrigin(certainMoment(now)), ...(address !== undefined && { address }) };
+    try {
+      await limits.noteFailure(clientId, origin);
+      return 0;
+    } catch (error) {
+      return (error as Refused).detail.retryAfterSeconds;
+    }
+  };
+  return { limits, rows, fail };
+}
+
+test('I16: failures from one address are held off, whoever they claim to be; this machine too; those from others are not', async t => {
+  const { attempts, counters } = countersInMemory();
+  const { limits, rows, fail } = limitsOn(attempts);
+  const addresses = ['203.0.113.7', '2001:db8:1:2::7', '127.0.0.1'] as const;
+  for (const address of addresses) {
+    const [name] = address.split(/[.:]/);
+    const first = await Promise.all(
+      Array.from({ length: 1_000 }, (_, index) => fail(`agt_${name}_${index}`, address)),
+    );
+    t.deepEqual(new Set(first), new Set([0]), address);
+    t.is(await fail(`agt_${name}`, address), 1, address);
+  }
+  t.is(await fail('', '2001:db8:1:2:ffff::1'), 2, 'one network has one subscriber');
+  t.is(await fail('', '::1'), 2, 'the machine itself');
+  for (const other of ['203.0.113.8', '2001:db8:1:3::7']) t.is(await fail('agt_1', other), 0, other);
+  t.deepEqual(new Set(rows.map(({ reason }) => reason)), new Set(['address-failures-exceeded']));
+
+  await limits.close();
+  // Which clients there were beyond the first few is not worth a row each: that is what strangers can have written.
+  t.true(counters.size <= 600 + 4, `${counters.size} counters`);
+  const later = limitsOn(attempts);
+  t.is(await later.fail('agt_2', '203.0.113.7'), 2, 'a later process knows');
+  t.is(await later.fail('agt_2', '203.0.113.9'), 0);
+  await later.limits.close();
+});
+
+test('I16: a hundred failures at the same moment are told what is wrong, and no more than that', async t => {
+  const { attempts } = countersInMemory();
+  const { limits, fail } = limitsOn(attempts);
+  const told = await Promise.all(Array.from({ length: 105 }, () => fail('agt_1')));
+  t.deepEqual(told.slice(100), [1, 2, 4, 8, 16]);
+  t.deepEqual(new Set(told.slice(0, 100)), new Set([0]));
+  t.deepEqual(await Promise.all([fail('agt_1'), fail('agt_1'), fail('agt_1')]), [32, 60, 60]);
+  await limits.close();
+});
+
+test('I16: failures are counted, and nobody waits, while the store is held by somebody else', async t => {
+  const { attempts, hold } = countersInMemory();
+  const { fail } = limitsOn(attempts);
+  hold();
+  for (let count = 1; count <= 100; count += 1) t.is(await fail('agt_1'), 0, `${count}`);
+  t.is(await fail('agt_1'), 1);
 });

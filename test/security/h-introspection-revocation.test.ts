@@ -13,7 +13,7 @@ import {
   signAssertion,
   startApp,
 } from '../support/start-app.ts';
-import { whateverTheStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 
 const INACTIVE = '{"active":false}';
 
@@ -151,4 +151,51 @@ whateverTheStore('S37: a resource server may authenticate with a key of its own'
   const assertion = presenting(await signAssertion(app, { id: keyed.id, privateKey: signer.privateKey }));
   t.true((await app.post('/introspect', { token, ...assertion })).json.active);
   t.is((await app.post('/introspect', { token, ...assertion })).status, 401);
+});
+
+onEachStore(
+  'T16, I16: who asks about many tokens that are not live for it has to wait, and is not told whether they are; live ones are answered',
+  async (t, store) => {
+    const clock = heldClock();
+    const env = { ...store, COUNTERSIGN_UNKNOWN_TOKENS_PER_SECOND: '1' };
+    const { app, owner, resource, other, agent, token } = await world(t, { env, clock });
+    const foreign = await getToken(app, await addAgent(app, owner, other), other);
+    const dead = await getToken(app, agent, resource);
+    await app.post('/revoke', { token: dead }, { basic: agent.basic });
+
+    for (let index = 0; index < 10; index += 1) {
+      t.is((await introspect(app, resource, `cs_at_${index}`)).text, INACTIVE, `${index}`);
+    }
+    const unknown = await introspect(app, resource, 'garbage');
+    const held = [unknown, await introspect(app, resource, foreign), await introspect(app, resource, dead)];
+    for (const answer of held) {
+      t.is(answer.status, 429);
+      t.is(answer.headers.get('retry-after'), '1');
+      t.is(answer.text, unknown.text);
+      t.is(answer.json.active, undefined);
+    }
+    t.true((await introspect(app, resource, token)).json.active);
+    t.is((await introspect(app, other, 'garbage')).text, INACTIVE, 'who asks for the first time');
+    const [limited, ...more] = (await app.trail()).filter(({ type }) => type === 'request.limited');
+    t.like(limited, { reason: 'unknown-tokens-exceeded', client: resource.id });
+    t.is(more.length, 0, 'alike ones share a row');
+    clock.pass(1_000);
+    t.is((await introspect(app, resource, 'garbage')).text, INACTIVE);
+    t.is((await introspect(app, resource, 'garbage')).status, 429);
+  },
+);
+
+test('I16: who gives up many tokens that are not its own has to wait, and is not told whether they live; its own it can give up', async t => {
+  const { app, owner, resource, agent, token } = await world(t, {
+    env: { COUNTERSIGN_UNKNOWN_TOKENS_PER_SECOND: '1' },
+  });
+  const foreign = await getToken(app, await addAgent(app, owner, resource), resource);
+  const revoke = (value: string) => app.post('/revoke', { token: value }, { basic: agent.basic });
+  for (let index = 0; index < 10; index += 1) t.is((await revoke(`cs_at_${index}`)).text, '{}', `${index}`);
+  const [unknown, live] = [await revoke('garbage'), await revoke(foreign)];
+  t.is(unknown.status, 429);
+  t.is(unknown.text, live.text);
+  t.is((await revoke(token)).text, '{}');
+  t.is((await introspect(app, resource, token)).text, INACTIVE);
+  t.true((await introspect(app, resource, foreign)).json.active);
 });

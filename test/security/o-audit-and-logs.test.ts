@@ -71,7 +71,7 @@ const ELSEWHERE: Partial<Record<AuditEventType, string>> = {
   'grant.ended': BROWSER,
   'person.credential-voided': RECOVERY,
   'audit.pruned': 'when rows are older than they are to be kept: test/audit',
-  'request.limited': 'callers on this machine are never limited by address: test/limits',
+  'request.limited': 'by many failures: test/security/a-client-authentication.test.ts',
   'key.removed': 'when the last token of a key has expired: test/keys',
   'key.resealed': 'with another key-encryption key: test/keys',
   'person.credential-resealed': 'with another key-encryption key: test/keys',

@@ -100,6 +100,8 @@ export async function deploy(
   });
   const env = {
     ...shared.env,
+    // Proofs ask about dead tokens faster than one resource server may.
+    COUNTERSIGN_UNKNOWN_TOKENS_PER_SECOND: '0',
     ...settings,
     COUNTERSIGN_BOOTSTRAP_CLIENT_ID: admin.clientId,
     COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET: admin.secret,
