@@ -53,6 +53,73 @@ test('R142: a forwarded address is believed from a listed proxy only', async t =
   t.is(await address(behind), '198.51.100.7');
 });
 
+test('R142: of what a listed proxy forwards an address is taken, with its port or without, in one spelling; nothing else is', async t => {
+  const app = await startApp(t, {
+    env: { COUNTERSIGN_TRUSTED_PROXIES: '127.0.0.1,::1,10.0.0.0/8,fd00::/8' },
+  });
+  const forwarded: readonly (readonly [string, string])[] = [
+    ['203.0.113.7', '203.0.113.7'],
+    ['203.0.113.7:50123', '203.0.113.7'],
+    ['[2001:db8::7]:50123', '2001:db8::7'],
+    ['[2001:db8::7]', '2001:db8::7'],
+    ['2001:DB8:0:0:0::7', '2001:db8::7'],
+    ['::ffff:203.0.113.7', '203.0.113.7'],
+    ['[::FFFF:203.0.113.7]:1', '203.0.113.7'],
+    ['::ffff:cb00:7107', '203.0.113.7'],
+    ['198.51.100.9, 203.0.113.7:50123', '203.0.113.7'],
+    ['203.0.113.7:50123, 10.1.2.3:443, [fd00::1]:443, ::ffff:10.0.0.1', '203.0.113.7'],
+    // What comes next to something that is no address is the last that is known.
+    ['unknown, 10.1.2.3', '10.1.2.3'],
+    ['203.0.113.7, nonsense, 10.1.2.3:443', '10.1.2.3'],
+  ];
+  const peer = /^(?:127\.0\.0\.1|::1)$/;
+  const unbelieved = [
+    'unknown',
+    '_hidden',
+    'a.example',
+    '203.0.113.7:',
+    '203.0.113.7:65536',
+    '203.0.113.7:http',
+    '203.0.113.7:1:2',
+    '[203.0.113.7]:80',
+    '[2001:db8::7',
+    '[2001:db8::7]50123',
+    '[2001:db8::7]:',
+    '2001:db8::7]:50123',
+    '2001:db8::7:50123',
+    'fe80::1%eth0',
+    '203.0.113',
+    '203.0.113.07',
+    '3405803783',
+    '0xcb.0.113.7',
+    '1:2',
+    '...',
+    'abc',
+    '"203.0.113.7"',
+    '203.0.113.7/32',
+    '203.0.113.7 50123',
+  ];
+  const cases: readonly (readonly [string, string | RegExp])[] = [
+    ...forwarded,
+    ...unbelieved.flatMap(text => [
+      [text, peer] as const,
+      [`203.0.113.7, ${text}`, peer] as const,
+      [`${text}, 198.51.100.7`, '198.51.100.7'] as const,
+    ]),
+  ];
+  for (const [index, [header]] of cases.entries()) {
+    const basic = [`agt_${index}`, 'x'] as const;
+    const headers = { 'X-Forwarded-For': header };
+    t.is((await app.post('/token', { grant_type: 'client_credentials' }, { basic, headers })).status, 401);
+  }
+  const rows = new Map((await app.trail()).map(({ client, address }) => [client, address ?? '']));
+  for (const [index, [header, expected]] of cases.entries()) {
+    const address = rows.get(`agt_${index}`) ?? '';
+    if (typeof expected === 'string') t.is(address, expected, header);
+    else t.regex(address, expected, header);
+  }
+});
+
 test('R143: what is too large is refused and holds nobody up', async t => {
   const app = await startApp(t);
   const { host } = new URL(app.issuer);
