@@ -228,7 +228,7 @@ export const SETTINGS = {
     schema: wholeNumber(0, 1_000_000),
     default: '100',
     consequence:
-      'How many tokens per second that are not live for it one client may ask about or give up at one process, over ten seconds, before it is answered 429 instead of being told so; 0 for any number. A live token is answered at any time.',
+      'How many tokens per second that are not live for it one client may ask about, give up or redeem (codes and refresh tokens) at one process, over ten seconds, before it is answered 429 instead of being told so; 0 for any number. A live token is answered at any time.',
   },
   maxConnections: {
     name: 'COUNTERSIGN_MAX_CONNECTIONS',

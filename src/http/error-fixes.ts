@@ -256,7 +256,7 @@ export const ERROR_FIXES = {
   'client-rate-exceeded': TOO_MANY_REQUESTS,
   'registration-rate-exceeded': TOO_MANY_REQUESTS,
   'unknown-tokens-exceeded':
-    'Take the token for one that is not active, and answer whoever sent it so (401, invalid_token); to be told it by introspection, wait as long as Retry-After says.',
+    'Take the token for one that is not active: a resource server answers whoever sent it so (401, invalid_token), an application has the person sign in again. To be told it, wait as long as Retry-After says.',
   'address-failures-exceeded': TOO_MANY_FAILURES,
   'client-failures-exceeded': TOO_MANY_FAILURES,
   'store-unavailable': 'Repeat the request after the time that Retry-After names; nothing has been granted.',
@@ -346,7 +346,7 @@ export const EXACT_REASONS: Readonly<Partial<Record<AnyRefusal, string>>> = {
   'client-rate-exceeded': 'The client has asked for too many tokens: COUNTERSIGN_CLIENT_TOKENS_PER_SECOND.',
   'registration-rate-exceeded': 'Too many applications register themselves at this process at the moment.',
   'unknown-tokens-exceeded':
-    'The client has asked about, or given up, too many tokens that are not live for it: COUNTERSIGN_UNKNOWN_TOKENS_PER_SECOND.',
+    'The client has asked about, given up or tried to redeem too many tokens or codes that are not live for it: COUNTERSIGN_UNKNOWN_TOKENS_PER_SECOND.',
   'address-failures-exceeded': 'Too many authentications from this address have failed in ten minutes.',
   'client-failures-exceeded': 'Too many authentications as this client have failed in ten minutes.',
   'token-not-live': 'The token is unknown, expired, revoked or cut off.',

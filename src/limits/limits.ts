@@ -48,7 +48,7 @@ const REGISTRATIONS_PER_SECOND = 2;
  *   a right one is never refused for the wrong ones before it: otherwise whoever knows an agent's identifier could stop it. What
  *   has no limit is the number of guesses, then; every credential that is taken here has 256 random bits, or is a key. What has
  *   less (a one-time code) needs the opposite rule: `AttemptStore` counts before the code is looked at.
- * - Tokens that a client asks about, or gives up, and that are not live for it. They too are counted once they were looked at, and
+ * - Tokens that a client asks about, gives up or redeems, and that are not live for it. They too are counted once they were looked at, and
  *   one that is live for whoever asks is never refused: a resource server is sent what strangers make up. Unknown, dead and foreign
  *   ones are counted and refused alike (I15).
  *

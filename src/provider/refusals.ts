@@ -3,9 +3,12 @@ import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { eventOrigin, type Origin } from '../audit/index.ts';
 import type { AuthenticateClientDeps } from '../clients/index.ts';
 import { untrustedText } from '../text/index.ts';
+import type { UnknownTokenLimit } from '../tokens/index.ts';
 import { isRecorded } from './errors.ts';
 
-export type RefusalDeps = Pick<AuthenticateClientDeps, 'refusals' | 'limits'>;
+export interface RefusalDeps extends Pick<AuthenticateClientDeps, 'refusals'> {
+  readonly limits: AuthenticateClientDeps['limits'] & UnknownTokenLimit;
+}
 
 /** A request of a client that came to nothing. */
 interface EngineRefusal {
@@ -34,7 +37,8 @@ export function keepRefusals(provider: Provider): void {
 }
 
 /**
- * Records what the engine refused, with the cause that the answer withholds; who could not prove itself is counted as at every endpoint.
+ * Records what the engine refused, with the cause that the answer withholds; who could not prove itself is counted as at every
+ * endpoint, and so are codes and refresh tokens that are none of the client's.
  *
  * @throws {Refused<LimitRefusal>} in the place of the answer, where there were too many
  */
@@ -52,4 +56,6 @@ export async function noteRefusal({ refusals, limits }: RefusalDeps, ctx: Contex
     ...(clientId !== undefined && { client: clientId }),
   });
   if (isUnproven) await limits.noteFailure(clientId ?? '', origin);
+  // A code or refresh token that is not good for this client.
+  if (error === 'invalid_grant' && clientId !== undefined) await limits.takeUnknownToken(clientId, origin);
 }

@@ -38,6 +38,7 @@ export {
   type IntrospectionFigures,
   locateToken,
   type TokenLookupDeps,
+  type UnknownTokenLimit,
 } from './introspect-token.ts';
 export {
   type GrantRefusal,

@@ -71,7 +71,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
     isGrantAlive: async () => false,
     isVerified: () => true,
     refusals: { note: async () => undefined },
-    limits: { noteFailure: async () => undefined },
+    limits: { noteFailure: async () => undefined, takeUnknownToken: () => undefined },
     issue: () => Promise.reject(new Error('nobody can sign in here')),
     endGrant: async () => undefined,
     cookieKeys: ['a key of the tests'],

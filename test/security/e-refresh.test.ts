@@ -1,4 +1,5 @@
 /** Group E: refresh tokens turn over, and die with whatever they rest on. */
+import test from 'ava';
 import * as client from 'openid-client';
 import { killAgent, updateAgent } from '../../src/agents/index.ts';
 import { killPerson } from '../../src/people/index.ts';
@@ -261,3 +262,22 @@ whateverTheStore(
     t.is(tokens.json.token_type, 'DPoP', tokens.text);
   },
 );
+
+test('I16: who sends many codes and refresh tokens that are none has to wait; a live one is taken at any time', async t => {
+  const world = await startWorld(t, undefined, { COUNTERSIGN_UNKNOWN_TOKENS_PER_SECOND: '1' });
+  const { app, clientId } = world;
+  const live = await beginPlain(world);
+  for (let index = 0; index < 10; index += 1) {
+    const { status, json } = await refresh(app, clientId, `${index}`.repeat(43));
+    t.is(`${status} ${json.error}`, '400 invalid_grant', `${index}`);
+  }
+  const held = await refresh(app, clientId, 'x'.repeat(43));
+  t.is(held.status, 429);
+  t.is(held.headers.get('retry-after'), '1');
+  const code = { grant_type: 'authorization_code', code: 'x'.repeat(43), code_verifier: 'v'.repeat(43) };
+  const redirect_uri = 'http://127.0.0.1:49152/callback';
+  t.is((await app.post('/token', { ...code, client_id: clientId, redirect_uri })).text, held.text);
+  const limited = (await app.trail()).find(({ type }) => type === 'request.limited');
+  t.like(limited, { reason: 'unknown-tokens-exceeded', client: clientId });
+  t.is((await refresh(app, clientId, live.refresh_token)).status, 200);
+});
