@@ -13,7 +13,7 @@ import {
   signAssertion,
   startApp,
 } from '../support/start-app.ts';
-import { onEachStore, whateverTheStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 
 const INACTIVE = '{"active":false}';
 
@@ -153,7 +153,7 @@ whateverTheStore('S37: a resource server may authenticate with a key of its own'
   t.is((await app.post('/introspect', { token, ...assertion })).status, 401);
 });
 
-onEachStore(
+whateverTheStore(
   'T16, I16: who asks about many tokens that are not live for it has to wait, and is not told whether they are; live ones are answered',
   async (t, store) => {
     const clock = heldClock();
