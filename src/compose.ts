@@ -392,6 +392,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     engine,
     {
       issuer: issuerUrl,
+      furtherHosts: config.furtherHosts,
       clock,
       log,
       addressOf: peerAddress(config.trustedProxies),

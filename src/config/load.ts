@@ -34,6 +34,8 @@ export interface Config {
    * port that the operating system chose, known once the server listens.
    */
   readonly issuer: string | undefined;
+  /** Whom requests may be sent to besides the issuer's host: as in the Host header, in lower case. Empty for nobody. */
+  readonly furtherHosts: readonly string[];
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
@@ -153,6 +155,7 @@ function toConfig(values: SettingValues, sent: Sources['sent']): Config {
   const localhost = values.port === 0 ? undefined : localIssuer(values.port, tls !== undefined);
   return {
     issuer: values.issuer ?? localhost,
+    furtherHosts: values.furtherHosts ?? [],
     host: values.host,
     port: values.port,
     store: values.store,

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { z } from 'zod';
 import { isPlainHttps } from '../egress/plain-https.ts';
 import { parseEgressAllow } from './egress-allow.ts';
+import { parseFurtherHosts } from './further-hosts.ts';
 import { whyGuessable } from './guessable.ts';
 import { parseIssuer } from './issuer.ts';
 import { parseKeyEncryptionKey } from './key-encryption-key.ts';
@@ -55,6 +56,16 @@ export const SETTINGS = {
     whenAbsent: 'http://localhost:PORT, or https://localhost:PORT with TLS of its own',
     consequence:
       'The name of this server in every token and every URL it gives out; clients compare it byte by byte, and changing it makes all tokens and client configurations invalid.',
+  },
+  furtherHosts: {
+    name: 'COUNTERSIGN_FURTHER_HOSTS',
+    schema: text(
+      'HOST or HOST:PORT as it stands in the Host header, separated by commas; without a port the default one of the issuer’s scheme',
+      parseFurtherHosts,
+    ),
+    whenAbsent: 'it answers under the host of its issuer only',
+    consequence:
+      'Names besides the issuer’s by which it may be called, such as one inside a cluster; what it says of itself stays the issuer, and a name that others can take lets their pages speak to it.',
   },
   host: {
     name: 'COUNTERSIGN_HOST',

@@ -244,7 +244,10 @@ export const ERROR_FIXES = {
     'Ask for authorization_code and refresh_token with response type code, or leave both out; what acts for itself is registered by an administrator.',
 
   'host-foreign':
-    'Call the server by the host of its issuer identifier; a proxy in front has to pass that name on as Host.',
+    'Call the server by the host of its issuer identifier, or by one of COUNTERSIGN_FURTHER_HOSTS; a proxy in front has to pass that name on as Host.',
+  'target-foreign':
+    'Send the path alone as the target, or the URL of this server as its issuer identifier begins.',
+  'header-repeated': 'Send the header once, and look whether a proxy in front adds another one.',
   'path-unknown': 'Compare method and path with the metadata of this server, and with /openapi.json.',
   'not-ready': 'Wait until /readyz answers 200; its body says which check fails.',
 

@@ -8,6 +8,7 @@ import type { OAuthErrorCode } from '../oauth.ts';
 import type { IssueTokenRefusal, MachineEndpointRefusal } from '../tokens/index.ts';
 import type { BodyRefusal } from './form.ts';
 import type { JsonRefusal } from './json.ts';
+import type { AddresseeRefusal } from './own-host.ts';
 
 /** What a refusal looks like on the wire. Many reasons inside, few codes outside, so that probing teaches nothing. */
 export interface OAuthErrorText {
@@ -19,6 +20,7 @@ export interface OAuthErrorText {
 
 export type MachineRefusal =
   | AskRefusal
+  | Extract<AddresseeRefusal, 'header-repeated'>
   | BodyRefusal
   | ClientAuthRefusal
   | CredentialFormRefusal
@@ -399,6 +401,11 @@ const OAUTH_ERRORS = {
     status: 400,
     error: 'invalid_request',
     description: 'A parameter was sent more than once',
+  },
+  'header-repeated': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'A header that may be there once is there twice',
   },
   'too-many-parameters': {
     status: 400,

@@ -37,6 +37,7 @@ const ANY_CALL = [
   'if-match-malformed',
   'version-changed',
   'duplicate-parameter',
+  'header-repeated',
   'deployment-quarantined',
   'address-rate-exceeded',
   'address-failures-exceeded',

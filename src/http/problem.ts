@@ -16,6 +16,7 @@ import type { AdminCallRefusal } from './admin-router.ts';
 import { type AnyEndpointRefusal, detailOf, type ErrorAnswer, reasonOf } from './error-answer.ts';
 import type { BodyRefusal } from './form.ts';
 import type { JsonRefusal } from './json.ts';
+import type { AddresseeRefusal } from './own-host.ts';
 import type { QuarantineRefusal } from './quarantine-gate.ts';
 
 /** What a refusal by the admin API looks like (RFC 9457). */
@@ -32,6 +33,7 @@ export interface ProblemText {
 }
 
 export type AdminRefusal =
+  | AddresseeRefusal
   | ExplainRefusal
   | ServerRefusal
   | SigningKeyRefusal
@@ -56,7 +58,7 @@ export type AdminRefusal =
   | TokenRefusal;
 
 /** Refusals that belong to no endpoint. */
-export type ServerRefusal = 'host-foreign' | 'path-unknown' | 'not-ready';
+export type ServerRefusal = Exclude<AddresseeRefusal, 'header-repeated'> | 'path-unknown' | 'not-ready';
 
 const TOKEN_NOT_ACCEPTED = {
   status: 401,
@@ -211,6 +213,8 @@ const PROBLEMS = {
     title: 'The server came out of a backup and is closed until its operator has opened it',
   },
   'host-foreign': { status: 421, title: 'This server answers under its own host name only' },
+  'target-foreign': { status: 400, title: 'The target of the request is another server' },
+  'header-repeated': { status: 400, title: 'A header that may be there once is there twice' },
   'path-unknown': { status: 404, title: 'There is nothing at this path, or not for this method' },
   'not-ready': { status: 503, title: 'The server is not ready to take requests' },
   'address-rate-exceeded': TOO_MANY_REQUESTS,

@@ -13,12 +13,12 @@ import { detailOf, type ErrorAnswer, reasonOf } from './error-answer.ts';
 import type { CataloguedReason } from './error-catalogue.ts';
 import { setReference } from './error-reference.ts';
 import { isMachineRefusal, type MachineRefusal, oauthErrorBody, oauthErrorStatus } from './oauth-error.ts';
+import { type OwnHosts, ownHostCheck } from './own-host.ts';
 import { problemAnswer, type ServerRefusal } from './problem.ts';
 import type { QuarantineGate, QuarantineRefusal } from './quarantine-gate.ts';
 import { type ReadyAnswer, readyAnswer } from './ready-answer.ts';
 
-export interface RequestShellDeps {
-  readonly issuer: URL;
+export interface RequestShellDeps extends OwnHosts {
   readonly clock: Pick<ServerClock, 'moment'>;
   readonly log: Logger;
   /** The peer's address as it is recorded and limited by: from the connection, or from a listed proxy (I14). */
@@ -36,15 +36,21 @@ export interface RequestShellDeps {
 /** Paths that answer under any host: an orchestrator probes by address. */
 const PROBES = new Set(['/livez', '/readyz', '/version']);
 
+const isProbe = (path: string): boolean => PROBES.has(path);
+
 /** Refusals that are problems (RFC 9457) wherever they happen: they belong to no OAuth endpoint. */
-const SERVER_REFUSALS: ReadonlySet<string> = new Set<ServerRefusal>(['host-foreign', 'path-unknown']);
+const SERVER_REFUSALS: ReadonlySet<string> = new Set<ServerRefusal>([
+  'host-foreign',
+  'path-unknown',
+  'target-foreign',
+]);
 
 /**
  * The outermost middleware: gives the request its identity, refuses foreign hosts, and turns whatever is thrown into an answer.
  * Nothing else of the request's headers decides who we are: issuer and URLs come from configuration (I14).
  */
 export function requestShell(deps: RequestShellDeps): Middleware {
-  const host = deps.issuer.host;
+  const assertOurs = ownHostCheck(deps);
   return async (ctx: Context, next: Next): Promise<void> => {
     const startedAt = performance.now();
     deps.meter.underWay += 1;
@@ -52,7 +58,7 @@ export function requestShell(deps: RequestShellDeps): Middleware {
     ctx.state['origin'] = origin;
     let ready: ReadyAnswer | undefined;
     try {
-      if (ctx.headers.host !== host && !PROBES.has(ctx.path)) throw foreignHost(ctx, host);
+      assertOurs(ctx, isProbe);
       const refusal = deps.quarantineGate(ctx.path, origin);
       if (refusal) await refusal;
       const limited = PROBES.has(ctx.path) ? undefined : deps.limits.takeRequest(origin);
@@ -82,14 +88,6 @@ function sendReady(ctx: Context, { status, headers, body }: ReadyAnswer, isLast:
   ctx.res.writeHead(status, [...headers, ...length, ...(isLast ? ['Connection', 'close'] : [])]);
   // All ASCII, as nearly every answer is, needs no encoding.
   ctx.res.end(body, bytes === body.length ? 'latin1' : 'utf8');
-}
-
-function foreignHost({ headers }: Context, host: string): Refused<ServerRefusal> {
-  return new Refused<ServerRefusal>('host-foreign', {
-    parameter: 'Host',
-    sent: headers.host ?? '',
-    permitted: [host],
-  });
 }
 
 /** An error that was answered and not thrown: by the engine, by a probe, or, at a path that nobody has, by nobody. */

@@ -36,6 +36,7 @@ const FILES: Readonly<Record<string, string>> = {
 /** Every setting given, secrets from files, all of it permitted. */
 export const COMPLETE: Readonly<Record<string, string>> = {
   COUNTERSIGN_ISSUER: 'https://auth.example.org/agents',
+  COUNTERSIGN_FURTHER_HOSTS: 'countersign.agents.svc:8443, 10.0.0.5',
   COUNTERSIGN_HOST: '0.0.0.0',
   COUNTERSIGN_PORT: '8443',
   COUNTERSIGN_STORE_FILE: '/run/secrets/store',

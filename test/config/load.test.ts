@@ -22,6 +22,7 @@ import { TLS_CERTIFICATE, TLS_PRIVATE_KEY } from './tls-pair.ts';
 test('nothing has to be set to try it on one machine', t => {
   t.deepEqual(load({}), {
     issuer: 'http://localhost:4444',
+    furtherHosts: [],
     host: '127.0.0.1',
     port: 4444,
     store: { kind: 'sqlite', path: 'var/countersign.sqlite' },

@@ -59,6 +59,30 @@ const RANGES: Readonly<
       `https://auth.example.org/${'a'.repeat(200)}`,
     ],
   },
+  furtherHosts: {
+    good: [
+      'countersign',
+      'a.internal:8443, my_service',
+      '10.0.0.5:8080',
+      '[fd00::7],[fd00::7]:8080',
+      'A.Example',
+    ],
+    bad: [
+      '',
+      ',',
+      'a,',
+      '*',
+      '*.internal',
+      'https://a.internal',
+      'a.internal/',
+      'a.internal:',
+      'a:70000',
+      'x@a',
+      'a b',
+      '[::g]',
+      'fd00::7',
+    ],
+  },
   host: {
     good: ['127.0.0.1', '0.0.0.0', '::', '::1', 'localhost', 'node-1.internal'],
     bad: [

@@ -116,6 +116,9 @@ const UNSAFE: readonly (readonly [string, Record<string, string>, RegExp])[] = [
     /written as IPv6/,
   ],
   ['an empty list of proxies that failed to expand', { COUNTERSIGN_TRUSTED_PROXIES: '' }, /""/],
+  ['further hosts that are URLs', { COUNTERSIGN_FURTHER_HOSTS: 'https://a.example' }, /no host name/],
+  ['any further host', { COUNTERSIGN_FURTHER_HOSTS: 'a.internal,*' }, /"\*" is no host name/],
+  ['an empty list of further hosts', { COUNTERSIGN_FURTHER_HOSTS: '' }, /""/],
   [
     'TLS without its key',
     { COUNTERSIGN_TLS_CERT_FILE: '/run/secrets/tls.pem' },

@@ -93,7 +93,7 @@ test('every problem of the API is one that some operation documents', t => {
   // Not of a described call: for paths without one, of form-encoded requests, and of what is no endpoint of the API.
   const elsewhere = [
     ...['route-unknown', 'method-not-allowed', 'parameters-in-url', 'too-many-parameters'],
-    ...['host-foreign', 'path-unknown', 'not-ready', 'sign-in-not-possible'],
+    ...['host-foreign', 'target-foreign', 'path-unknown', 'not-ready', 'sign-in-not-possible'],
   ];
   for (const [reason, { code }] of listProblems()) {
     t.not(text.includes(`#${code ?? reason}"`), elsewhere.includes(reason), reason);

@@ -87,6 +87,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
     engine,
     {
       issuer: new URL(issuer),
+      furtherHosts: [],
       clock: new ServerClock(),
       log: pino({ level: 'silent' }),
       addressOf: () => '127.0.0.1',

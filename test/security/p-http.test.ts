@@ -25,7 +25,7 @@ test('R141: a forged Host is refused, except for probes, and forwarded headers c
   const { host } = new URL(app.issuer);
   const right = await get(app, '/.well-known/oauth-authorization-server', `Host: ${host}\r\n`);
   t.true(right.includes(`"issuer":"${app.issuer}"`));
-  for (const forged of ['evil.example', `${host}.evil.example`, 'localhost', host.toUpperCase(), '']) {
+  for (const forged of ['evil.example', `${host}.evil.example`, 'localhost', `${host}0`, `x@${host}`, '']) {
     t.regex(
       await get(app, '/.well-known/oauth-authorization-server', `Host: ${forged}\r\n`),
       /^HTTP\/1.1 (421|400)/,
@@ -38,6 +38,98 @@ test('R141: a forged Host is refused, except for probes, and forwarded headers c
   const answer = await get(app, '/.well-known/oauth-authorization-server', `Host: ${host}\r\n${spoofed}`);
   t.false(answer.includes('evil.example'));
   t.false(answer.includes('https://'));
+});
+
+test('RFC 9110 4.2.3: a Host in capitals or with the default port of the scheme is the same; others are let in by name alone', async t => {
+  const app = await startApp(t, {
+    env: {
+      COUNTERSIGN_ISSUER: 'https://auth.example.com',
+      COUNTERSIGN_FURTHER_HOSTS: 'Countersign.internal:8080, [fd00::7]',
+    },
+  });
+  const statusOf = async (host: string, target = '/jwks') =>
+    Number((await get(app, target, `Host: ${host}\r\n`)).slice(9, 12));
+  for (const same of [
+    'auth.example.com',
+    'AUTH.example.COM',
+    'auth.example.com:443',
+    'Auth.Example.com:443',
+    'auth.example.com:',
+    'countersign.internal:8080',
+    'COUNTERSIGN.INTERNAL:8080',
+    '[fd00::7]',
+    '[FD00::7]:443',
+  ]) {
+    t.is(await statusOf(same), 200, same);
+  }
+  for (const other of [
+    'auth.example.com:80',
+    'auth.example.com:8443',
+    'auth.example.com:4430',
+    'auth.example.com.',
+    'auth%2eexample.com',
+    'countersign.internal',
+    'countersign.internal:443',
+    'localhost',
+  ]) {
+    t.is(await statusOf(other), 421, other);
+  }
+
+  // RFC 9112 section 3.2.2: the target has the last word, whatever Host says.
+  t.is(await statusOf('auth.example.com', 'https://auth.example.com/jwks'), 200);
+  t.is(await statusOf('auth.example.com', 'HTTPS://AUTH.example.com:443/jwks'), 200);
+  t.is(await statusOf('evil.example', 'https://auth.example.com/jwks'), 200);
+  t.is(await statusOf('auth.example.com', 'https://countersign.internal:8080/jwks'), 200);
+  for (const foreign of [
+    'https://evil.example/jwks',
+    'http://auth.example.com/jwks',
+    'https://auth.example.com:8443/jwks',
+    'https://auth.example.com@evil.example/jwks',
+    'https://x@auth.example.com/jwks',
+    'ftp://auth.example.com/jwks',
+  ]) {
+    t.is(await statusOf('auth.example.com', foreign), 400, foreign);
+    t.is(await statusOf('auth.example.com', foreign.replace('/jwks', '/livez')), 400, foreign);
+  }
+});
+
+test('RFC 9112 3.2: two Host lines, and two of any line that may be there once and that something is decided by, are refused', async t => {
+  const app = await startApp(t);
+  const { host } = new URL(app.issuer);
+  const resource = await addResource(app);
+  const agent = await addAgent(app, await addPerson(app), resource);
+  const statusOf = async (answer: Promise<string>) => Number((await answer).slice(9, 12));
+  for (const path of ['/jwks', '/livez', '/api/v1/agents', '/authorize']) {
+    t.is(await statusOf(get(app, path, `Host: ${host}\r\nHost: ${host}\r\n`)), 400, path);
+    t.is(await statusOf(get(app, path, `Host: ${host}\r\nhost: evil.example\r\n`)), 400, path);
+  }
+  const basic = `Authorization: Basic ${Buffer.from(agent.basic.join(':')).toString('base64')}\r\n`;
+  const form = 'Content-Type: application/x-www-form-urlencoded\r\n';
+  const body = `grant_type=client_credentials&resource=${encodeURIComponent(resource.identifier)}`;
+  const post = (path: string, headers: string) =>
+    raw(
+      app,
+      `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nContent-Length: ${body.length}\r\n${headers}\r\n${body}`,
+    );
+  for (const path of ['/token', '/introspect', '/revoke', '/par']) {
+    for (const twice of [
+      `${basic}AUTHORIZATION: Bearer x\r\n${form}`,
+      `${basic}${form}content-type: text/plain\r\n`,
+    ]) {
+      const answer = await post(path, twice);
+      t.is(await statusOf(Promise.resolve(answer)), 400, path);
+      t.regex(answer, /"error":"invalid_request"/, path);
+    }
+  }
+  t.regex(
+    await get(
+      app,
+      '/api/v1/agents',
+      `Host: ${host}\r\nAuthorization: Bearer x\r\nAuthorization: Bearer x\r\n`,
+    ),
+    /^HTTP\/1.1 400[\s\S]*application\/problem\+json/,
+  );
+  t.is(await statusOf(post('/token', basic + form)), 200);
 });
 
 test('R142: a forwarded address is believed from a listed proxy only', async t => {
