@@ -1,11 +1,11 @@
-import { withoutTrailingSlash } from '../resources/resource.ts';
+import { identifierKey } from '../resources/resource.ts';
 import type { Agent, RecordedAgentStatus } from './agent.ts';
 
 /** By what agents are found. */
 export const AGENT_FACETS = {
   status: (status: RecordedAgentStatus): string => `status ${status}`,
   owner: (ownerId: string): string => `owner ${ownerId}`,
-  resource: (identifier: string): string => `resource ${withoutTrailingSlash(identifier)}`,
+  resource: (identifier: string): string => `resource ${identifierKey(identifier)}`,
   /** It has an end, and is not retired: it is expired or will be. */
   expires: 'expires',
   /** It admits applications that describe themselves. */

@@ -1,7 +1,7 @@
 import type { Freshness, Origin } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import type { PersonStore } from '../people/index.ts';
-import { ADMIN_API_RESOURCE_ID, type ResourceStore, withoutTrailingSlash } from '../resources/index.ts';
+import { ADMIN_API_RESOURCE_ID, identifierKey, type ResourceStore } from '../resources/index.ts';
 import { type Agent, type Application, type ResourceScopes, scopesAt } from './agent.ts';
 import { AGENT_FACETS } from './agent-facets.ts';
 import type { AgentStore } from './agent-store.ts';
@@ -325,6 +325,6 @@ function defaultWithinEnvelope(envelope: readonly ResourceScopes[], identifier: 
 }
 
 function findEntry(envelope: readonly ResourceScopes[], identifier: string): ResourceScopes | undefined {
-  const key = withoutTrailingSlash(identifier);
-  return envelope.find(entry => withoutTrailingSlash(entry.resource) === key);
+  const key = identifierKey(identifier);
+  return envelope.find(entry => identifierKey(entry.resource) === key);
 }

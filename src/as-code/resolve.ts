@@ -1,4 +1,4 @@
-import { withoutTrailingSlash } from '../resources/resource.ts';
+import { identifierKey } from '../resources/resource.ts';
 import { nameOf, type Path, type RecordDocument, writePath } from './document.ts';
 import type { Fleet, ServerRecord } from './fleet.ts';
 import { DOCUMENT_NAMES, type Spec, specOf } from './kinds.ts';
@@ -57,7 +57,7 @@ class Resolver {
     this.#keys = { Person: keysOf('Person'), Resource: keysOf('Resource'), Agent: keysOf('Agent') };
     for (const { id, ...record } of fleet.Resource.values()) {
       const identifier = String(record['identifier']);
-      this.#resources.set(withoutTrailingSlash(identifier), { id, identifier });
+      this.#resources.set(identifierKey(identifier), { id, identifier });
     }
     for (const document of documents) this.#documents.set(document.id, document);
     for (const { id, ...record } of fleet.Person.values()) {
@@ -99,7 +99,7 @@ class Resolver {
   #resource(document: RecordDocument, fields: Fields, find: Find): Fields {
     const { identifier } = fields;
     if (typeof identifier !== 'string') return fields;
-    const key = withoutTrailingSlash(identifier);
+    const key = identifierKey(identifier);
     const holder = this.#resources.get(key);
     if (holder && holder.id !== document.id) {
       const isOurs = whyProtected(this.#fleet, 'Resource', holder.id) !== undefined;
@@ -200,7 +200,7 @@ class Resolver {
   }
 
   #resourceNamed(sent: string, path: Path, find: Find): string | undefined {
-    const byIdentifier = this.#resources.get(withoutTrailingSlash(sent));
+    const byIdentifier = this.#resources.get(identifierKey(sent));
     if (byIdentifier) return byIdentifier.identifier;
     const id = isKey(sent) ? idFromKey('Resource', sent) : '';
     const document = this.#documents.get(id);
@@ -280,7 +280,7 @@ class Resolver {
 
   /** What a resource server will have: by its document, or as it is. */
   #scopesOf(identifier: string): readonly string[] | undefined {
-    const id = this.#resources.get(withoutTrailingSlash(identifier))?.id ?? '';
+    const id = this.#resources.get(identifierKey(identifier))?.id ?? '';
     const document = this.#documents.get(id);
     const record = document ? document.fields : this.#fleet.Resource.get(id);
     return (record?.['scopes'] as readonly { readonly name: string }[] | undefined)?.map(scope => scope.name);

@@ -1,4 +1,4 @@
-import { withoutTrailingSlash } from '../resources/resource.ts';
+import { identifierKey } from '../resources/resource.ts';
 import type { Delegation, RecordedDelegationStatus } from './delegation.ts';
 import type { DelegationTriple } from './delegation-store.ts';
 
@@ -7,7 +7,7 @@ export const DELEGATION_FACETS = {
   status: (status: RecordedDelegationStatus): string => `status ${status}`,
   person: (id: string): string => `person ${id}`,
   agent: (id: string): string => `agent ${id}`,
-  resource: (identifier: string): string => `resource ${withoutTrailingSlash(identifier)}`,
+  resource: (identifier: string): string => `resource ${identifierKey(identifier)}`,
 };
 
 /** Everything by which a delegation is found. */

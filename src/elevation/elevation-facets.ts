@@ -1,4 +1,4 @@
-import { withoutTrailingSlash } from '../resources/resource.ts';
+import { identifierKey } from '../resources/resource.ts';
 import type { Elevation, ElevationStatus } from './elevation.ts';
 
 /** By what elevations are found. */
@@ -7,7 +7,7 @@ export const ELEVATION_FACETS = {
   approver: (id: string): string => `approver ${id}`,
   agent: (id: string): string => `agent ${id}`,
   subject: (id: string): string => `subject ${id}`,
-  resource: (identifier: string): string => `resource ${withoutTrailingSlash(identifier)}`,
+  resource: (identifier: string): string => `resource ${identifierKey(identifier)}`,
   /** Its end has still to be recorded: it waits, is approved, or its token may live. */
   open: 'open',
 };

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { Refused } from '../errors.ts';
 import { shown } from '../input/index.ts';
+import { normalHost } from '../text/index.ts';
 
 /** Refusals of a request for whom it is sent to, or for a header that would have to be chosen from. */
 export type AddresseeRefusal = 'header-repeated' | 'target-foreign' | 'host-foreign';
@@ -13,8 +14,6 @@ export interface OwnHosts {
   readonly furtherHosts: readonly string[];
 }
 
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
-const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d*))?$/;
 /** RFC 9112 section 3.2.2. */
 const ABSOLUTE_FORM = /^([a-z][a-z0-9+.-]*:)\/\/([^/?#]*)([^#]*)$/i;
 
@@ -54,13 +53,6 @@ export function ownHostCheck({
     if (sent === host || isAnywhere(ctx.path) || isOwn(sent)) return;
     throw new Refused<AddresseeRefusal>('host-foreign', { parameter: 'Host', sent, permitted: [host] });
   };
-}
-
-/** Nothing where it is no host with a port or without. */
-function normalHost(sent: string, protocol: string): string | undefined {
-  const [, name, port = ''] = HOST.exec(sent.toLowerCase()) ?? [];
-  if (name === undefined) return undefined;
-  return port === '' || port === DEFAULT_PORTS[protocol] ? name : `${name}:${port}`;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Context, Middleware, Next } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { withoutSecrets } from '../text/index.ts';
-import { renameNeeds } from './authentication-needs.ts';
+import { innerParameters } from './inner-parameters.ts';
 
 /**
  * Gives an answer its reference, for a page that shows it.
@@ -41,7 +41,7 @@ export function engineEntry(issuer: URL, noteRefusal: (ctx: Context) => Promise<
     request.originalUrl = request.url ?? '/';
     request.url = withInnerNames(request.originalUrl.slice(prefix.length));
     const body = ctx.state['body'] as Buffer | undefined;
-    if (body) offerAgain(ctx, Buffer.from(renameNeeds(body.toString())));
+    if (body) offerAgain(ctx, Buffer.from(innerParameters(body.toString())));
     await next();
     if (ctx.status >= 400) {
       withholdSecrets(ctx.body);
@@ -54,7 +54,7 @@ export function engineEntry(issuer: URL, noteRefusal: (ctx: Context) => Promise<
 
 function withInnerNames(url: string): string {
   const [path = '', query] = url.split('?', 2);
-  return query === undefined ? url : `${path}?${renameNeeds(query)}`;
+  return query === undefined ? url : `${path}?${innerParameters(query)}`;
 }
 
 /** The engine repeats in words what it was sent. */

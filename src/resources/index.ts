@@ -12,13 +12,15 @@ export { createResource, getResource, type ResourceDeps, type ResourceRefusal } 
 export { issueResourceSecret } from './issue-resource-secret.ts';
 export { killResource, restoreResource } from './kill-resource.ts';
 export {
+  findByIdentifier,
+  identifierKey,
   type Resource,
   RISKS,
   type Risk,
   type ScopeDefinition,
+  spellingOf,
   standingScopes,
   type TokenFormat,
-  withoutTrailingSlash,
 } from './resource.ts';
 export { resourceClient } from './resource-client.ts';
 export {

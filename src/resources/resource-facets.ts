@@ -1,9 +1,9 @@
-import { type Resource, withoutTrailingSlash } from './resource.ts';
+import { identifierKey, type Resource } from './resource.ts';
 
 /** By what resource servers are found. */
 export const RESOURCE_FACETS = {
   status: (status: Resource['status']): string => `status ${status}`,
-  identifier: (identifier: string): string => `identifier ${withoutTrailingSlash(identifier)}`,
+  identifier: (identifier: string): string => `identifier ${identifierKey(identifier)}`,
 };
 
 /** Everything by which a resource server is found. */

@@ -1,6 +1,7 @@
 import type { ManagedRecord } from '../audit/index.ts';
 import type { ClientCredential } from '../clients/index.ts';
 import type { SigningAlg } from '../oauth.ts';
+import { normalHost } from '../text/normal-host.ts';
 
 export const RISKS = ['low', 'medium', 'high'] as const;
 export type Risk = (typeof RISKS)[number];
@@ -40,10 +41,44 @@ export function standingScopes({ scopes }: Pick<Resource, 'scopes'>): readonly s
   return scopes.filter(({ risk }) => risk !== 'high').map(({ name }) => name);
 }
 
+/** Scheme, host with port, and the rest. */
+const IDENTIFIER = /^(https?):\/\/([^/?#]+)(.*)$/is;
+
 /**
- * The form in which resource identifiers are compared: as they were registered, but for one trailing slash, which clients add
- * and drop at will (RFC 8707 section 2; MCP clients send both).
+ * An identifier as it would have been registered: scheme and host in lower case, without the default port (RFC 3986 sections 6.2.2.1
+ * and 6.2.3). The rest counts to the letter.
  */
-export function withoutTrailingSlash(identifier: string): string {
+export function spellingOf(identifier: string): string {
+  const [, scheme = '', authority = '', rest = ''] = IDENTIFIER.exec(identifier) ?? [];
+  const protocol = `${scheme.toLowerCase()}:`;
+  const host = normalHost(authority, protocol);
+  return host === undefined ? identifier : `${protocol}//${host}${rest}`;
+}
+
+/**
+ * The form in which resource identifiers are compared: as they would have been registered, but for one trailing slash, which clients
+ * add and drop at will (RFC 8707 section 2; MCP clients send both).
+ */
+export function identifierKey(identifier: string): string {
+  return withoutTrailingSlash(spellingOf(identifier));
+}
+
+/**
+ * Finds what an identifier names: by its usual spelling, and by its key only where that is another one.
+ *
+ * @param find finds by key
+ */
+export async function findByIdentifier<R>(
+  identifier: string,
+  find: (key: string) => Promise<R | undefined>,
+): Promise<R | undefined> {
+  const usual = withoutTrailingSlash(identifier);
+  const found = await find(usual);
+  if (found !== undefined) return found;
+  const key = identifierKey(identifier);
+  return key === usual ? undefined : find(key);
+}
+
+function withoutTrailingSlash(identifier: string): string {
   return identifier.endsWith('/') ? identifier.slice(0, -1) : identifier;
 }

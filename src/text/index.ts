@@ -5,5 +5,6 @@
  */
 export { escapeHtml } from './escape-html.ts';
 export { nameKeyOf } from './name-key.ts';
+export { normalHost } from './normal-host.ts';
 export { withoutSecrets } from './secret-text.ts';
 export { untrustedText, visibleText } from './untrusted-text.ts';

@@ -14,7 +14,7 @@ import { type RefusalDetail, Refused } from '../errors.ts';
 import { handle, lineageOf } from '../liveness.ts';
 import { type FormFields, GRANT_TYPES } from '../oauth.ts';
 import type { PersonStore } from '../people/index.ts';
-import type { Resource, ResourceStore } from '../resources/index.ts';
+import { identifierKey, type Resource, type ResourceStore } from '../resources/index.ts';
 import { untrustedText } from '../text/index.ts';
 import { newJwtId, newOpaqueToken } from './access-token-value.ts';
 import { actorClaim } from './act-claim.ts';
@@ -314,7 +314,7 @@ export async function decideRequest(
   delegation?: Delegated,
   approval?: Approved,
 ): Promise<{ readonly decision: RequestDecision; readonly resource: Resource | undefined }> {
-  if (asked.resources.length > 1) {
+  if (asked.resources.length > 1 && new Set(asked.resources.map(identifierKey)).size > 1) {
     const detail = {
       parameter: 'resource',
       sent: asked.resources.join(' '),

@@ -494,7 +494,7 @@ export function testStoreContract(subject: ContractSubject): void {
   });
 
   serial(
-    'a resource identifier is taken with and without its trailing slash; letter case counts',
+    'a resource identifier is taken with and without its trailing slash, and found however scheme, host and port are spelt; letter case of its path counts',
     async t => {
       const store = await oneStore(t);
       const insert = (identifier: string) =>
@@ -514,8 +514,10 @@ export function testStoreContract(subject: ContractSubject): void {
         (await store.findResourceByIdentifier('https://a.example/MCP'))?.identifier,
         'https://a.example/MCP',
       );
-      t.is(await store.findResourceByIdentifier('https://A.example/mcp'), undefined);
-      t.is(await store.findResourceByIdentifier('https://a.example/mcp//'), undefined);
+      for (const spelt of ['https://A.example/mcp', 'HTTPS://a.example:443/mcp/'])
+        t.is((await store.findResourceByIdentifier(spelt))?.identifier, 'https://a.example/mcp', spelt);
+      for (const other of ['https://a.example/mcp//', 'http://a.example:443/mcp', 'https://a.example:80/mcp'])
+        t.is(await store.findResourceByIdentifier(other), undefined, other);
     },
   );
 

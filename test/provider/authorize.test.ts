@@ -37,6 +37,16 @@ test('an application acts for the person who let it, within what it may, and the
     },
   );
   t.regex((await visitor.get('/me')).text, /Editor/);
+
+  // The same resource, as others spell it (RFC 3986 sections 6.2.2 and 6.2.3), and named twice.
+  const spelt = resource.identifier.replace('https', 'HTTPS').replace('.example', '.EXAMPLE:443');
+  const again = await world.walk(visitor, { resource: spelt });
+  const twice = new URLSearchParams({ resource: resource.identifier });
+  twice.append('resource', spelt);
+  const granted = await client.authorizationCodeGrant(config, again.callback, again.checks, twice);
+  t.like(await introspect(world, granted.access_token), { active: true, aud: resource.identifier });
+  const refreshed = await client.refreshTokenGrant(config, granted.refresh_token ?? '', { resource: spelt });
+  t.is((await introspect(world, refreshed.access_token)).aud, resource.identifier);
 });
 
 test('refresh tokens turn over; one that comes back kills everything under its grant, and no other grant', async t => {

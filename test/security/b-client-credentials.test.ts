@@ -104,6 +104,10 @@ whateverTheStore(
       `${resource.identifier}//`,
       `${resource.identifier}?x=1`,
       resource.identifier.toUpperCase(),
+      resource.identifier.replace('.example', '.example:8443'),
+      resource.identifier.replace('https', 'http'),
+      resource.identifier.replace('https://', 'https://x@'),
+      resource.identifier.replace('.example', '%2Eexample'),
       'javascript:alert(1)',
       `${app.issuer}/api`,
     ];
@@ -118,11 +122,24 @@ whateverTheStore(
 );
 
 whateverTheStore(
-  'one trailing slash more or less names the same resource, and the audience is the registered spelling',
+  'RFC 3986 6.2.2, 6.2.3: a slash more or less, capitals in scheme and host, and the default port name the same resource, once or twice; the audience is the registered spelling',
   async (t, store) => {
     const { app, resource, ask } = await world(t, { env: store });
-    const answer = await ask({ resource: `${resource.identifier}/` });
-    t.is((await introspect(app, resource, answer.json.access_token)).json.aud, resource.identifier);
+    const { identifier } = resource;
+    const inCapitals = `${identifier.slice(0, -3).toUpperCase()}mcp`;
+    const withPort = identifier.replace('.example', '.EXAMPLE:443');
+    for (const named of [
+      `${identifier}/`,
+      inCapitals,
+      `${inCapitals}/`,
+      withPort,
+      [identifier, identifier],
+      [identifier, withPort, `${identifier}/`],
+    ]) {
+      const answer = await ask({ resource: named });
+      t.is(answer.status, 200, answer.text);
+      t.is((await introspect(app, resource, answer.json.access_token)).json.aud, identifier);
+    }
   },
 );
 
@@ -130,7 +147,7 @@ test('R014: two resources are refused: a token has one audience', async t => {
   const { resource, other, ask } = await world(t);
   for (const values of [
     [resource.identifier, other.identifier],
-    [resource.identifier, resource.identifier],
+    [resource.identifier, resource.identifier, other.identifier],
   ]) {
     const answer = await ask({ resource: values });
     t.is(answer.status, 400);

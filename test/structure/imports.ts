@@ -139,6 +139,11 @@ export const DOORS: readonly Door[] = [
     because: 'the thread that writes files records by it: see store/',
   },
   {
+    to: /^text\/normal-host\.ts$/,
+    from: /^resources\/resource\.ts$/,
+    because: 'the thread that writes files records by that: see store/',
+  },
+  {
     to: /^keys\/signing-key\.ts$/,
     from: /^cli\/doctor\/server\.ts$/,
     because: 'a diagnosis loads nothing that signs',

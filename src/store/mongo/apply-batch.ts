@@ -24,7 +24,7 @@ import { StoreUnavailable } from '../../errors.ts';
 import type { KeepAnswer } from '../../idempotency/index.ts';
 import type { PassChange } from '../../people/index.ts';
 import type { EngineChange } from '../../provider/engine-store.ts';
-import { withoutTrailingSlash } from '../../resources/resource.ts';
+import { identifierKey } from '../../resources/resource.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
 import { announcedUntil } from '../announced-until.ts';
 import type { EpochRegistry } from '../epoch-registry.ts';
@@ -565,8 +565,8 @@ export class BatchApplier {
       case 'person-credential':
         return { model: this.#database.personCredential, document };
       case 'resource': {
-        const identifierKey = withoutTrailingSlash(change.record.identifier);
-        return { model: this.#database.resource, document: { ...document, identifierKey } };
+        const keyed = { ...document, identifierKey: identifierKey(change.record.identifier) };
+        return { model: this.#database.resource, document: keyed };
       }
       case 'delegation': {
         const activeKey = activeKeyOf(change.record);

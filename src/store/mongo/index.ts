@@ -22,7 +22,7 @@ import { credentialIdOf } from '../../people/person-credential.ts';
 import type { StoredEngineRecord } from '../../provider/engine-store.ts';
 import type { Decision, Deployment } from '../../recovery/deployment.ts';
 import type { Resource } from '../../resources/index.ts';
-import { withoutTrailingSlash } from '../../resources/resource.ts';
+import { findByIdentifier } from '../../resources/resource.ts';
 import { issuedAtOf, type TokenId, type TokenRecord } from '../../tokens/index.ts';
 import { mayHaveBeenUsed } from '../before-restore.ts';
 import { CommitQueue } from '../commit-queue.ts';
@@ -278,7 +278,7 @@ class MongoStore implements Store {
   }
 
   findResourceByIdentifier(identifier: string): Promise<Resource | undefined> {
-    return this.#resources.findByKey(withoutTrailingSlash(identifier));
+    return findByIdentifier(identifier, key => this.#resources.findByKey(key));
   }
 
   listResources(page: PageRequest): Promise<Page<Resource>> {

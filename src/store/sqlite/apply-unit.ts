@@ -16,7 +16,7 @@ import type { HeldAuthority } from '../../origin.ts';
 import type { Person, PersonCredential } from '../../people/index.ts';
 import type { AdoptedRow, Deployment } from '../../recovery/deployment.ts';
 import type { Resource } from '../../resources/index.ts';
-import { withoutTrailingSlash } from '../../resources/resource.ts';
+import { identifierKey } from '../../resources/resource.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
 import { announcedUntil } from '../announced-until.ts';
 import { EpochRegistry } from '../epoch-registry.ts';
@@ -333,7 +333,7 @@ function recordColumns(change: Extract<Change, { kind: 'insert' | 'replace' }>):
     case 'resource':
       return {
         table: 'resource',
-        columns: { identifier_key: withoutTrailingSlash((change.record satisfies Resource).identifier) },
+        columns: { identifier_key: identifierKey((change.record satisfies Resource).identifier) },
       };
     case 'delegation':
       return {

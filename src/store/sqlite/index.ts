@@ -22,7 +22,7 @@ import { credentialIdOf } from '../../people/person-credential.ts';
 import type { StoredEngineRecord } from '../../provider/engine-store.ts';
 import type { Decision, Deployment } from '../../recovery/deployment.ts';
 import type { Resource } from '../../resources/index.ts';
-import { withoutTrailingSlash } from '../../resources/resource.ts';
+import { findByIdentifier } from '../../resources/resource.ts';
 import type { TokenId, TokenRecord } from '../../tokens/index.ts';
 import { announcedUntil } from '../announced-until.ts';
 import { mayHaveBeenUsed } from '../before-restore.ts';
@@ -232,7 +232,7 @@ class SqliteStore implements Store {
   }
 
   findResourceByIdentifier(identifier: string): Promise<Resource | undefined> {
-    return this.#resources.findByKey(withoutTrailingSlash(identifier));
+    return findByIdentifier(identifier, key => this.#resources.findByKey(key));
   }
 
   listResources(page: PageRequest): Promise<Page<Resource>> {
