@@ -19,6 +19,7 @@ export type ClientAuthRefusal =
   | 'no-credentials'
   | 'unknown-client'
   | 'wrong-secret'
+  | 'authorization-malformed'
   | 'wrong-auth-method'
   | 'client-not-enabled'
   | 'assertion-replayed'
@@ -60,7 +61,7 @@ export interface AuthenticateClientDeps {
 type Presented =
   | { readonly method: 'client_secret'; readonly clientId: string; readonly secret: string }
   | { readonly method: 'private_key_jwt'; readonly clientId: string; readonly assertion: string }
-  | { readonly method: 'none'; readonly clientId: string };
+  | { readonly method: 'none' | 'unreadable'; readonly clientId: string };
 
 /** No secret is registered under it: an unknown client's secret is compared with it, and takes as long (I15). */
 const DECOY_DIGESTS = ['0'.repeat(43)];
@@ -155,6 +156,8 @@ function proveClient(
   origin: Origin,
 ): AuthenticatedClient | ClientAuthRefusal {
   switch (presented.method) {
+    case 'unreadable':
+      return 'authorization-malformed';
     case 'none':
       if (!admitsPublic || client?.credential.method !== 'none') return 'no-credentials';
       return client.enabled ? { client, spent: [] } : 'client-not-enabled';
@@ -223,15 +226,9 @@ function readCredentials(authorization: string | undefined, form: FormFields): P
 
 /** RFC 6749 section 2.3.1: both halves are form-encoded before they are joined; ours never need it, so both ways work. */
 function readBasic(authorization: string, clientId: string | undefined): Presented {
-  const match = /^Basic +([A-Za-z0-9+/=_-]+)$/i.exec(authorization);
-  const credentials = match?.[1] ? Buffer.from(match[1], 'base64').toString() : '';
+  const credentials = decodeBasic(authorization);
   const colon = credentials.indexOf(':');
-  if (colon === -1) {
-    throw new Refused<CredentialFormRefusal>('credentials-malformed', {
-      parameter: 'Authorization',
-      permitted: ['Basic base64(client_id:client_secret)'],
-    });
-  }
+  if (colon === -1) return { method: 'unreadable', clientId: clientId ?? '' };
   const basicId = formDecode(credentials.slice(0, colon));
   if (clientId !== undefined && clientId !== basicId) {
     throw new Refused<CredentialFormRefusal>('credentials-malformed', {
@@ -241,6 +238,28 @@ function readBasic(authorization: string, clientId: string | undefined): Present
     });
   }
   return { method: 'client_secret', clientId: basicId, secret: formDecode(credentials.slice(colon + 1)) };
+}
+
+/** Empty for what is not Basic. */
+function decodeBasic(authorization: string): string {
+  const match = /^Basic +([A-Za-z0-9+/=_-]+)$/i.exec(authorization);
+  return match?.[1] ? Buffer.from(match[1], 'base64').toString() : '';
+}
+
+/**
+ * For who is authenticated after us: another scheme, and what cannot be read, is a failed authentication as at every endpoint (RFC 6749
+ * section 5.2), not a malformed request.
+ *
+ * @throws {Refused<'authorization-malformed'>} it has been recorded
+ */
+export async function assertAuthorizationReadable(
+  deps: Pick<AuthenticateClientDeps, 'refusals' | 'limits'>,
+  authorization: string | undefined,
+  form: FormFields,
+  origin: Origin,
+): Promise<void> {
+  if (authorization === undefined || decodeBasic(authorization).includes(':')) return;
+  await refuseClient(deps, form.get('client_id') ?? '', 'authorization-malformed', origin);
 }
 
 function formDecode(text: string): string {

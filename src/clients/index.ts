@@ -9,6 +9,7 @@
 export {
   type AuthenticateClientDeps,
   type AuthenticatedClient,
+  assertAuthorizationReadable,
   authenticateClient,
   type ClientAuthRefusal,
   type CredentialFormRefusal,

@@ -33,9 +33,10 @@ import {
 import type { BodyRefusal } from './form.ts';
 import { assertMet, type IfMatchRefusal, readIfMatch } from './if-match.ts';
 import { readJson } from './json.ts';
+import { type MethodRefusal, refuseMethod } from './refuse-method.ts';
 
 /** - `version-required`: a change has to say which version it is made to */
-export type AdminCallRefusal = 'route-unknown' | 'method-not-allowed' | 'version-required' | IfMatchRefusal;
+export type AdminCallRefusal = 'route-unknown' | MethodRefusal | 'version-required' | IfMatchRefusal;
 
 export interface AdminRouterDeps extends AdminAuthDeps {
   readonly issuer: URL;
@@ -92,21 +93,16 @@ export function createAdminRouter(deps: AdminRouterDeps, calls: AdminCalls): Adm
       if (missing !== undefined) throw new Error(`nothing is bound to ${missing}`);
       const serveCalls = router.routes();
       return Object.assign<typeof serveCalls, object>(
-        (ctx, next) => serveCalls(ctx, () => refuseMethod(ctx, next)),
+        (ctx, next) => serveCalls(ctx, () => refuseOtherMethod(ctx, next)),
         { router },
       );
     },
   };
 
-  /** At a path that calls have, with a method that none of them has (RFC 9110 section 15.5.6). */
-  function refuseMethod(ctx: Context, next: Next): Promise<unknown> {
-    const methods = [...new Set(router.match(ctx.path, ctx.method).path.flatMap(layer => layer.methods))];
-    if (methods.length === 0) return next();
-    ctx.set('Allow', [...methods, 'OPTIONS'].join(', '));
-    if (ctx.method !== 'OPTIONS') {
-      throw new Refused<AdminCallRefusal>('method-not-allowed', { sent: ctx.method, permitted: methods });
-    }
-    ctx.status = 204;
+  function refuseOtherMethod(ctx: Context, next: Next): Promise<unknown> {
+    const methods = new Set(router.match(ctx.path, ctx.method).path.flatMap(layer => layer.methods));
+    if (methods.size === 0) return next();
+    refuseMethod(ctx, methods);
     return Promise.resolve();
   }
 

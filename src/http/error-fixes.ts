@@ -33,6 +33,8 @@ export const ERROR_FIXES = {
   'no-credentials': INVALID_CLIENT,
   'unknown-client': INVALID_CLIENT,
   'wrong-secret': INVALID_CLIENT,
+  'authorization-malformed':
+    'Send Authorization: Basic base64(client_id:client_secret), both form-encoded (RFC 6749 section 2.3.1), or leave the header out and authenticate in the body; a Bearer token is not asked for here.',
   'wrong-auth-method': INVALID_CLIENT,
   'client-not-enabled': INVALID_CLIENT,
   'assertion-replayed': INVALID_CLIENT,
@@ -170,7 +172,7 @@ export const ERROR_FIXES = {
   'origin-foreign':
     'Call from a program, or from a page of this server; browsers send an Origin that only this server may have.',
 
-  'method-not-allowed': 'Use one of the methods in the Allow header, as /openapi.json lists them.',
+  'method-not-allowed': 'Use one of the methods in the Allow header.',
   'route-unknown': 'Compare method and path with /openapi.json, which lists every call.',
   'version-required': 'Read the record, and send its ETag as If-Match.',
   'version-changed':
@@ -184,6 +186,7 @@ export const ERROR_FIXES = {
   'value-taken': 'Choose another value, or change the record that has it.',
   'input-invalid': 'Send for the parameter at fault what is permitted; the answer names both.',
   'media-type-not-supported': 'Send the Content-Type that is permitted, and a body that is what it says.',
+  'content-coding-not-supported': 'Send the body as it is, without Content-Encoding.',
   'body-too-large': 'Send less: the answer says how much is permitted.',
   'body-incomplete': 'Send the whole body; a proxy or a connection may have cut it off.',
   'duplicate-parameter': 'Send the parameter once.',

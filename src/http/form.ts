@@ -7,6 +7,7 @@ export type BodyRefusal =
   | 'origin-foreign'
   | 'parameters-in-url'
   | 'media-type-not-supported'
+  | 'content-coding-not-supported'
   | 'body-too-large'
   | 'body-incomplete'
   | 'duplicate-parameter'
@@ -22,7 +23,7 @@ const REPEATABLE = new Set(['resource', 'audience']);
 const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
 
 /**
- * Reads a form-encoded body. Parameters without a value count as not sent (RFC 6749 section 3.2).
+ * Reads a form-encoded body. Parameters without a value count as not sent, but not beside another of the name (RFC 6749 section 3.2).
  *
  * @param ownOrigin the origin that a browser may send: machines send none
  * @param admits whether a page of another origin may send this form; none may where absent
@@ -76,21 +77,38 @@ export function parseForm(text: string, most: number = MAX_PARAMETERS): FormFiel
         permitted: [`at most ${most} parameters`],
       });
     }
-    if (value === '') continue;
     const values = fields.get(name);
-    if (!values) fields.set(name, [value]);
-    else if (REPEATABLE.has(name)) values.push(value);
-    else throw new Refused<BodyRefusal>('duplicate-parameter', { parameter: name.slice(0, 64) });
+    if (!values) fields.set(name, value === '' ? [] : [value]);
+    else if (!REPEATABLE.has(name))
+      throw new Refused<BodyRefusal>('duplicate-parameter', { parameter: name.slice(0, 64) });
+    else if (value !== '') values.push(value);
   }
   return { get: name => fields.get(name)?.[0], getAll: name => fields.get(name) ?? [] };
+}
+
+/**
+ * Nothing is decompressed: a little would become much (I16).
+ *
+ * @throws {Refused<'content-coding-not-supported'>}
+ */
+export function assertNotCoded({ headers }: IncomingMessage): void {
+  const coding = headers['content-encoding'];
+  if (coding === undefined || coding.toLowerCase() === 'identity') return;
+  throw new Refused<BodyRefusal>('content-coding-not-supported', {
+    parameter: 'Content-Encoding',
+    sent: coding,
+    permitted: ['identity'],
+  });
 }
 
 /**
  * Reads a request body with a cap, counting what arrives and not what was announced.
  *
  * @param maxBytes more than this is refused, and the connection closed after the answer
+ * @throws {Refused<BodyRefusal>} also where it is coded
  */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  assertNotCoded(request);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

@@ -11,7 +11,7 @@ export { renderErrorsPage } from './describe-errors.ts';
 export { docsRoutes } from './docs-routes.ts';
 export { ERROR_CATALOGUE } from './error-catalogue.ts';
 export { engineReferences, setReference } from './error-reference.ts';
-export { parseForm, readBody, readForm } from './form.ts';
+export { assertNotCoded, parseForm, readBody, readForm } from './form.ts';
 export { readJson } from './json.ts';
 export { type Listening, listen, type SlowestPeer } from './listen.ts';
 export { metadataRoutes } from './metadata.ts';

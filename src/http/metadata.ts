@@ -5,7 +5,12 @@ import { ASSERTION_ALG_NAMES } from '../clients/index.ts';
 import { DEFERRAL_METADATA } from '../elevation/index.ts';
 import { ACR_VALUES, CLIENT_AUTH_METHODS, DEFERRED_GRANT_TYPE, GRANT_TYPES } from '../oauth.ts';
 import { INTROSPECTION_SIGNING_ALG } from '../tokens/index.ts';
-import { answerPrepared, type PreparedDocument, prepare } from './prepared-document.ts';
+import {
+  answerDocumentPreflight,
+  answerPrepared,
+  type PreparedDocument,
+  prepare,
+} from './prepared-document.ts';
 
 export interface MetadataDeps {
   readonly issuer: string;
@@ -86,6 +91,7 @@ export function metadataRoutes(deps: MetadataDeps): Router {
     `${path}/.well-known/openid-configuration`,
   ]);
   for (const location of locations) {
+    router.options(location, answerDocumentPreflight);
     router.get(location, async ctx => {
       const features = await deps.features();
       const key = Object.values(features).join();
@@ -98,6 +104,7 @@ export function metadataRoutes(deps: MetadataDeps): Router {
   }
 
   let served: { readonly source: unknown; readonly document: PreparedDocument } | undefined;
+  router.options(`${path}/jwks`, answerDocumentPreflight);
   router.get(`${path}/jwks`, async ctx => {
     const source = await deps.publicKeys();
     if (served?.source !== source) served = { source, document: prepare(source, JWKS_MAX_AGE_SECONDS) };

@@ -112,6 +112,12 @@ const OAUTH_ERRORS = {
   'no-credentials': INVALID_CLIENT,
   'unknown-client': INVALID_CLIENT,
   'wrong-secret': INVALID_CLIENT,
+  'authorization-malformed': {
+    status: 401,
+    error: 'invalid_client',
+    description:
+      'Client authentication failed: what Authorization holds is not Basic with client_id and client_secret',
+  },
   'wrong-auth-method': INVALID_CLIENT,
   'client-not-enabled': INVALID_CLIENT,
   'assertion-replayed': INVALID_CLIENT,
@@ -394,6 +400,11 @@ const OAUTH_ERRORS = {
     status: 415,
     error: 'invalid_request',
     description: 'The media type of the body is not supported',
+  },
+  'content-coding-not-supported': {
+    status: 415,
+    error: 'invalid_request',
+    description: 'The body is compressed, or coded in another way',
   },
   'body-too-large': { status: 413, error: 'invalid_request', description: 'The body is too large' },
   'body-incomplete': { status: 400, error: 'invalid_request', description: 'The body ended early' },

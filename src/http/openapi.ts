@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { type AdminCallDescription, type AdminCalls, makesSomething } from '../admin-api/index.ts';
 import { ADMIN_API_SCOPES } from '../resources/index.ts';
 import { adminApiPath } from './admin-router.ts';
-import { answerPrepared, type PreparedDocument, prepare } from './prepared-document.ts';
+import {
+  answerDocumentPreflight,
+  answerPrepared,
+  type PreparedDocument,
+  prepare,
+} from './prepared-document.ts';
 import { type AdminRefusal, listProblems, type ProblemText } from './problem.ts';
 
 export interface OpenApiSource {
@@ -48,6 +53,7 @@ const ANY_CALL = [
 /** For what a call can be refused that may have a body: even one that takes none reads what it is sent. */
 const CALL_WITH_BODY = [
   'media-type-not-supported',
+  'content-coding-not-supported',
   'body-too-large',
   'body-incomplete',
   'json-malformed',
@@ -83,6 +89,7 @@ export function openApiRoutes(source: OpenApiSource): Router {
   const { pathname } = new URL(source.issuer);
   const router = new Router({ sensitive: true, strict: true, prefix: pathname === '/' ? '' : pathname });
   let document: PreparedDocument | undefined;
+  router.options('/openapi.json', answerDocumentPreflight);
   router.get('/openapi.json', ctx => {
     document ??= prepare(openApiDocument(source), MAX_AGE_SECONDS);
     answerPrepared(ctx, document);

@@ -31,3 +31,15 @@ export function answerPrepared(ctx: Context, { headers, answer }: PreparedDocume
   if (ctx.fresh) ctx.status = 304;
   else ctx.body = answer.body;
 }
+
+/** Says to a browser that a page of any origin may read such a document, with whatever headers of its own (MCP clients send one). */
+export function answerDocumentPreflight(ctx: Context): void {
+  ctx.set({
+    'Access-Control-Allow-Origin': '*',
+    'Access-Control-Allow-Methods': 'GET, HEAD',
+    'Access-Control-Allow-Headers': '*',
+    'Access-Control-Max-Age': '3600',
+    Allow: 'GET, HEAD, OPTIONS',
+  });
+  ctx.status = 204;
+}

@@ -18,6 +18,7 @@ import type { BodyRefusal } from './form.ts';
 import type { JsonRefusal } from './json.ts';
 import type { AddresseeRefusal } from './own-host.ts';
 import type { QuarantineRefusal } from './quarantine-gate.ts';
+import type { MethodRefusal } from './refuse-method.ts';
 
 /** What a refusal by the admin API looks like (RFC 9457). */
 export interface ProblemText {
@@ -58,7 +59,11 @@ export type AdminRefusal =
   | TokenRefusal;
 
 /** Refusals that belong to no endpoint. */
-export type ServerRefusal = Exclude<AddresseeRefusal, 'header-repeated'> | 'path-unknown' | 'not-ready';
+export type ServerRefusal =
+  | Exclude<AddresseeRefusal, 'header-repeated'>
+  | MethodRefusal
+  | 'path-unknown'
+  | 'not-ready';
 
 const TOKEN_NOT_ACCEPTED = {
   status: 401,
@@ -152,6 +157,7 @@ const PROBLEMS = {
 
   'input-invalid': { status: 400, title: 'A value is not what it has to be' },
   'media-type-not-supported': { status: 415, title: 'The media type of the body is not supported' },
+  'content-coding-not-supported': { status: 415, title: 'The body is compressed, or coded in another way' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'body-incomplete': { status: 400, title: 'The body ended early' },
   'duplicate-parameter': { status: 400, title: 'A parameter was sent more than once' },
@@ -215,7 +221,7 @@ const PROBLEMS = {
   'host-foreign': { status: 421, title: 'This server answers under its own host name only' },
   'target-foreign': { status: 400, title: 'The target of the request is another server' },
   'header-repeated': { status: 400, title: 'A header that may be there once is there twice' },
-  'path-unknown': { status: 404, title: 'There is nothing at this path, or not for this method' },
+  'path-unknown': { status: 404, title: 'There is nothing at this path' },
   'not-ready': { status: 503, title: 'The server is not ready to take requests' },
   'address-rate-exceeded': TOO_MANY_REQUESTS,
   'client-rate-exceeded': TOO_MANY_REQUESTS,

@@ -36,11 +36,15 @@ export interface RequestShellDeps extends OwnHosts {
 /** Paths that answer under any host: an orchestrator probes by address. */
 const PROBES = new Set(['/livez', '/readyz', '/version']);
 
+/** RFC 9110 section 15.5.2 has one with every 401, also for who sent no Authorization: some clients fail without it. */
+const BASIC_CHALLENGE = 'Basic realm="countersign"';
+
 const isProbe = (path: string): boolean => PROBES.has(path);
 
 /** Refusals that are problems (RFC 9457) wherever they happen: they belong to no OAuth endpoint. */
 const SERVER_REFUSALS: ReadonlySet<string> = new Set<ServerRefusal>([
   'host-foreign',
+  'method-not-allowed',
   'path-unknown',
   'target-foreign',
 ]);
@@ -105,6 +109,7 @@ function finishError(deps: RequestShellDeps, ctx: Context, origin: Origin): void
     Object.assign(body, { error_uri: `${deps.docsUrl}#${code}` });
     reason = `engine/${code}`;
   }
+  if (ctx.status === 401) ctx.set('WWW-Authenticate', BASIC_CHALLENGE);
   ctx.set('Cache-Control', 'no-store');
   deps.meter.countRefusal(ctx.path, reason);
   setReference(ctx, deps.references, reason, claimedClient(ctx));
@@ -120,7 +125,7 @@ function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, err
   const answer =
     isAdminApi(ctx.path, deps.issuer) || isServerRefusal(error)
       ? problemAnswer(error, deps.docsUrl)
-      : oauthAnswer(error, ctx, deps.docsUrl);
+      : oauthAnswer(error, deps.docsUrl);
   const { status } = answer;
   // It is in the trail, counted, and the log has said it once.
   const isQuarantine =
@@ -140,6 +145,8 @@ function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, err
   if (status === 429 || (status === 409 && retryAfter !== undefined))
     ctx.set('Retry-After', String(retryAfter ?? 1));
   if (status === 413) ctx.set('Connection', 'close');
+  // RFC 9110 section 12.5.3: not the media type was at fault.
+  if (answer.reason.endsWith('/content-coding-not-supported')) ctx.set('Accept-Encoding', 'identity');
   if (answer.challenge !== undefined) ctx.set('WWW-Authenticate', answer.challenge);
   ctx.type = answer.mediaType;
   ctx.body = answer.body;
@@ -149,16 +156,14 @@ function isServerRefusal(error: unknown): boolean {
   return error instanceof Refused && SERVER_REFUSALS.has(error.reason);
 }
 
-function oauthAnswer(error: unknown, ctx: Context, docsUrl: string): ErrorAnswer<`oauth/${MachineRefusal}`> {
+function oauthAnswer(error: unknown, docsUrl: string): ErrorAnswer<`oauth/${MachineRefusal}`> {
   const reason = reasonOf(error, isMachineRefusal);
   const status = oauthErrorStatus(reason);
-  // RFC 6749 section 5.2: a client that tried the Authorization header is told the scheme.
-  const isTold = status === 401 && ctx.headers.authorization !== undefined;
   return {
     status,
     reason: `oauth/${reason}`,
     mediaType: 'application/json',
     body: oauthErrorBody(reason, detailOf(error), docsUrl, error instanceof Refused ? error.members : {}),
-    ...(isTold && { challenge: 'Basic realm="countersign"' }),
+    ...(status === 401 && { challenge: BASIC_CHALLENGE }),
   };
 }

@@ -1,8 +1,15 @@
 import Router from '@koa/router';
-import type { Context } from 'koa';
+import type { Context, Next } from 'koa';
 import type { AuthorityRefusal, Origin } from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
-import { PAGE_REFUSALS, type PageRefusal, parseForm, readBody, setReference } from '../http/index.ts';
+import {
+  assertNotCoded,
+  PAGE_REFUSALS,
+  type PageRefusal,
+  parseForm,
+  readBody,
+  setReference,
+} from '../http/index.ts';
 import type { FormFields } from '../oauth.ts';
 import { findSession, isRequestToken, newPassValue, requestToken } from '../people/index.ts';
 import { type BrowserCookies, browserCookies } from './browser-cookies.ts';
@@ -129,11 +136,13 @@ export function createPageShell(deps: PageDeps): PageShell {
     take: (path, holder, handler) =>
       void router.post(
         path,
+        refuseCoded,
         handle(async (ctx, visit) => handler(visit, await formOf(ctx, visit, holder))),
       ),
     takeOwn: (path, handler) =>
       void router.post(
         path,
+        refuseCoded,
         handle(own(async (ctx, visit) => handler(visit, await formOf(ctx, visit, 'session')))),
       ),
   };
@@ -175,6 +184,12 @@ const MAX_FORM_BYTES = 65_536;
 const MAX_FIELDS = 256;
 
 /** @throws {Refused<'field-invalid'>} for another media type, a field that was sent twice, or more than 64 KiB */
+/** No browser sends one: whoever does is no person, and gets no page. */
+function refuseCoded(ctx: Context, next: Next): Promise<unknown> {
+  assertNotCoded(ctx.req);
+  return next();
+}
+
 async function readPageForm(ctx: Context): Promise<FormFields> {
   if (!ctx.is('application/x-www-form-urlencoded')) throw new Refused<PageRefusal>('field-invalid');
   try {

@@ -24,7 +24,7 @@ import {
 } from './client-metadata.ts';
 import { assertionCheck, useOurClientProofs } from './client-proof.ts';
 import type { EngineStore } from './engine-store.ts';
-import { engineEntry, type Refer } from './entry.ts';
+import { engineEntry, engineMethods, type Refer } from './entry.ts';
 import { checkThumbprint } from './holder.ts';
 import { engineInteractions, type Interactions } from './interactions.ts';
 import { PAGE_HEADERS, renderNotice } from './page.ts';
@@ -92,6 +92,8 @@ export interface Engine {
   readonly root: Koa;
   /** The way in: to be added last. */
   readonly entry: Koa.Middleware;
+  /** With which methods it may be called at a path: none where that is not its own. */
+  readonly methodsAt: (path: string) => readonly string[];
   /** Where it waits for a person. */
   readonly interactions: Interactions;
   /** What was given to applications to hold. */
@@ -122,6 +124,7 @@ export function createEngine(deps: EngineDeps): Engine {
   return {
     root: provider,
     entry: engineEntry(deps.issuer, ctx => noteRefusal(deps, ctx)),
+    methodsAt: engineMethods(deps.issuer),
     interactions: engineInteractions(provider, deps.moment),
     heldGrants: {
       find: value => findRefreshToken(deps, value),

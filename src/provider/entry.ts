@@ -19,8 +19,22 @@ export type Refer = (
   readonly page: string;
 };
 
-/** The paths that the engine answers, below the issuer's own; all others are nobody's. */
-const ENGINE_PATH = /^\/(?:authorize(?:\/[A-Za-z0-9_-]+)?|token|par)$/;
+/** The paths that the engine answers, below the issuer's own, by what; all others are nobody's. */
+const ENGINE_PATHS: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^\/authorize$/, ['GET', 'POST']],
+  [/^\/authorize\/[A-Za-z0-9_-]+$/, ['GET']],
+  [/^\/(?:token|par)$/, ['POST']],
+];
+
+/** Makes what tells with which methods the engine may be called at a path: none where it is not the engine's. */
+export function engineMethods(issuer: URL): (path: string) => readonly string[] {
+  const prefix = issuer.pathname === '/' ? '' : issuer.pathname;
+  return path => {
+    if (!path.startsWith(`${prefix}/`)) return [];
+    const own = path.slice(prefix.length);
+    return ENGINE_PATHS.find(([pattern]) => pattern.test(own))?.[1] ?? [];
+  };
+}
 
 /**
  * The only way into the engine. It sees the paths that are meant for it, relative to the issuer's, and a body that has been read
@@ -30,12 +44,12 @@ const ENGINE_PATH = /^\/(?:authorize(?:\/[A-Za-z0-9_-]+)?|token|par)$/;
  */
 export function engineEntry(issuer: URL, noteRefusal: (ctx: Context) => Promise<void>): Middleware {
   const prefix = issuer.pathname === '/' ? '' : issuer.pathname;
+  const methodsAt = engineMethods(issuer);
+  const parPath = `${prefix}/par`;
   return async (ctx: Context, next: Next): Promise<void> => {
     // No preflight: those of public clients are answered before us (`src/tokens/pages-of-clients.ts`).
-    if (ctx.method !== 'GET' && ctx.method !== 'POST') return;
-    if (!ctx.path.startsWith(`${prefix}/`)) return;
-    const path = ctx.path.slice(prefix.length);
-    if (!ENGINE_PATH.test(path)) return;
+    if (!methodsAt(ctx.path).includes(ctx.method)) return;
+    const isPushed = ctx.path === parPath;
     const request = ctx.req as typeof ctx.req & { originalUrl?: string };
     // The engine finds the issuer's path in what is left of the original URL, and builds its own URLs with it.
     request.originalUrl = request.url ?? '/';
@@ -43,6 +57,11 @@ export function engineEntry(issuer: URL, noteRefusal: (ctx: Context) => Promise<
     const body = ctx.state['body'] as Buffer | undefined;
     if (body) offerAgain(ctx, Buffer.from(innerParameters(body.toString())));
     await next();
+    // The engine lets everybody read what nobody's page asked for; requests are pushed by servers.
+    if (isPushed || ctx.headers.origin === undefined) {
+      ctx.remove('Access-Control-Allow-Origin');
+      ctx.remove('Access-Control-Expose-Headers');
+    }
     if (ctx.status >= 400) {
       withholdSecrets(ctx.body);
       // For the reference of the answer, which the shell gives.

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import { type Origin, refuseWhileAhead } from '../audit/index.ts';
 import {
   type AuthenticateClientDeps,
+  assertAuthorizationReadable,
   authenticateClient,
   type ClientDirectory,
   type DpopDeps,
@@ -87,6 +88,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const code = grantType === deferral.grantType ? deferral.codeOf(form) : undefined;
     if (!grant && code === undefined) {
       if (deps.otherGrantTypes.includes(grantType)) {
+        await assertAuthorizationReadable(deps, ctx.headers.authorization, form, origin);
         const key = await spendProof(deps, ctx, tokenUrl, origin);
         if (key !== undefined) deps.onKeyProved(ctx, key);
         return next();
@@ -115,6 +117,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
   router.post('/par', async (ctx, next) => {
     // Also without a proof: who answers after us reads what was kept of the body.
     const form = await deps.readForm(ctx);
+    await assertAuthorizationReadable(deps, ctx.headers.authorization, form, ctx.state.origin);
     const key = await spendProof(deps, ctx, `${deps.issuer}/par`, ctx.state.origin);
     if (key !== undefined) nameKey(ctx, form, key);
     return next();

@@ -227,9 +227,13 @@ async function atTheMachineEndpoints(world: World): Promise<readonly Provoked[]>
       send: () => ask({ ...grant, client_id: agent.id, client_secret: agent.basic[1] }),
     },
     {
-      reason: 'oauth/credentials-malformed',
+      reason: 'oauth/authorization-malformed',
       send: () => app.post('/token', grant, { headers: { Authorization: 'Basic !' } }),
-      permitted: 'Basic base64(client_id:client_secret)',
+    },
+    {
+      reason: 'oauth/credentials-malformed',
+      send: () => ask({ ...grant, client_id: 'another' }),
+      sent: 'another',
     },
     {
       reason: 'oauth/origin-foreign',
@@ -499,7 +503,12 @@ async function atTheAdminApi(world: World): Promise<readonly Provoked[]> {
       sent: 'evil.example',
     },
     { reason: 'api/path-unknown', send: () => send(app, 'GET', '/tokens', {}), sent: 'GET /tokens' },
-    { reason: 'api/path-unknown', send: () => send(app, 'DELETE', '/token', {}), sent: 'DELETE /token' },
+    {
+      reason: 'api/method-not-allowed',
+      send: () => send(app, 'DELETE', '/token', {}),
+      sent: 'DELETE',
+      permitted: 'POST',
+    },
   ];
 }
 
@@ -518,7 +527,7 @@ function atTheEngine({ app, agent, resource }: World): readonly Provoked[] {
       send: () => app.post('/par', {}, { basic: [agent.id, 'wrong'.repeat(9)] }),
     },
     { reason: 'engine/invalid_client', send: () => app.post('/par', { client_id: 'nobody' }) },
-    { reason: 'api/path-unknown', send: () => send(app, 'GET', '/token', {}), sent: 'GET /token' },
+    { reason: 'api/method-not-allowed', send: () => send(app, 'GET', '/token', {}), permitted: 'POST' },
     { reason: 'engine/invalid_request', send: () => send(app, 'GET', '/authorize', {}) },
     { reason: 'engine/invalid_request', send: () => send(app, 'GET', '/authorize', html) },
     {

@@ -221,7 +221,7 @@ whateverTheStore(
     const own = { Origin: app.issuer, 'Sec-Fetch-Site': 'same-origin' };
     const all = { request_token: token, digest, code };
     const attempts: readonly (readonly [string, number, () => Promise<Shown>])[] = [
-      ['an address', 404, () => visitor.get(`${path}?${new URLSearchParams(all)}`)],
+      ['an address', 405, () => visitor.get(`${path}?${new URLSearchParams(all)}`)],
       ['no token', 403, () => visitor.send(path, { digest, code }, own)],
       ['another origin', 403, () => visitor.send(path, all, { ...own, Origin: 'https://evil.example' })],
       ['no origin', 403, () => visitor.send(path, all, {})],

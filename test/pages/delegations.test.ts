@@ -409,7 +409,7 @@ test('R116: a give or an end of another site, without a token or with that of an
     t.is((await visitor.send(path, { ...good, ...signOut }, own)).status, 403, path);
   }
   t.deepEqual(await all(world), before);
-  t.is((await visitor.get(endPath(id))).status, 404, 'an address changes nothing');
+  t.is((await visitor.get(endPath(id))).status, 405, 'an address changes nothing');
   t.is((await visitor.send(GIVE, fields, own)).status, 303);
 });
 

@@ -1,7 +1,8 @@
 /** Group P: HTTP robustness, as far as hosts, forwarded headers, sizes and origins go. */
 import { connect } from 'node:net';
 import test from 'ava';
-import { type App, addAgent, addPerson, addResource, startApp } from '../support/start-app.ts';
+import { listProblems } from '../../src/http/problem.ts';
+import { type App, addAgent, addPerson, addResource, getToken, startApp } from '../support/start-app.ts';
 
 /** Sends bytes as they are, since clients would not, and returns what came back until the server closed. */
 function raw(app: App, text: string): Promise<string> {
@@ -299,4 +300,201 @@ test('metadata carries a validator, and an unchanged document is not sent again'
   );
   t.regex(again, /^HTTP\/1.1 304/);
   t.is((await fetch(url, { method: 'HEAD' })).status, 200);
+});
+
+test('RFC 9110 15.5.2: every 401 says how to authenticate, whatever was sent as Authorization', async t => {
+  const app = await startApp(t);
+  const code = {
+    grant_type: 'authorization_code',
+    code: 'x',
+    redirect_uri: 'https://a.example/',
+    code_verifier: 'v'.repeat(43),
+  };
+  const asked: readonly (readonly [string, Record<string, string>])[] = [
+    ['/token', { grant_type: 'client_credentials' }],
+    ['/token', { grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange' }],
+    [
+      '/token',
+      { grant_type: 'urn:ietf:params:oauth:grant-type:deferred', deferral_code: `cs_dc_${'A'.repeat(48)}` },
+    ],
+    ['/token', code],
+    ['/token', { ...code, client_id: 'nobody' }],
+    ['/introspect', { token: 'x' }],
+    ['/revoke', { token: 'x' }],
+    ['/par', { response_type: 'code' }],
+    ['/par', { response_type: 'code', client_id: 'nobody' }],
+  ];
+  const headers = [
+    undefined,
+    'Basic bm9ib2R5Ong=',
+    'Bearer some-token',
+    'Basic !',
+    'Basic bm9ib2R5',
+    'DPoP x',
+    'Basic',
+    'garbage',
+    '\u00e9',
+  ];
+  for (const [path, form] of asked) {
+    for (const authorization of headers) {
+      const what = `${path} ${form['grant_type'] ?? ''} ${form['client_id'] ?? ''} ${authorization}`;
+      const answer = await app.post(path, form, {
+        ...(authorization !== undefined && { headers: { Authorization: authorization } }),
+      });
+      const isUnnamed =
+        authorization === undefined &&
+        (form === code || (path === '/par' && form['client_id'] === undefined));
+      // The engine finds a parameter missing where nobody says who asks.
+      if (isUnnamed && answer.status === 400) continue;
+      t.is(answer.status, 401, `${what}: ${answer.text}`);
+      t.is(answer.json.error, 'invalid_client', what);
+      t.is(answer.headers.get('www-authenticate'), 'Basic realm="countersign"', what);
+    }
+  }
+  const rows = (await app.trail()).filter(({ reason }) => reason === 'authorization-malformed');
+  t.true(rows.length > 0);
+  for (const [reason, { status, bearerError, dpopError }] of listProblems())
+    t.is(status === 401, (bearerError ?? dpopError) !== undefined && status === 401, reason);
+});
+
+test('RFC 9110 15.5.6: a wrong method is 405 with Allow, at every path', async t => {
+  const app = await startApp(t);
+  const wrong: readonly (readonly [method: string, path: string, allowed: string])[] = [
+    ['GET', '/token', 'POST, OPTIONS'],
+    ['DELETE', '/token', 'POST, OPTIONS'],
+    ['PUT', '/introspect', 'POST, OPTIONS'],
+    ['HEAD', '/revoke', 'POST, OPTIONS'],
+    ['GET', '/par', 'POST, OPTIONS'],
+    ['PUT', '/authorize', 'GET, POST, OPTIONS'],
+    ['POST', '/authorize/x', 'GET, OPTIONS'],
+    ['POST', '/jwks', 'HEAD, GET, OPTIONS'],
+    ['DELETE', '/.well-known/oauth-authorization-server', 'HEAD, GET, OPTIONS'],
+    ['POST', '/openapi.json', 'HEAD, GET, OPTIONS'],
+    ['POST', '/docs/errors', 'HEAD, GET, OPTIONS'],
+    ['POST', '/me', 'HEAD, GET, OPTIONS'],
+    ['PATCH', '/sign-in', 'HEAD, GET, POST, OPTIONS'],
+    ['POST', '/readyz', 'HEAD, GET, OPTIONS'],
+  ];
+  const methodsOf = (allow: string | null) => (allow ?? '').split(', ').sort().join();
+  for (const [method, path, allowed] of wrong) {
+    const answer = await fetch(`${app.base}${path}`, { method });
+    t.is(answer.status, 405, `${method} ${path}`);
+    t.is(methodsOf(answer.headers.get('allow')), methodsOf(allowed), `${method} ${path}`);
+    if (method !== 'HEAD') t.like(await answer.json(), { title: 'This path has no call with this method' });
+    const options = await fetch(`${app.base}${path}`, { method: 'OPTIONS' });
+    t.is(options.status, 204, path);
+  }
+  t.is((await fetch(`${app.base}/tokens`, { method: 'DELETE' })).status, 404);
+  t.is((await fetch(`${app.base}/tokens`, { method: 'OPTIONS' })).status, 404);
+});
+
+test('RFC 9110 15.5.16: a compressed body is 415, and it is said that none is taken', async t => {
+  const app = await startApp(t);
+  const resource = await addResource(app);
+  const agent = await addAgent(app, await addPerson(app), resource);
+  const form = { grant_type: 'client_credentials', resource: resource.identifier };
+  const token = await getToken(
+    app,
+    { id: app.admin.clientId, basic: [app.admin.clientId, app.admin.secret] },
+    { ...resource, identifier: `${app.issuer}/api` },
+  );
+  for (const coding of ['gzip', 'br', 'identity, deflate', 'GZIP']) {
+    const headers = { 'Content-Encoding': coding };
+    for (const path of ['/token', '/introspect', '/revoke', '/par', '/authorize', '/sign-in']) {
+      const answer = await app.post(path, form, {
+        ...(!['/authorize', '/sign-in'].includes(path) && { basic: agent.basic }),
+        headers,
+      });
+      t.is(answer.status, 415, `${path} ${coding}: ${answer.text}`);
+      t.is(answer.headers.get('accept-encoding'), 'identity', path);
+    }
+    const answer = await fetch(`${app.base}/api/v1/agents`, {
+      method: 'POST',
+      headers: { ...headers, Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: '{}',
+    });
+    t.is(answer.status, 415);
+  }
+  t.is(
+    (await app.post('/token', form, { basic: agent.basic, headers: { 'Content-Encoding': 'identity' } }))
+      .status,
+    200,
+  );
+});
+
+test('pages of any origin may read metadata and keys with headers of their own; none may read what /par answers', async t => {
+  const app = await startApp(t);
+  const { origin } = new URL(app.issuer);
+  const page = { Origin: 'https://page.example' };
+  for (const path of [
+    '/jwks',
+    '/.well-known/oauth-authorization-server',
+    '/.well-known/openid-configuration',
+    '/openapi.json',
+  ]) {
+    const preflight = await fetch(`${app.base}${path}`, {
+      method: 'OPTIONS',
+      headers: {
+        ...page,
+        'Access-Control-Request-Method': 'GET',
+        'Access-Control-Request-Headers': 'mcp-protocol-version',
+      },
+    });
+    t.is(preflight.status, 204, path);
+    t.is(preflight.headers.get('access-control-allow-origin'), '*', path);
+    t.regex(preflight.headers.get('access-control-allow-methods') ?? '', /GET/, path);
+    t.is(preflight.headers.get('access-control-allow-headers'), '*', path);
+    t.is(preflight.headers.get('access-control-allow-credentials'), null, path);
+  }
+  const pushed = { client_id: 'nobody', response_type: 'code' };
+  const code = { grant_type: 'authorization_code', code: 'x', client_id: 'nobody' };
+  for (const [path, form] of [
+    ['/par', pushed],
+    ['/token', code],
+  ] as const) {
+    t.is((await app.post(path, form)).headers.get('access-control-allow-origin'), null, path);
+    const foreign = await app.post(path, form, { headers: page });
+    t.is(foreign.status, 403, path);
+    t.is(foreign.headers.get('access-control-allow-origin'), null, path);
+  }
+  const own = await app.post('/par', pushed, { headers: { Origin: origin } });
+  t.is(own.status, 401);
+  t.is(own.headers.get('access-control-allow-origin'), null);
+  const preflight = await fetch(`${app.base}/par`, {
+    method: 'OPTIONS',
+    headers: { ...page, 'Access-Control-Request-Method': 'POST' },
+  });
+  t.is(preflight.headers.get('access-control-allow-origin'), null);
+});
+
+test('RFC 6749 3.1, 3.2: a parameter without a value is not sent, and beside one with a value it is sent twice', async t => {
+  const app = await startApp(t);
+  const resource = await addResource(app);
+  const agent = await addAgent(app, await addPerson(app), resource);
+  const ask = (more: string) =>
+    app.post(
+      '/token',
+      `grant_type=client_credentials&resource=${encodeURIComponent(resource.identifier)}${more}`,
+      { basic: agent.basic },
+    );
+  for (const twice of [
+    '&scope=&scope=read',
+    '&scope=read&scope=',
+    '&scope=&scope=',
+    '&scope&scope=read',
+    '&grant_type=',
+  ]) {
+    const answer = await ask(twice);
+    t.is(answer.status, 400, twice);
+    t.regex(answer.json.error_description, /more than once; parameter: (scope|grant_type)/, twice);
+  }
+  for (const once of ['&scope=', '&scope', '&resource=', '&unknown='])
+    t.is((await ask(once)).status, 200, once);
+  const asked = `response_type=code&client_id=${agent.id}`;
+  for (const twice of ['&scope=&scope=read', '&scope=read&scope=', '&state=&state=x'])
+    t.regex(
+      await get(app, `/authorize?${asked}${twice}`, `Host: ${new URL(app.issuer).host}\r\n`),
+      /^HTTP\/1.1 400/,
+      twice,
+    );
 });
