@@ -26,6 +26,8 @@ export interface AdminCallDescription {
   readonly params?: Readonly<Record<string, z.ZodType>>;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** Without a body it is made as with an empty object. */
+  readonly bodyOptional?: true;
   /** The change names the version that it is made to (`If-Match`). */
   readonly ifMatch?: true;
   /** What it does, it does to one record, and may name the version of that (`If-Match`). */

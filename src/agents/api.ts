@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { adminCall, shownInstant, shownPage, shownRecord } from '../admin-api/index.ts';
 import { secretIdInput, shownCredential, shownSecret, shownSecrets } from '../clients/api.ts';
-import { closedObject, identifierFilter, idOf, instantInput, pageQuery } from '../input/index.ts';
+import { closedObject, identifierFilter, idOf, instantInput, killInput, pageQuery } from '../input/index.ts';
 import { AGENT_STATUSES } from './agent.ts';
 import { agentChanges, agentInput } from './agent-input.ts';
 
@@ -238,11 +238,13 @@ export const agentCalls = {
     description:
       'One write: within a second its tokens are dead everywhere and its credentials prove nothing. A suspended or retired agent stays as it is.',
     params,
+    body: killInput,
+    bodyOptional: true,
     mayMatch: true,
     answer: shownAgent,
     etag: true,
     refusals: ['agent-unknown'],
-    example,
+    example: { ...example, body: { reason: 'It does what nobody asked it for' } },
   }),
   restoreAgent: adminCall({
     method: 'POST',

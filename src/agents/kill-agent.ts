@@ -9,6 +9,7 @@ import {
   reviseRecord,
   TAKES_AWAY,
 } from '../audit/index.ts';
+import { type KillInput, killDetail, killInput, parseInput } from '../input/index.ts';
 import type { Agent } from './agent.ts';
 import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
 
@@ -22,9 +23,23 @@ type StrengthDeps = Pick<AgentDeps, 'agents' | 'resources' | 'freshness'>;
  *
  * @throws {Refused<AgentRefusal>} `agent-unknown`
  */
-export function killAgent(deps: StandingDeps, id: string, origin: Origin, ifMatch?: IfMatch): Promise<Agent> {
-  return reviseStanding(deps, id, 'agent.killed', TAKES_AWAY, origin, ifMatch, current =>
-    current.status === 'active' ? { ...current, status: 'suspended', epoch: current.epoch + 1 } : undefined,
+export function killAgent(
+  deps: StandingDeps,
+  id: string,
+  origin: Origin,
+  ifMatch?: IfMatch,
+  input: KillInput = {},
+): Promise<Agent> {
+  return reviseStanding(
+    deps,
+    id,
+    'agent.killed',
+    TAKES_AWAY,
+    origin,
+    ifMatch,
+    current =>
+      current.status === 'active' ? { ...current, status: 'suspended', epoch: current.epoch + 1 } : undefined,
+    killDetail(parseInput(killInput, input)),
   );
 }
 
@@ -90,6 +105,7 @@ function reviseStanding(
   origin: Origin,
   ifMatch: IfMatch | undefined,
   decide: (current: Agent) => Agent | undefined | Promise<Agent | undefined>,
+  detail: { readonly reason?: string } = {},
 ): Promise<Agent> {
   return reviseRecord(
     deps.agents,
@@ -104,7 +120,13 @@ function reviseStanding(
       return {
         record,
         events: [
-          { type, outcome: 'done', ...eventOrigin(origin), target: id, detail: { epoch: record.epoch } },
+          {
+            type,
+            outcome: 'done',
+            ...eventOrigin(origin),
+            target: id,
+            detail: { epoch: record.epoch, ...detail },
+          },
         ],
       };
     },

@@ -61,8 +61,8 @@ export function agentRoutes(deps: AgentDeps, shell: AdminShell): void {
   shell.route(agentCalls.revokeAgentTokens, async ({ params, ifMatch, origin }) =>
     answer(await revokeAgentTokens(deps, params.id, origin, ifMatch), origin.latest),
   );
-  shell.route(agentCalls.killAgent, async ({ params, ifMatch, origin }) =>
-    answer(await killAgent(deps, params.id, origin, ifMatch), origin.latest),
+  shell.route(agentCalls.killAgent, async ({ params, body, ifMatch, origin }) =>
+    answer(await killAgent(deps, params.id, origin, ifMatch, body), origin.latest),
   );
   shell.route(agentCalls.restoreAgent, async ({ params, ifMatch, origin }) =>
     answer(await restoreAgent(deps, params.id, origin, ifMatch), origin.latest),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { MAX_REDIRECT_URIS, redirectUriInput } from '../agents/index.ts';
 import { type ClientCredential, jwksUriInput, parseKeySet } from '../clients/index.ts';
 import { isPlainHttps } from '../egress/index.ts';
-import { hasPollutingKey, listOf, plainText } from '../input/index.ts';
+import { hasPollutingKey, listOf, parseUniqueJson, plainText } from '../input/index.ts';
 
 /** What a document says that is anything to us. */
 export interface PublishedMetadata {
@@ -101,7 +101,7 @@ function serves(listed: readonly string[] | undefined, wanted: string): boolean 
 
 function parse(body: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    const value: unknown = parseUniqueJson(new TextDecoder('utf-8', { fatal: true }).decode(body));
     return hasPollutingKey(value) ? undefined : value;
   } catch {
     return undefined;

@@ -68,6 +68,7 @@ const shownKill = closedObject({
     .string()
     .optional()
     .describe('The OAuth client that asked; absent where the operator did, in person.'),
+  reason: z.string().optional().describe('Why, where whoever killed it said so.'),
   requestId: z.string(),
 }).meta({ id: 'Kill', description: 'That something was stopped, or allowed to go on.' });
 

@@ -47,6 +47,7 @@ function viewKill({ event }: FoundRow): AnswerOf<typeof auditCalls.listKills>['i
     target: event.target ?? '',
     at: new Date(event.at).toISOString(),
     ...(event.client !== undefined && { by: event.client }),
+    ...(typeof event.detail?.['reason'] === 'string' && { reason: event.detail['reason'] }),
     requestId: event.requestId,
   };
 }

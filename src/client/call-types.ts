@@ -20,7 +20,11 @@ type PathArguments<D extends AdminCallDescription> = {
 /** What a call takes: what its path names, its query, its body, and the version that a change is made to. */
 export type CallArguments<D extends AdminCallDescription> = PathArguments<D> &
   QueryArguments<D['query']> &
-  (D['body'] extends z.ZodType ? { readonly body: BodyOf<D> } : unknown) &
+  (D['body'] extends z.ZodType
+    ? D['bodyOptional'] extends true
+      ? { readonly body?: BodyOf<D> }
+      : { readonly body: BodyOf<D> }
+    : unknown) &
   (D['ifMatch'] extends true
     ? {
         /** The `version` of the record as it was read: the change is refused when it has been changed since. */

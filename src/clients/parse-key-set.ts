@@ -1,5 +1,6 @@
 import type { JWK } from 'jose';
 import { z } from 'zod';
+import { parseUniqueJson } from '../input/index.ts';
 import { PRIVATE_MEMBERS, publicKey } from './public-key.ts';
 
 /** What is wrong with a key set. With the first two nothing of it is taken; with the others, the keys that are fit. */
@@ -43,7 +44,7 @@ export function parseKeySet(document: Buffer): {
 
 function parseJson(document: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(document));
+    return parseUniqueJson(new TextDecoder('utf-8', { fatal: true }).decode(document));
   } catch {
     return undefined;
   }

@@ -1,6 +1,5 @@
 import Router from '@koa/router';
 import type { Context, Next } from 'koa';
-import type { z } from 'zod';
 import type { AdminAnswer, AdminCall, AdminShell } from '../admin-api/index.ts';
 import {
   type AdminCallDescription,
@@ -183,7 +182,7 @@ async function readCall<D extends AdminCallDescription>(
 ): Promise<ReadCall<D>> {
   const params = parseInput(closedObject(description.params ?? {}), ctx['params'] ?? {});
   const query = parseInput(description.query ?? NOTHING, readQuery(ctx));
-  const body = (await readBody(ctx, description.body)) as BodyOf<D>;
+  const body = (await readBody(ctx, description)) as BodyOf<D>;
   return {
     origin,
     params: params as ParamsOf<D>,
@@ -193,9 +192,12 @@ async function readCall<D extends AdminCallDescription>(
   };
 }
 
-/** The body as it was sent, once it is known to fit. A call that takes none takes an empty one, or `{}`. */
-async function readBody(ctx: Context, schema: z.ZodType | undefined): Promise<unknown> {
-  if (!schema && !hasBody(ctx)) return undefined;
+/** The body as it was sent, once it is known to fit. A call that takes none, or may have none, takes an empty one, or `{}`. */
+async function readBody(
+  ctx: Context,
+  { body: schema, bodyOptional }: Pick<AdminCallDescription, 'body' | 'bodyOptional'>,
+): Promise<unknown> {
+  if ((!schema || bodyOptional) && !hasBody(ctx)) return schema && {};
   const body = await readJson(ctx);
   parseInput(schema ?? NOTHING, body);
   return body;

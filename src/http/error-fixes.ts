@@ -195,6 +195,7 @@ export const ERROR_FIXES = {
   'too-many-parameters': 'Send only the parameters that the endpoint takes.',
   'json-malformed': 'Send JSON (RFC 8259) in UTF-8, such as a JSON library writes.',
   'json-too-deep': 'Nest objects and lists no deeper than is permitted.',
+  'json-member-repeated': 'Write each member of an object once: which one is meant is not guessed.',
   'json-key-not-permitted': 'Leave the key out: no record has a field of that name.',
 
   'agent-unknown': 'Check the identifier against the list of agents.',

@@ -433,6 +433,11 @@ const OAUTH_ERRORS = {
     error: 'invalid_request',
     description: 'The body is nested too deep',
   },
+  'json-member-repeated': {
+    status: 400,
+    error: 'invalid_request',
+    description: 'A member of the body is there twice',
+  },
   'json-key-not-permitted': {
     status: 400,
     error: 'invalid_request',

@@ -58,6 +58,7 @@ const CALL_WITH_BODY = [
   'body-incomplete',
   'json-malformed',
   'json-too-deep',
+  'json-member-repeated',
   'json-key-not-permitted',
 ] as const satisfies readonly AdminRefusal[];
 
@@ -225,7 +226,7 @@ class Writer {
       ...(parameters.length > 0 && { parameters }),
       ...(call.body && {
         requestBody: {
-          required: true,
+          required: !call.bodyOptional,
           content: {
             [call.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json']: {
               schema: this.#schema(call.body, 'input'),

@@ -165,6 +165,7 @@ const PROBLEMS = {
   'too-many-parameters': { status: 400, title: 'The request has too many parameters' },
   'json-malformed': { status: 400, title: 'The body is not well-formed JSON in UTF-8' },
   'json-too-deep': { status: 400, title: 'The body is nested too deep' },
+  'json-member-repeated': { status: 400, title: 'A member of the body is there twice' },
   'json-key-not-permitted': { status: 400, title: 'The body has a key that is never accepted' },
 
   'agent-unknown': { status: 404, title: 'There is no such agent' },

@@ -1,6 +1,7 @@
 /**
  * What comes from outside, and how it is asked for: closed schemas and the one way through them (`input.ts`), the pages of a list
- * (`paging.ts`), and the names that no JSON may have in it (`polluting-keys.ts`).
+ * (`paging.ts`), why something is killed (`kill-input.ts`), and what no JSON may have in it: some names (`polluting-keys.ts`), and
+ * any of them twice (`json-members.ts`).
  *
  * Not here: what each record is made of (`agents/agent-input.ts` and its like), and how a body is read (`http/`).
  */
@@ -16,6 +17,8 @@ export {
   scopeName,
   shown,
 } from './input.ts';
+export { parseUniqueJson, repeatedMember } from './json-members.ts';
+export { type KillInput, killDetail, killInput } from './kill-input.ts';
 export {
   type Cursor,
   cursorOf,

@@ -1,7 +1,7 @@
 /** Signing keys in the admin API: every call, described. */
 import { z } from 'zod';
 import { adminCall, shownInstant } from '../admin-api/index.ts';
-import { closedObject, idOf } from '../input/index.ts';
+import { closedObject, idOf, killInput } from '../input/index.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
 import { rotationInput } from './rotation-input.ts';
 import { SIGNING_KEY_STATUSES } from './signing-key.ts';
@@ -95,10 +95,12 @@ export const signingKeyCalls = {
     summary: 'Withdraw a signing key and end every token that it signed',
     description: 'One write. Where no other key signs, a new one does in the same write.',
     params,
+    body: killInput,
+    bodyOptional: true,
     mayMatch: true,
     answer: shownSigningKey,
     etag: true,
     refusals: ['key-unknown'],
-    example,
+    example: { ...example, body: { reason: 'It does what nobody asked it for' } },
   }),
 };

@@ -7,6 +7,7 @@ import {
   TAKES_AWAY,
 } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
+import { type KillInput, killDetail, killInput, parseInput } from '../input/index.ts';
 import { changeSigningKeys, type SigningKeyDeps } from './change-signing-keys.ts';
 import { makeSigningKey } from './create-signing-key.ts';
 import { activate, keepSigning } from './retire-signing-key.ts';
@@ -25,7 +26,9 @@ export async function killSigningKey(
   id: string,
   origin: Origin,
   ifMatch?: IfMatch,
+  input: KillInput = {},
 ): Promise<SigningKey> {
+  const why = killDetail(parseInput(killInput, input));
   const { now } = origin;
   return changeSigningKeys(
     deps,
@@ -46,7 +49,7 @@ export async function killSigningKey(
         target,
         ...(detail && { detail }),
       });
-      const events = [event('key.killed', id, { epoch: killed.epoch })];
+      const events = [event('key.killed', id, { epoch: killed.epoch, ...why })];
       const replaced: SigningKey[] = [killed];
       const added: SigningKey[] = [];
 

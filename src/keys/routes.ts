@@ -34,8 +34,8 @@ export function signingKeyRoutes(deps: SigningKeyDeps, shell: AdminShell): void 
   shell.route(signingKeyCalls.retireSigningKey, async ({ params, ifMatch, origin }) =>
     answer(await retireSigningKey(deps, params.id, origin, ifMatch), origin.now),
   );
-  shell.route(signingKeyCalls.killSigningKey, async ({ params, ifMatch, origin }) =>
-    answer(await killSigningKey(deps, params.id, origin, ifMatch), origin.now),
+  shell.route(signingKeyCalls.killSigningKey, async ({ params, body, ifMatch, origin }) =>
+    answer(await killSigningKey(deps, params.id, origin, ifMatch, body), origin.now),
   );
 }
 

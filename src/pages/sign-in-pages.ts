@@ -1,6 +1,7 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
 import { Refused } from '../errors.ts';
 import { PAGE_REFUSALS, type PageRefusal } from '../http/index.ts';
+import { parseUniqueJson } from '../input/index.ts';
 import type { FormFields } from '../oauth.ts';
 import {
   beginAssertion,
@@ -159,7 +160,7 @@ function proofOf(form: FormFields): FactorProof {
  */
 export function parseAnswer(text: string | undefined): unknown {
   try {
-    return JSON.parse(text ?? '');
+    return parseUniqueJson(text ?? '');
   } catch (error) {
     throw new Refused<PageRefusal>('field-invalid', {}, { cause: error });
   }

@@ -1,7 +1,7 @@
 /** People in the admin API: every call, described. */
 import { z } from 'zod';
 import { adminCall, shownPage, shownRecord } from '../admin-api/index.ts';
-import { closedObject, idOf, pageQuery, sortInput } from '../input/index.ts';
+import { closedObject, idOf, killInput, pageQuery, sortInput } from '../input/index.ts';
 import { ROLES } from './person.ts';
 import { personChanges, personInput } from './person-input.ts';
 
@@ -117,11 +117,13 @@ export const peopleCalls = {
     description:
       'One write. A disabled person stays as they are. The person behind the bootstrap client cannot be disabled until somebody has enrolled as it.',
     params,
+    body: killInput,
+    bodyOptional: true,
     mayMatch: true,
     answer: shownPerson,
     etag: true,
     refusals: ['person-unknown', 'record-protected'],
-    example,
+    example: { ...example, body: { reason: 'It does what nobody asked it for' } },
   }),
   restorePerson: adminCall({
     method: 'POST',

@@ -9,6 +9,7 @@ import {
   TAKES_AWAY,
 } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
+import { type KillInput, killDetail, killInput, parseInput } from '../input/index.ts';
 import { assertNotBuiltIn } from './built-in-person.ts';
 import { type FindStrongerAgents, getPerson, type PersonDeps, type PersonRefusal } from './create-person.ts';
 import type { CredentialStore } from './pass-store.ts';
@@ -25,10 +26,12 @@ export async function killPerson(
   id: string,
   origin: Origin,
   ifMatch?: IfMatch,
+  input: KillInput = {},
 ): Promise<Person> {
+  const why = killDetail(parseInput(killInput, input));
   await deps.freshness.fresh();
   await assertNotBuiltIn(deps.credentials, id);
-  return setStatus(deps, id, 'disabled', TAKES_AWAY, origin, ifMatch);
+  return setStatus(deps, id, 'disabled', TAKES_AWAY, origin, ifMatch, undefined, why);
 }
 
 /**
@@ -63,6 +66,7 @@ function setStatus(
   origin: Origin,
   ifMatch: IfMatch | undefined,
   assertMay: () => Promise<void> = async () => undefined,
+  why: { readonly reason?: string } = {},
 ): Promise<Person> {
   const isKill = status === 'disabled';
   return reviseRecord(
@@ -83,7 +87,7 @@ function setStatus(
             outcome: 'done',
             ...eventOrigin(origin),
             target: id,
-            detail: { epoch },
+            detail: { epoch, ...why },
           },
         ],
       };

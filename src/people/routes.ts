@@ -36,8 +36,10 @@ export function peopleRoutes(
     const { link, expiresAt } = await invitePerson(deps.signIn, params.id, origin, ifMatch);
     return { body: { link, expiresAt: new Date(expiresAt).toISOString() } };
   });
-  shell.route(peopleCalls.killPerson, async ({ params, ifMatch, origin }) =>
-    answer(await killPerson({ ...deps, credentials: deps.signIn.credentials }, params.id, origin, ifMatch)),
+  shell.route(peopleCalls.killPerson, async ({ params, body, ifMatch, origin }) =>
+    answer(
+      await killPerson({ ...deps, credentials: deps.signIn.credentials }, params.id, origin, ifMatch, body),
+    ),
   );
   shell.route(peopleCalls.restorePerson, async ({ params, ifMatch, origin }) =>
     answer(await restorePerson(deps, params.id, origin, ifMatch)),

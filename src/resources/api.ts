@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { adminCall, shownPage, shownRecord } from '../admin-api/index.ts';
 import { secretIdInput, shownCredential, shownSecret, shownSecrets } from '../clients/api.ts';
-import { closedObject, identifierFilter, idOf, pageQuery, sortInput } from '../input/index.ts';
+import { closedObject, identifierFilter, idOf, killInput, pageQuery, sortInput } from '../input/index.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
 import { RISKS } from './resource.ts';
 import { resourceChanges, resourceInput } from './resource-input.ts';
@@ -169,11 +169,13 @@ export const resourceCalls = {
     summary: 'Disable a resource server and end every token for it',
     description: 'One write. A disabled resource server stays as it is.',
     params,
+    body: killInput,
+    bodyOptional: true,
     mayMatch: true,
     answer: shownResource,
     etag: true,
     refusals: ['resource-unknown', 'record-protected'],
-    example,
+    example: { ...example, body: { reason: 'It does what nobody asked it for' } },
   }),
   restoreResource: adminCall({
     method: 'POST',

@@ -8,6 +8,7 @@ import {
   reviseRecord,
   TAKES_AWAY,
 } from '../audit/index.ts';
+import { type KillInput, killDetail, killInput, parseInput } from '../input/index.ts';
 import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
 
@@ -22,8 +23,10 @@ export function killResource(
   id: string,
   origin: Origin,
   ifMatch?: IfMatch,
+  input: KillInput = {},
 ): Promise<Resource> {
-  return setStatus(deps, id, 'disabled', TAKES_AWAY, origin, ifMatch);
+  const why = killDetail(parseInput(killInput, input));
+  return setStatus(deps, id, 'disabled', TAKES_AWAY, origin, ifMatch, why);
 }
 
 /**
@@ -47,6 +50,7 @@ async function setStatus(
   authority: Authority,
   origin: Origin,
   ifMatch: IfMatch | undefined,
+  why: { readonly reason?: string } = {},
 ): Promise<Resource> {
   assertNotProtected(id);
   const isKill = status === 'disabled';
@@ -68,7 +72,7 @@ async function setStatus(
             ...eventOrigin(origin),
             resource: current.identifier,
             target: id,
-            detail: { epoch },
+            detail: { epoch, ...why },
           },
         ],
       };

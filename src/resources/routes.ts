@@ -51,8 +51,8 @@ export function resourceRoutes(deps: ResourceDeps, shell: AdminShell): void {
   shell.route(resourceCalls.revokeResourceSecret, async ({ params, ifMatch, origin }) =>
     answer(await revokeResourceSecret(deps, params.id, params.secret, origin, ifMatch)),
   );
-  shell.route(resourceCalls.killResource, async ({ params, ifMatch, origin }) =>
-    answer(await killResource(deps, params.id, origin, ifMatch)),
+  shell.route(resourceCalls.killResource, async ({ params, body, ifMatch, origin }) =>
+    answer(await killResource(deps, params.id, origin, ifMatch, body)),
   );
   shell.route(resourceCalls.restoreResource, async ({ params, ifMatch, origin }) =>
     answer(await restoreResource(deps, params.id, origin, ifMatch)),

@@ -51,6 +51,8 @@ test('credentials that do not work are not kept', async t => {
   t.regex(refused.stderr, /countersign errors err_/);
   t.is((await login('--client-id', app.admin.clientId)).code, 2);
   t.is((await folder.cli(['login', '--url', app.issuer, '--credentials', '-'], { input: '{}' })).code, 2);
+  const twice = `{"client_id":"${NOBODY}","client_id":"${app.admin.clientId}","client_secret":"${app.admin.secret}"}`;
+  t.is((await folder.cli(['login', '--url', app.issuer, '--credentials', '-'], { input: twice })).code, 2);
   t.false(existsSync(profilesOf(folder)));
 });
 

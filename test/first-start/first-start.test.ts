@@ -202,6 +202,13 @@ test('a start that ended before the store knew its client goes on with the files
   mkdirSync(place.directory, { recursive: true });
   writeFileSync(join(place.directory, 'key-encryption-key'), key, { mode: 0o600 });
   writeFileSync(join(place.directory, 'bootstrap-client.json'), JSON.stringify(client), { mode: 0o600 });
+  const file = join(place.directory, 'bootstrap-client.json');
+  const twice = JSON.stringify(client).replace('{', '{"client_secret":"another",');
+  writeFileSync(file, twice, { mode: 0o600 });
+  await t.throwsAsync(place.start(NONE), {
+    message: /bootstrap-client\.json does not hold a client_id and a client_secret, each once/,
+  });
+  writeFileSync(file, JSON.stringify(client), { mode: 0o600 });
   const app = await place.start(NONE);
   t.is(await status(app, client.client_id, FIRST), 200);
   t.is(readFileSync(join(place.directory, 'key-encryption-key'), 'utf8'), key);

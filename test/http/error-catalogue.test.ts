@@ -425,6 +425,7 @@ async function atTheAdminApi(world: World): Promise<readonly Provoked[]> {
       send: () => admin('POST', 'agents', '['.repeat(40) + ']'.repeat(40)),
       permitted: '16 levels',
     },
+    { reason: 'api/json-member-repeated', send: () => admin('POST', 'agents', '{"name":1,"name":2}') },
     { reason: 'api/json-key-not-permitted', send: () => admin('POST', 'agents', '{"__proto__":{}}') },
     {
       reason: 'api/delegation-unknown',

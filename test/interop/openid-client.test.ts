@@ -92,10 +92,12 @@ test('openid-client hears invalid_client once the agent is killed, by secret and
     const parameters = { resource: resource.identifier };
     await client.clientCredentialsGrant(agent, parameters);
     await killAgent({ agents: app.store, freshness: app.store }, agentId, app.origin());
-    const error = await t.throwsAsync(client.clientCredentialsGrant(agent, parameters));
-    // The library prefers the challenge where there is one (RFC 6749 section 5.2).
-    if (method === 'client_secret_basic') t.true(error instanceof client.WWWAuthenticateChallengeError);
-    else t.is((error as client.ResponseBodyError).error, 'invalid_client');
+    // The library prefers the challenge, which every 401 has (RFC 9110 section 15.5.2), and leaves the body to be read.
+    const error = await t.throwsAsync(client.clientCredentialsGrant(agent, parameters), {
+      instanceOf: client.WWWAuthenticateChallengeError,
+    });
+    const answer = (await error?.response.json()) as { error: string } | undefined;
+    t.is(answer?.error, 'invalid_client', method);
   }
 });
 

@@ -1,5 +1,7 @@
 /** Group L: the admin API and what it stores. */
+import { request } from 'node:http';
 import test from 'ava';
+import { repeatedMember } from '../../src/input/index.ts';
 import { BOOTSTRAP_OPERATOR_ID } from '../../src/people/index.ts';
 import { credentialRecord } from '../contract/records.ts';
 import {
@@ -254,6 +256,125 @@ test('R114: __proto__ and constructor.prototype in JSON, forms and queries are r
   t.is((await app.post('/token', form, { basic: agent.basic })).status, 200);
   t.is((Object.prototype as Record<string, unknown>)['polluted'], undefined);
 });
+
+test('RFC 8259 4: a member that is there twice in a body is refused, however it is spelt and wherever it stands', async t => {
+  const { app, owner, resource, agent } = await world(t);
+  const token = await adminToken(app);
+  const envelope = `[{"resource":"${resource.identifier}","scopes":["read"]}]`;
+  const rest = `"ownerId":"${owner.id}","envelope":${envelope},"credential":{"method":"client_secret"}`;
+  const before = (await call(app, 'GET', '/agents', { token })).json.items.length;
+  for (const body of [
+    `{"name":"One","name":"Two",${rest}}`,
+    `{"name":"One","n\\u0061me":"One",${rest}}`,
+    `{"name":"\\"},{\\\\","name":"Two",${rest}}`,
+    `{"name":"One",${rest.replace('"scopes"', '"scopes":["write"],"scopes"')}}`,
+    `{"name":"One",${rest.replace('"method"', '"method":"none","method"')}}`,
+    `{"name":"One",${rest},"baseline":[],"baseline":${envelope}}`,
+  ]) {
+    const answer = await call(app, 'POST', '/agents', { token, body });
+    t.is(answer.status, 400, body);
+    t.regex(answer.json.type, /#json-member-repeated$/, body);
+  }
+  const patch = { token, body: '{"name":"One","name":"Two"}', headers: { 'If-Match': '"1"' } };
+  t.is((await call(app, 'PATCH', `/agents/${agent.id}`, patch)).status, 400);
+  t.is(
+    (await call(app, 'POST', `/agents/${agent.id}/kill`, { token, body: '{"reason":"a","reason":"b"}' }))
+      .status,
+    400,
+  );
+  t.is((await call(app, 'GET', `/agents/${agent.id}`, { token })).json.status, 'active');
+  t.is((await call(app, 'GET', '/agents', { token })).json.items.length, before);
+  const alike = `{"name":"name","purpose":"{\\"name\\":1,\\"name\\":2}",${rest},"baseline":${envelope}}`;
+  t.is((await call(app, 'POST', '/agents', { token, body: alike })).status, 201);
+
+  for (const [text, repeated] of [
+    ['{"a":1,"b":{"a":1},"c":[{"a":1},{"a":1}]}', undefined],
+    ['[["a","a"],"a",{"":0," ":0}]', undefined],
+    ['{"a":"a","b":"a"}', undefined],
+    ['{"__proto__":1,"a":{"__proto__":1}}', undefined],
+    ['{"a":[],"a":1}', 'a'],
+    ['[1,{"b":{},"a":{"c":0},"b":1}]', 'b'],
+    ['{"":1,"":2}', ''],
+    ['{"\\ud83d\\ude00":1,"\u{1f600}":2}', '\u{1f600}'],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+  ] as const)
+    t.is(repeatedMember(text), repeated, text);
+});
+
+test('a call that takes no body is refused with one, also to read', async t => {
+  const { app, agent } = await world(t);
+  const token = await adminToken(app);
+  const send = (method: string, path: string, type: string, body: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const headers = {
+        Authorization: `Bearer ${token}`,
+        'Content-Type': type,
+        'Content-Length': body.length,
+      };
+      const sent = request(`${app.base}/api/v1${path}`, { method, headers }, answer => {
+        answer.resume();
+        answer.once('end', () => resolve(answer.statusCode));
+      });
+      sent.once('error', reject);
+      sent.end(body);
+    });
+  for (const [method, path] of [
+    ['GET', `/agents/${agent.id}`],
+    ['POST', `/agents/${agent.id}/retire`],
+    ['POST', `/agents/${agent.id}/restore`],
+  ] as const) {
+    for (const body of ['{"reason":"x"}', '[]', 'null', '0', ' ', 'x'])
+      t.is(await send(method, path, 'application/json', body), 400, `${method} ${path} ${body}`);
+    t.is(await send(method, path, 'text/plain', 'x'), 415, path);
+    t.is(await send(method, path, 'application/json', ''), 200, `${method} ${path}`);
+    t.is(await send('POST', `/agents/${agent.id}/kill`, 'application/json', ''), 200);
+    if (method === 'POST') break;
+  }
+});
+
+onEachStore(
+  'a kill says why, and the trail keeps it: of an agent, a person, a resource server and a signing key',
+  async (t, store) => {
+    const { app, owner, resource, agent } = await world(t, { env: store });
+    const token = await adminToken(app);
+    const [key] = (await call(app, 'GET', '/keys', { token })).json.items;
+    const reason = 'Sends mail that nobody asked for';
+    const targets = [
+      [`/agents/${agent.id}`, 'agent.killed', agent.id],
+      [`/people/${owner.id}`, 'person.killed', owner.id],
+      [`/resources/${resource.id}`, 'resource.killed', resource.id],
+      [`/keys/${key.id}`, 'key.killed', key.id],
+    ] as const;
+    for (const [path, type, id] of targets) {
+      for (const wrong of ['', 'a\u202eb', 'x'.repeat(501), 7, ['x']]) {
+        const answer = await call(app, 'POST', `${path}/kill`, { token, body: { reason: wrong } });
+        t.is(answer.status, 400, `${path} ${wrong}`);
+      }
+      t.is((await call(app, 'POST', `${path}/kill`, { token, body: { reason } })).status, 200, path);
+      const row = (await app.trail()).find(event => event.type === type && event.target === id);
+      t.is(row?.detail?.['reason'], reason, path);
+    }
+    const kills = (await call(app, 'GET', '/kills', { token })).json.items;
+    t.deepEqual(
+      kills.map((kill: { reason?: string }) => kill.reason),
+      targets.map(() => reason),
+    );
+    const another = await addAgent(app, await addPerson(app), await addResource(app));
+    const leaked = `it had ${token}`;
+    await call(app, 'POST', `/agents/${another.id}/kill`, { token, body: { reason: leaked } });
+    const kept = (await app.trail()).find(
+      event => event.target === another.id && event.type === 'agent.killed',
+    );
+    t.regex(String(kept?.detail?.['reason']), /^it had /);
+    t.false(String(kept?.detail?.['reason']).includes(token));
+    const silent = await addAgent(app, await addPerson(app), await addResource(app));
+    t.is((await call(app, 'POST', `/agents/${silent.id}/kill`, { token })).json.status, 'suspended');
+    t.is(
+      (await call(app, 'POST', `/agents/${another.id}/kill`, { token, body: {} })).json.status,
+      'suspended',
+    );
+  },
+);
 
 whateverTheStore('R115: a secret is shown when it is made, and never again', async (t, store) => {
   const { app, owner, resource } = await world(t, { env: store });

@@ -82,9 +82,10 @@ function readArguments({ verb: { call, params }, query, body, typed, args }: Run
     if (call.method === 'PATCH' && Object.keys(sent as object).length === 0)
       problems.push('nothing is changed; permitted: a flag, or --file');
   }
+  const isLeftOut = call.bodyOptional && Object.keys(sent as object).length === 0;
   if (problems.length > 0)
     throw new Failure(EXIT.usage, 'What was typed is not permitted:', { '': problems });
-  return { ...named, ...asked, ...(call.body && { body: sent }) };
+  return { ...named, ...asked, ...(call.body && !isLeftOut && { body: sent }) };
 }
 
 function given(fields: readonly Field[], typed: Typed): readonly (readonly [name: string, value: unknown])[] {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig } from '../../config/index.ts';
+import { parseUniqueJson } from '../../input/index.ts';
 import { EXIT, Failure } from '../failure.ts';
 import type { FoundServer } from './profiles.ts';
 
@@ -61,7 +62,9 @@ function readCredentials({
   if (!existsSync(file)) return undefined;
   const { mode, uid } = statSync(file);
   if ((mode & 0o077) !== 0 || uid !== process.getuid?.()) return undefined;
-  const { client_id: clientId, client_secret: clientSecret } = JSON.parse(readFileSync(file, 'utf8')) as {
+  const { client_id: clientId, client_secret: clientSecret } = parseUniqueJson(
+    readFileSync(file, 'utf8'),
+  ) as {
     readonly client_id: string;
     readonly client_secret: string;
   };

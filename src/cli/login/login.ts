@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import { z } from 'zod';
 import { createClient } from '../../client/index.ts';
 import { COMMAND_LINE_NAMES } from '../../config/index.ts';
+import { parseUniqueJson } from '../../input/index.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { fetchNamingUrl } from '../open-client.ts';
 import { type OutputFormat, outputFormat, outputOption, print } from '../output.ts';
@@ -120,7 +121,7 @@ function readCredentials(path: string | undefined): Partial<Profile> {
   if (path === undefined) return {};
   let value: unknown;
   try {
-    value = JSON.parse(readSecret(path));
+    value = parseUniqueJson(readSecret(path));
   } catch (error) {
     if (error instanceof Failure) throw error;
   }

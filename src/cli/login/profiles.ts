@@ -13,7 +13,7 @@ import {
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { closedObject } from '../../input/index.ts';
+import { closedObject, parseUniqueJson } from '../../input/index.ts';
 import { EXIT, Failure } from '../failure.ts';
 
 /** A name that is typed, and stands in files. */
@@ -99,7 +99,7 @@ export function isProfileName(text: string): boolean {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseUniqueJson(text);
   } catch {
     return undefined;
   }
