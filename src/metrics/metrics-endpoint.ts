@@ -29,8 +29,10 @@ export function metricsEndpoint(sources: MetricSources, onError: (error: unknown
     registry.registerMetric(metric as unknown as PromMetric);
   }
   return (request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'Content-Type': 'text/plain' }).end('Metrics are at /metrics.\n');
+    const isHere = request.url?.split('?')[0] === '/metrics';
+    if (!isHere || request.method !== 'GET') {
+      const headers = { 'Content-Type': 'text/plain', ...(isHere && { Allow: 'GET' }) };
+      response.writeHead(isHere ? 405 : 404, headers).end('Metrics are at /metrics, by GET.\n');
       return;
     }
     registry.metrics().then(

@@ -75,7 +75,10 @@ test('alerts and dashboard ask for metrics and labels that a server has, and the
   const logs: string[] = [];
   await startApp(t, { env: { COUNTERSIGN_METRICS_PORT: '0' }, logs });
   const { port } = logs.map(line => JSON.parse(line)).find(({ msg }) => msg === 'metrics');
-  const served = await servedMetrics(`http://127.0.0.1:${port}/metrics`);
+  const url = `http://127.0.0.1:${port}/metrics`;
+  const posted = await fetch(url, { method: 'POST' });
+  t.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET'], 'RFC 9110 15.5.6');
+  const served = await servedMetrics(url);
   const { panels, annotations } = await dashboard();
   const shown = [...panels.flatMap(({ targets = [] }) => targets), ...annotations.list].map(
     ({ expr }) => expr,
