@@ -54,7 +54,7 @@ const LIMITS = {
   // Longer than the idle time of common load balancers: one that sends a request must not meet a connection being closed.
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16_384,
-  // Two headers of one name that may occur once are an error, not a choice (RFC 9110 section 5.3).
+  // Of two lines that may be there once the first is kept, never both as one; where it decides something, `own-host.ts` refuses them.
   joinDuplicateHeaders: false,
   // A request that says it has no body is not read for one.
   optimizeEmptyRequests: true,
