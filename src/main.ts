@@ -1,5 +1,6 @@
 /** The process: reads its configuration, starts the server, and stops it when told to. */
 import './process/heap-settings.ts';
+import { CannotUse } from './cannot-use.ts';
 import { ConfigError, loadConfig } from './config/index.ts';
 import { type Running, startServer } from './process/start.ts';
 import { ClockRefused } from './recovery/index.ts';
@@ -28,7 +29,7 @@ try {
   // Without TLS of its own there is nothing to renew, and the signal ends the process as it does by default.
   if (running.renewTls) process.on('SIGHUP', running.renewTls);
 } catch (error) {
-  const isPlain = error instanceof ConfigError || error instanceof ClockRefused;
+  const isPlain = error instanceof ConfigError || error instanceof ClockRefused || error instanceof CannotUse;
   console.error(isPlain ? error.message : error);
   process.exit(1);
 }

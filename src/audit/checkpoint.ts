@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { calculateJwkThumbprint, exportJWK, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import { recur } from '../background.ts';
+import { CannotUse } from '../cannot-use.ts';
 import { type Clock, toSeconds } from '../clock.ts';
 import type { AuditStore } from './audit-store.ts';
 import type { LaneHead } from './chain.ts';
@@ -129,8 +130,10 @@ class CheckpointWriter {
       const checkpoint = line === undefined ? undefined : await verifyLine(line, publicKey);
       // Nothing is touched before it is certain that the file is ours.
       if ((line !== undefined && !checkpoint) || !isTornLine(rest)) {
-        throw new Error(
-          `${options.file} does not end in a checkpoint signed with this key: name another file`,
+        throw new CannotUse(
+          `${options.file} (COUNTERSIGN_AUDIT_CHECKPOINT_FILE)`,
+          'it does not end in a checkpoint signed with this key',
+          'name another file',
         );
       }
       // A crash has left half a line. It was never announced, and would spoil the next one.

@@ -24,6 +24,12 @@ const MONGODB_OPTIONS: Readonly<Record<string, { readonly only: string; readonly
   tlsallowinvalidhostnames: { only: 'false', why: 'anybody with a certificate could play the database' },
 };
 
+/** A user name, and a password: what else than these characters is in them has to be escaped (RFC 3986 section 3.2.1). */
+const CREDENTIALS = /^(?:(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})+(?::(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})*)?)?$/i;
+/** A name or an address with a port, or the path of a socket, escaped. */
+const HOST = /^(?:[\w.-]+|\[[0-9a-f:.]+\]|(?:[\w.-]|%[0-9a-f]{2})+\.sock)(?::\d{1,5})?$/i;
+const DATABASE = /^[\w-]{1,63}$/;
+
 /** @throws {Unfit} with a reason that names options, never hosts, users or passwords */
 export function parseStoreLocation(sent: string): StoreLocation {
   if (sent.startsWith('sqlite:'))
@@ -49,9 +55,19 @@ function parseSqlitePath(path: string): string {
 
 function checkMongodbUri(uri: string): void {
   // Several hosts may be listed, so this is no URL in the sense of the WHATWG standard.
-  const parts =
-    /^mongodb(?:\+srv)?:\/\/(?:[^@/?\s]+@)?[^@/?#\s]+(?:\/[^?#\s]*)?(?:\?(?<query>[^#\s]*))?$/.exec(uri);
-  if (parts === null) throw new Unfit('it is no MongoDB connection string');
+  const after = uri.slice(uri.indexOf('://') + 3);
+  const credentials = after.slice(0, Math.max(after.lastIndexOf('@'), 0));
+  // Else a part of a password would be taken for a host, a port or a database, and named as one.
+  if (!CREDENTIALS.test(credentials))
+    throw new Unfit('in its user name or password a character is not escaped (as %40 for @)');
+  const parts = /^(?<hosts>[^/?#\s]+)(?:\/(?<database>[^?#\s]*))?(?:\?(?<query>[^#\s]*))?$/.exec(
+    after.slice(credentials === '' ? 0 : credentials.length + 1),
+  );
+  const { hosts = '', database = '' } = parts?.groups ?? {};
+  if (parts === null || !hosts.split(',').every(host => HOST.test(host)))
+    throw new Unfit('it is no MongoDB connection string');
+  if (database === '') throw new Unfit('it names no database: mongodb://HOST/DATABASE');
+  if (!DATABASE.test(database)) throw new Unfit('no database can have such a name');
   for (const [name, value] of new URLSearchParams(parts.groups?.['query'] ?? '')) {
     const key = name.toLowerCase();
     const rule = MONGODB_OPTIONS[key];

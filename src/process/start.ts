@@ -8,6 +8,7 @@ import { type Listening, listen, type SlowestPeer } from '../http/index.ts';
 import { ConnectionFigures, createLog, flushTraces, startTracing } from '../observability/index.ts';
 import type { HashCost } from '../people/index.ts';
 import type { Store } from '../store/store.ts';
+import { cannotListen, cannotStart, METRICS_NAMES, SERVER_NAMES } from './cannot-start.ts';
 import { packageVersion } from './package-version.ts';
 import { keepTlsRenewed, type TlsRenewal } from './renew-tls.ts';
 import { tellClock } from './tell-clock.ts';
@@ -74,6 +75,8 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       figures: connections,
       slowest: options.slowest,
       ...(config.tls && { tls: toPem(config.tls) }),
+    }).catch(error => {
+      throw cannotListen(error, config, SERVER_NAMES);
     });
 
   let server: Listening | undefined;
@@ -108,7 +111,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   } catch (error) {
     await server?.stop(0);
     await composition?.close();
-    throw error;
+    throw cannotStart(error);
   }
 }
 
@@ -179,6 +182,8 @@ async function openMetrics(
     ...address,
     maxConnections: METRICS_CONNECTIONS,
     figures: new ConnectionFigures(),
+  }).catch(error => {
+    throw cannotListen(error, address, METRICS_NAMES);
   });
   log.info({ host: address.host, port: listening.port }, 'metrics');
   return listening;

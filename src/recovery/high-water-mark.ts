@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { AuditStore } from '../audit/index.ts';
 import { type Background, recur } from '../background.ts';
+import { CannotUse } from '../cannot-use.ts';
 import type { Deployment, DeploymentStore } from './deployment.ts';
 
 /**
@@ -52,8 +53,10 @@ export async function readHighWaterMark(file: string): Promise<HighWaterMark | u
   try {
     return markSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new Error(
-      `${file} is damaged: it tells whether the store was rolled back. If the store came out of a backup, run countersign quarantine start; then delete the file`,
+    throw new CannotUse(
+      file,
+      'it is damaged, and it tells whether the store was rolled back',
+      'if the store came out of a backup, run `countersign quarantine start`; then delete the file',
       { cause },
     );
   }

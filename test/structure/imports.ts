@@ -28,6 +28,7 @@ export const LAYERS: readonly { readonly name: string; readonly parts: readonly 
     name: 'the kernel',
     parts: [
       'background.ts',
+      'cannot-use.ts',
       'clock.ts',
       'deployment-epoch.ts',
       'errors.ts',

@@ -306,9 +306,3 @@ export function nativeDatabase(connection: Connection): mongoose.mongo.Db {
   if (!connection.db) throw new Error('the connection is not open');
   return connection.db;
 }
-
-/** Where a database is, without credentials or options. */
-export function describeUri(uri: string): string {
-  const parts = /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^/?]+)\/?([^?]*)/.exec(uri);
-  return parts ? `${parts[1]}/${parts[2]}` : 'an unreadable address';
-}

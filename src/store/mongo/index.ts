@@ -39,13 +39,13 @@ import {
   type Database,
   type DecisionDocument,
   decisionKey,
-  describeUri,
   type KeptAnswerDocument,
   laneKey,
   nativeDatabase,
   openDatabase,
   type TokenDocument,
 } from './database.ts';
+import { describeUri } from './describe-uri.ts';
 import { EngineRecords } from './engine-records.ts';
 import { Feed } from './feed.ts';
 import { assertSchemaVersion } from './migrations.ts';

@@ -1,7 +1,9 @@
 import type mongoose from 'mongoose';
 import { facetsOfEvent, type ManagedRecord } from '../../audit/index.ts';
+import { CannotUse } from '../../cannot-use.ts';
 import { type FiledCollection, fileRecord } from '../record-facets.ts';
 import { connect, nativeDatabase } from './database.ts';
+import { describeUri } from './describe-uri.ts';
 
 type Db = mongoose.mongo.Db;
 
@@ -187,6 +189,7 @@ export async function migrateMongo(uri: string): Promise<void> {
   const { connection } = await connect(uri);
   try {
     const db = nativeDatabase(connection);
+    await assertReplicaSet(db, uri);
     const current = (await schemaVersion(db)) ?? 0;
     if (current > SCHEMA_VERSION) throw newerSchema(current);
     for (const step of STEPS.slice(current)) await step(db);
@@ -196,6 +199,17 @@ export async function migrateMongo(uri: string): Promise<void> {
   } finally {
     await connection.close();
   }
+}
+
+/** A standalone knows no transactions and no change streams: it is told before anything is made in it. */
+async function assertReplicaSet(db: Db, uri: string): Promise<void> {
+  const { setName, msg } = await db.admin().command({ hello: 1 });
+  if (setName !== undefined || msg === 'isdbgrid') return;
+  throw new CannotUse(
+    `MongoDB at ${describeUri(uri)} (COUNTERSIGN_STORE)`,
+    'it is a standalone, without the transactions that all processes agree by',
+    'make it a replica set (mongod --replSet NAME, then rs.initiate()) and name that in the option replicaSet',
+  );
 }
 
 /** @throws when the database does not have exactly the schema that this program knows */
@@ -216,8 +230,10 @@ export async function schemaVersion(db: Db): Promise<number | undefined> {
 }
 
 function newerSchema(current: number): Error {
-  return new Error(
-    `the database has schema version ${current}, this program knows ${SCHEMA_VERSION}: run a newer version of Countersign`,
+  return new CannotUse(
+    'The store (COUNTERSIGN_STORE)',
+    `the database has schema version ${current}, this program knows ${SCHEMA_VERSION}`,
+    'run a newer version of Countersign',
   );
 }
 

@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { CannotUse } from '../../cannot-use.ts';
 
 /** How long the writer waits for another process's transaction. Only the writing thread ever waits. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -39,5 +40,9 @@ export function openForReading(path: string): DatabaseSync {
 function assertPragma(database: DatabaseSync, name: string, expected: string | number): void {
   const actual = database.prepare(`PRAGMA ${name}`).get()?.[name];
   if (actual !== expected)
-    throw new Error(`SQLite ${name} is ${String(actual)}, must be ${String(expected)}`);
+    throw new CannotUse(
+      'The store (COUNTERSIGN_STORE)',
+      `SQLite has ${name} at ${String(actual)} there, and it has to be ${String(expected)}`,
+      'put it on a local disk that the user who runs this may write to',
+    );
 }

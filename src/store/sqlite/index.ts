@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { AGENT_FACETS } from '../../agents/agent-facets.ts';
 import type { Agent } from '../../agents/index.ts';
 import type { AuditRow, CommitOutcome, Cuts, LaneHead, RowsRequest, Unit } from '../../audit/index.ts';
+import { CannotUse } from '../../cannot-use.ts';
 import { tripleKey } from '../../delegation/delegation-facets.ts';
 import type { Delegation, DelegationTriple } from '../../delegation/index.ts';
 import { DEPLOYMENT } from '../../deployment-epoch.ts';
@@ -61,7 +62,7 @@ export async function openSqliteStore(path: string, options: StoreOptions): Prom
   // Its lock was waited for while a backup was put in its place: what is open now has another name.
   if (statSync(file).ino !== ino) {
     await store.close();
-    throw new Error(`${file} was replaced while it was being opened: start again`);
+    throw new CannotUse(file, 'it was replaced while it was being opened', 'start again');
   }
   try {
     await store.open();

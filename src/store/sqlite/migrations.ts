@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { facetsOfEvent } from '../../audit/event-facets.ts';
 import type { ManagedRecord } from '../../audit/index.ts';
+import { CannotUse } from '../../cannot-use.ts';
 import type { FiledCollection } from '../record-facets.ts';
 import { RecordFiler } from './file-record.ts';
 
@@ -142,8 +143,10 @@ export function migrate(database: DatabaseSync, target = SCHEMA_VERSION): void {
   try {
     const current = schemaVersion(database);
     if (current > SCHEMA_VERSION) {
-      throw new Error(
-        `the database has schema version ${current}, this program knows ${SCHEMA_VERSION}: run a newer version of Countersign`,
+      throw new CannotUse(
+        'The store (COUNTERSIGN_STORE)',
+        `the database has schema version ${current}, this program knows ${SCHEMA_VERSION}`,
+        'run a newer version of Countersign',
       );
     }
     for (const step of STEPS.slice(current, target)) {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { CommitOutcome, Unit } from '../../audit/index.ts';
+import { fromThread } from '../../cannot-use.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
 import type { Change } from '../store.ts';
@@ -35,7 +36,9 @@ export class Writer {
     );
     const worker = new Worker(module, { workerData: data });
     // Rejects with the thread's own error when the database cannot be opened.
-    await once(worker, 'message');
+    await once(worker, 'message').catch(error => {
+      throw fromThread(error);
+    });
     return new Writer(worker);
   }
 

@@ -1,0 +1,165 @@
+/** What a server says that does not start: one sentence, of where, what, and what to do. And what it makes of the files that it finds. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { pino } from 'pino';
+import { cannotUseFile } from '../../src/cannot-use.ts';
+import { loadConfig } from '../../src/config/index.ts';
+import { cannotListen, SERVER_NAMES } from '../../src/process/cannot-start.ts';
+import { startServer } from '../../src/process/start.ts';
+import { cannotUseStore } from '../../src/store/cannot-use-store.ts';
+import { pretendMongo } from '../support/pretended-mongo.ts';
+
+async function makeDirectory(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-start-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** What a start says that is refused: more than a stack trace, in a line of its own. */
+async function refusal(
+  t: ExecutionContext,
+  directory: string,
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
+  const settings = {
+    COUNTERSIGN_PORT: '0',
+    COUNTERSIGN_STORE: `sqlite:${join(directory, 'store.sqlite')}`,
+    COUNTERSIGN_DATA_DIR: directory,
+    ...env,
+  };
+  const start = () => startServer(loadConfig(settings), { log: pino({ level: 'silent' }) });
+  const error = await t.throwsAsync(start, { name: 'CannotUse' });
+  const { message = '' } = error ?? {};
+  t.regex(message, /^[^\n]+: [^\n]+; [^\n]+$/);
+  return message;
+}
+
+test('a port that is taken is named, with the setting that it comes from', async t => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => void taken.close());
+  await new Promise(resolve => taken.once('listening', resolve));
+  const port = String((taken.address() as { readonly port: number }).port);
+  const directory = await makeDirectory(t);
+  t.is(
+    await refusal(t, directory, { COUNTERSIGN_PORT: port }),
+    `127.0.0.1:${port} (COUNTERSIGN_PORT): another program listens there; end it, or choose another port`,
+  );
+  t.regex(
+    await refusal(t, directory, { COUNTERSIGN_METRICS_PORT: port }),
+    new RegExp(`^127\\.0\\.0\\.1:${port} \\(COUNTERSIGN_METRICS_PORT\\): another program listens there; `),
+  );
+  // An address for documentation (RFC 5737): no machine has it.
+  t.is(
+    await refusal(t, directory, { COUNTERSIGN_HOST: '203.0.113.9' }),
+    '203.0.113.9:0 (COUNTERSIGN_HOST): this machine has no such address; choose one that it has, or 0.0.0.0 for all',
+  );
+});
+
+test('a store that is a directory, no database, or below a file is named', async t => {
+  const directory = await makeDirectory(t);
+  const [folder, text, newer] = ['folder', 'text', 'newer'].map(name => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  mkdirSync(folder);
+  writeFileSync(text, randomBytes(20_000));
+  t.regex(
+    await refusal(t, directory, { COUNTERSIGN_STORE: `sqlite:${folder}` }),
+    new RegExp(`^${folder}: it is a directory, and a file is needed; `),
+  );
+  t.regex(
+    await refusal(t, directory, { COUNTERSIGN_STORE: `sqlite:${text}` }),
+    new RegExp(`^${text} \\(COUNTERSIGN_STORE\\): it is no SQLite database; name another file, `),
+  );
+  t.regex(
+    await refusal(t, directory, { COUNTERSIGN_STORE: `sqlite:${text}/store.sqlite` }),
+    new RegExp(`^${text}: it is a file, and a directory is needed; `),
+  );
+  t.regex(
+    await refusal(t, directory, { COUNTERSIGN_DATA_DIR: text }),
+    new RegExp(`^${text}: it is a file, and a directory is needed; `),
+  );
+  const { DatabaseSync } = await import('node:sqlite');
+  const database = new DatabaseSync(newer);
+  database.exec('PRAGMA user_version = 9999');
+  database.close();
+  t.regex(
+    await refusal(t, directory, { COUNTERSIGN_STORE: `sqlite:${newer}` }),
+    /^The store \(COUNTERSIGN_STORE\): the database has schema version 9999, .*; run a newer version of Countersign$/,
+  );
+});
+
+test('what the system refuses is told with what to do: permissions, a full disk, a port of root’s', t => {
+  // Root may do all of it, so these are the errors as the system makes them.
+  const ofSystem = (code: string, more: object) => Object.assign(new Error(code), { code, ...more });
+  const file = (code: string) =>
+    cannotUseFile(ofSystem(code, { syscall: 'open', path: '/srv/x' }))?.message ?? '';
+  t.regex(file('EACCES'), /^\/srv\/x: the user that runs this \(\d+\) may not use it; give it to that user/);
+  t.regex(file('ENOSPC'), /^\/srv\/x: there is no room left on its disk; make room$/);
+  t.regex(file('EROFS'), /^\/srv\/x: it is on a file system that cannot be written to; /);
+  t.regex(file('EXYZ'), /^\/srv\/x: it cannot be used \(EXYZ at open\); /);
+  t.is(cannotUseFile(new Error('a fault of ours')), undefined);
+  const listening = (code: string, host: string) =>
+    (cannotListen(ofSystem(code, {}), { host, port: 443 }, SERVER_NAMES) as Error).message;
+  t.regex(
+    listening('EACCES', '::'),
+    /^\[::\]:443 \(COUNTERSIGN_PORT\): the user that runs this may not listen there; /,
+  );
+  t.regex(
+    listening('ENOTFOUND', 'a.invalid'),
+    /^a\.invalid:443 \(COUNTERSIGN_HOST\): the host name has no address; /,
+  );
+  const location = { kind: 'sqlite', path: '/srv/store' } as const;
+  const sqlite = (errcode: number) =>
+    (cannotUseStore(ofSystem('ERR_SQLITE_ERROR', { errcode }), location) as Error).message;
+  t.regex(sqlite(14), /^\/srv\/store \(COUNTERSIGN_STORE\): it cannot be opened; /);
+  // With an extended code: SQLITE_READONLY_DIRECTORY, SQLITE_IOERR_FSYNC.
+  t.regex(sqlite(1544), /: it cannot be written to; /);
+  t.regex(sqlite(1034), /: its disk has failed to read or write it; /);
+  t.regex(sqlite(11), /: it is damaged; /);
+});
+
+test('a MongoDB that refuses, is of another replica set, a standalone, or does not know the password is named without it', async t => {
+  const directory = await makeDirectory(t);
+  const [standalone, other, strict] = await Promise.all([
+    pretendMongo(t, {}),
+    pretendMongo(t, { setName: 'theirs' }),
+    pretendMongo(t, {
+      setName: 'ours',
+      answer: { ok: 0, code: 18, codeName: 'AuthenticationFailed', errmsg: 'Authentication failed.' },
+    }),
+  ]);
+  const at = async (address: string, more = '', user = '') => {
+    const message = await refusal(t, directory, {
+      COUNTERSIGN_STORE: `mongodb://${user}${address}/countersign${more}`,
+      COUNTERSIGN_KEY_ENCRYPTION_KEY: randomBytes(32).toString('hex'),
+    });
+    t.notRegex(message, /hunter|keeper/);
+    const where = `MongoDB at ${address}/countersign (COUNTERSIGN_STORE): `;
+    t.true(message.startsWith(where), message);
+    return message.slice(where.length);
+  };
+  const user = 'keeper:hunter%40two@';
+  // The driver looks for a server for five seconds, so all of these at once.
+  const [refused, alone, foreign, notKnown, noOption] = await Promise.all([
+    at('127.0.0.1:1', '', user),
+    at(`127.0.0.1:${standalone}`),
+    at(`127.0.0.1:${other}`, '?replicaSet=ours'),
+    at(`127.0.0.1:${strict}`, '?replicaSet=ours', user),
+    at('127.0.0.1:1', '?replcaSet=ours', user),
+  ]);
+  t.regex(refused, /^it cannot be reached \(127\.0\.0\.1:1: nothing listens there\); see that it runs/);
+  t.regex(alone, /^it is a standalone, .*; make it a replica set/);
+  t.regex(foreign, /^nothing that answers there is a member of the replica set ours; name the set/);
+  t.regex(notKnown, /^it does not accept the user name and password; see to them/);
+  t.regex(
+    noOption,
+    /^the connection string is not one that the driver takes \(option replcaset is not supported\); /,
+  );
+});
