@@ -41,10 +41,12 @@ import {
 } from './elevation/index.ts';
 import { explainRoutes } from './explain/index.ts';
 import {
+  closePrivateFiles,
   endFirstStart,
   onceItCanTell,
   openKeyEncryptionKey,
   prepareFirstStart,
+  privateFilesOf,
 } from './first-start/index.ts';
 import {
   answerJson,
@@ -157,6 +159,7 @@ export interface ComposeOptions {
 /** Opens the store, sees to what a first start needs, and puts the parts together. What fails leaves no store open. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
   const { config, clock } = options;
+  closePrivateFiles(privateFilesOf(config), options.log);
   const store = await openStore(config.store, {
     now: clock.now,
     latest: () => clock.moment().latest,

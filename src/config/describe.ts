@@ -16,11 +16,16 @@ permitted; otherwise it lists all problems, one a line, and ends.
   \`COUNTERSIGN_CONFIG_FILE\` or \`countersign start --config FILE\` names it. What the environment says of a setting wins. A
   secret may stand in the file only if nobody else can read it. \`countersign init\` writes such a file, and
   \`countersign config check FILE\` finds everything that is wrong with one, with line and column.
+- A file with a secret is refused if others can write it (mode 0022) or everybody can read it (0004). Below \`/run/secrets/\`,
+  where containers are handed theirs, it may be read.
+- What the first start makes in the data directory, and the SQLite file, only the server's user may read: others are shut out, and
+  a line of the log says so. What others can write, or what belongs to another user than that and root, is refused.
 - Relative paths start at the directory that the process was started in.
 - Also refused: \`NODE_TLS_REJECT_UNAUTHORIZED=0\`, and \`NODE_OPTIONS\` with \`--insecure-http-parser\` or \`--tls-min-v1.0\` or
   \`--tls-min-v1.1\`; one secret for two purposes, and one file for two purposes.
 - A MongoDB URI may not weaken what the store promises: \`w\`, \`journal\`, \`readPreference\`, \`readConcernLevel\`, \`retryWrites\`,
-  \`retryReads\` and the \`tls\` options are refused with any value but the safe one.
+  \`retryReads\` and the \`tls\` options are refused with any value but the safe one. It names its database, and what is no
+  letter, digit or one of \`-._~!$&'()*+,;=\` in its user name and password is escaped, as \`%40\` for \`@\`.
 
 \`\`\`yaml check
 issuer: https://auth.example.com

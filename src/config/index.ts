@@ -8,6 +8,7 @@
  *
  * Not here: making the key-encryption key and the bootstrap client at the first start.
  */
+export { parseBootstrapClientFile } from './bootstrap-client-file.ts';
 export { COMMAND_LINE_NAMES } from './command-line-names.ts';
 export { CONFIG_FILE_NAME, keyOf } from './config-file.ts';
 export { renderConfigFile, renderConfigurationPage, renderEnvExample } from './describe.ts';

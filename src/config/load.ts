@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { combinationProblems } from './combinations.ts';
 import { COMMAND_LINE_NAMES } from './command-line-names.ts';
 import { CONFIG_FILE_NAME, readConfigFile } from './config-file.ts';
@@ -18,7 +18,7 @@ import {
   variablesOf,
 } from './schema.ts';
 import type { Secret } from './secret.ts';
-import { type ReadFile, readSources, type Sent, type Sources } from './sources.ts';
+import { type ModeOf, type ReadFile, readSources, type Sent, type Sources } from './sources.ts';
 import type { StoreLocation } from './store-location.ts';
 import type { ProxyNetwork } from './trusted-proxies.ts';
 import { whyUnfit } from './unfit.ts';
@@ -122,12 +122,17 @@ export class ConfigError extends Error {
  *
  * @param env      the process's environment
  * @param readFile for the files that `…_FILE` names
+ * @param modeOf   who may read and write them
  * @returns a deeply frozen configuration
  * @throws {ConfigError} with every problem there is, not only the first
  */
-export function loadConfig(env: NodeJS.ProcessEnv, readFile: ReadFile = readFileSync): Config {
+export function loadConfig(
+  env: NodeJS.ProcessEnv,
+  readFile: ReadFile = readFileSync,
+  modeOf: ModeOf = path => statSync(path, { throwIfNoEntry: false })?.mode,
+): Config {
   const file = readConfigFile(env[CONFIG_FILE_NAME], env);
-  const sources = readSources({ ...env, ...file.env }, readFile);
+  const sources = readSources({ ...env, ...file.env }, readFile, modeOf);
   const { values, problems } = parseValues(sources.sent);
   const all = file.tell([
     ...unknownNames(env, knownNames()),

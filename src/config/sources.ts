@@ -4,6 +4,12 @@ import { permitted, rows, type Setting, variablesOf } from './schema.ts';
 /** Reads a file as text, like `fs.readFileSync`. */
 export type ReadFile = (path: string, encoding: 'utf8') => string;
 
+/** Who may read and write a file, as `fs.stat` has it; undefined where that cannot be told. */
+export type ModeOf = (path: string) => number | undefined;
+
+/** Here containers are handed their secrets: whoever is in one may read all that there is, and the files often say so. */
+const HANDED_TO_CONTAINERS = /^\/run\/secrets\//;
+
 /** A value as it was sent, and by which variable. */
 export interface Sent {
   readonly text: string;
@@ -24,7 +30,7 @@ export interface Sources {
  * Finds each setting's text, in the environment or in the file it names. An empty text is a problem, never the same as none: a
  * check is not switched off by a variable that failed to expand.
  */
-export function readSources(env: NodeJS.ProcessEnv, readFile: ReadFile): Sources {
+export function readSources(env: NodeJS.ProcessEnv, readFile: ReadFile, modeOf: ModeOf): Sources {
   const sent = new Map<string, Sent>();
   const given = new Set<string>();
   const problems: string[] = [];
@@ -46,6 +52,8 @@ export function readSources(env: NodeJS.ProcessEnv, readFile: ReadFile): Sources
         const content = readFile(path, 'utf8').trim();
         if (content === '') problems.push(`${file}: the file is empty; permitted: ${permitted(setting)}`);
         else sent.set(property, { text: content, name: file, path });
+        const why = whyOpen(setting, content, path, modeOf);
+        if (why !== undefined) problems.push(`${file}: ${quote(path)} ${why}`);
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? ` (${error.code})` : '';
         const shown = mayShowPath(setting, path) ? quote(path) : 'the file that it names (not shown)';
@@ -54,6 +62,17 @@ export function readSources(env: NodeJS.ProcessEnv, readFile: ReadFile): Sources
     }
   }
   return { sent, given, problems };
+}
+
+/** Who reads a secret has it, and who writes it has chosen it. A group may be let read: that is how a service is handed files of root's. */
+function whyOpen(setting: Setting, content: string, path: string, modeOf: ModeOf): string | undefined {
+  // Where the embedded store is, is told to anybody.
+  if (setting.secret !== true || content.startsWith('sqlite:')) return undefined;
+  const mode = modeOf(path) ?? 0;
+  const shown = (mode & 0o777).toString(8).padStart(4, '0');
+  if ((mode & 0o022) !== 0) return `can be written by others (mode ${shown}); permitted: chmod 600`;
+  if ((mode & 0o004) === 0 || HANDED_TO_CONTAINERS.test(path)) return undefined;
+  return `can be read by others (mode ${shown}); permitted: chmod 600, or 640 for a group of its own`;
 }
 
 /**

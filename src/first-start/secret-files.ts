@@ -14,9 +14,13 @@ import {
 import { dirname } from 'node:path';
 import type { Freshness } from '../audit/index.ts';
 import { newClientSecret } from '../clients/index.ts';
-import { type Config, ConfigError, parseKeyEncryptionKey } from '../config/index.ts';
+import {
+  type Config,
+  ConfigError,
+  parseBootstrapClientFile,
+  parseKeyEncryptionKey,
+} from '../config/index.ts';
 import { newId } from '../ids.ts';
-import { parseUniqueJson } from '../input/index.ts';
 import {
   assertSigningKeysOpen,
   keyEncryptionKeyName,
@@ -133,19 +137,8 @@ function readOrMakeBootstrapClient(path: string, nowMs: number): BootstrapClient
 }
 
 function parseBootstrapClient(path: string, text: string): BootstrapClient {
-  const { client_id: clientId, client_secret: secret } = parseMembers(text);
-  if (!clientId?.startsWith('agt_') || !secret)
-    throw new Error(`${path} does not hold a client_id and a client_secret, each once`);
-  return { clientId: clientId as `agt_${string}`, secret };
-}
-
-/** Nothing where it is no JSON, or a member stands twice. */
-function parseMembers(text: string): Readonly<Record<string, string>> {
-  try {
-    return (parseUniqueJson(text) ?? {}) as Record<string, string>;
-  } catch {
-    return {};
-  }
+  const { id, secret } = parseBootstrapClientFile(path, text);
+  return { clientId: id, secret: secret.reveal() };
 }
 
 /**

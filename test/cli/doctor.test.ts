@@ -183,7 +183,7 @@ test.serial('G24: a certificate that has ended, or soon will, is found', async t
   const folder = await makeFolder(t);
   const file = (name: string): string => join(folder.path, name);
   writeFileSync(file('cert.pem'), TLS_CERTIFICATE);
-  writeFileSync(file('key.pem'), TLS_PRIVATE_KEY);
+  writeFileSync(file('key.pem'), TLS_PRIVATE_KEY, { mode: 0o600 });
   const config = loadConfig({
     COUNTERSIGN_ISSUER: 'https://as.example',
     COUNTERSIGN_TLS_CERT_FILE: file('cert.pem'),

@@ -31,7 +31,10 @@ test('a port on which somebody else listens is not spoken to', async t => {
   mkdirSync(join(folder.path, 'var'));
   writeFileSync(
     join(folder.path, 'var/bootstrap-client.json'),
-    JSON.stringify({ client_id: `agt_${'a'.repeat(32)}`, client_secret: 'secret' }),
+    JSON.stringify({
+      client_id: `agt_${'a'.repeat(32)}`,
+      client_secret: 'A-secret-of-the-tests-that-is-long-enough-0123',
+    }),
     { mode: 0o600 },
   );
   const { code, stderr } = await folder.cli(['agents', 'list']);

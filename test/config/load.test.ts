@@ -299,3 +299,52 @@ function secretsOf(): readonly string[] {
 function bodyLines(pem: string): readonly string[] {
   return pem.trim().split('\n').slice(1, -1);
 }
+
+test('a file with a secret that others can read or write is refused, where no container is handed it', t => {
+  const problems = (path: string, mode: number, content = KEY_ENCRYPTION_KEY): readonly string[] => {
+    const name = content.startsWith('sqlite:')
+      ? 'COUNTERSIGN_STORE_FILE'
+      : 'COUNTERSIGN_KEY_ENCRYPTION_KEY_FILE';
+    try {
+      loadConfig(
+        { [name]: path },
+        () => content,
+        () => 0o100000 | mode,
+      );
+      return [];
+    } catch (error) {
+      return (error as ConfigError).problems;
+    }
+  };
+  for (const mode of [0o400, 0o440, 0o600, 0o640])
+    t.deepEqual(problems('/etc/kek', mode), [], mode.toString(8));
+  for (const mode of [0o404, 0o444, 0o604, 0o644]) {
+    const shown = `0${mode.toString(8)}`;
+    t.deepEqual(problems('/etc/kek', mode), [
+      `COUNTERSIGN_KEY_ENCRYPTION_KEY_FILE: "/etc/kek" can be read by others (mode ${shown}); permitted: chmod 600, or 640 for a group of its own`,
+    ]);
+    t.deepEqual(problems('/run/secrets/kek', mode), []);
+  }
+  for (const mode of [0o620, 0o602, 0o660, 0o666]) {
+    for (const path of ['/etc/kek', '/run/secrets/kek']) {
+      t.regex(problems(path, mode)[0] ?? '', /can be written by others \(mode 0\d+\); permitted: chmod 600/);
+    }
+  }
+  t.deepEqual(problems('/etc/store', 0o644, 'sqlite:x.sqlite'), [], 'where the store is, is no secret');
+});
+
+test('a MongoDB URI with what is not escaped, or without a database, is told what it lacks and shows no part of itself', t => {
+  const refusal = (uri: string): string =>
+    problemsOf(t, { COUNTERSIGN_STORE: uri, COUNTERSIGN_KEY_ENCRYPTION_KEY: KEY_ENCRYPTION_KEY }).join('\n');
+  for (const password of ['xyq@zzk', 'xyq@zzk/more', 'xyq/zzk', 'xyq:zzk', 'xyq%zzk', '12?zzk', '12/d?zzk']) {
+    const problem = refusal(`mongodb://keeper:${password}@db1/countersign`);
+    t.regex(
+      problem,
+      /\(in its user name or password a character is not escaped \(as %40 for @\)\)/,
+      password,
+    );
+    t.notRegex(problem, /xyq|zzk|keeper/);
+  }
+  for (const uri of ['mongodb://db1', 'mongodb://db1/', 'mongodb+srv://db1.example.org/?replicaSet=rs0'])
+    t.regex(refusal(uri), /\(it names no database: mongodb:\/\/HOST\/DATABASE\)/);
+});

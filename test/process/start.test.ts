@@ -1,6 +1,6 @@
 /** What a server says that does not start: one sentence, of where, what, and what to do. And what it makes of the files that it finds. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { pino } from 'pino';
 import { cannotUseFile } from '../../src/cannot-use.ts';
-import { loadConfig } from '../../src/config/index.ts';
+import { ConfigError, loadConfig } from '../../src/config/index.ts';
+import { closePrivateFiles } from '../../src/first-start/index.ts';
 import { cannotListen, SERVER_NAMES } from '../../src/process/cannot-start.ts';
 import { startServer } from '../../src/process/start.ts';
 import { cannotUseStore } from '../../src/store/cannot-use-store.ts';
@@ -162,4 +163,104 @@ test('a MongoDB that refuses, is of another replica set, a standalone, or does n
     noOption,
     /^the connection string is not one that the driver takes \(option replcaset is not supported\); /,
   );
+});
+
+/** A server on the files of a directory, with what it has logged. */
+async function startOn(directory: string): Promise<{ stop(): Promise<void>; logs: readonly string[] }> {
+  const logs: string[] = [];
+  const config = loadConfig({
+    COUNTERSIGN_PORT: '0',
+    COUNTERSIGN_STORE: `sqlite:${join(directory, 'store.sqlite')}`,
+    COUNTERSIGN_DATA_DIR: directory,
+  });
+  const { stop } = await startServer(config, { log: pino({}, { write: line => void logs.push(line) }) });
+  return { stop, logs };
+}
+
+const refusedFiles = async (t: ExecutionContext, directory: string): Promise<readonly string[]> =>
+  (await t.throwsAsync(startOn(directory), { instanceOf: ConfigError }))?.problems ?? [];
+
+test('files of the first start that others can read are closed to them, and that is told; what others can write is not read', async t => {
+  const directory = await makeDirectory(t);
+  const files = [
+    'key-encryption-key',
+    'bootstrap-client.json',
+    'first-administrator-link',
+    'store.sqlite',
+  ].map(name => join(directory, name));
+  await (await startOn(directory)).stop();
+  for (const file of files) chmodSync(file, 0o644);
+  const again = await startOn(directory);
+  await again.stop();
+  t.deepEqual(
+    files.map(file => statSync(file).mode & 0o777),
+    files.map(() => 0o600),
+  );
+  const told = again.logs.map(line => JSON.parse(line)).filter(({ msg }) => /^others could read/.test(msg));
+  t.deepEqual(
+    told.map(({ level, file, mode }) => [level, file, mode]).sort(),
+    files.map(file => [40, file, '0644']).sort(),
+  );
+
+  for (const file of files) {
+    chmodSync(file, 0o620);
+    const [problem = '', ...more] = await refusedFiles(t, directory);
+    t.true(problem.startsWith(`${file}: others can write it (mode 0620)`), problem);
+    t.deepEqual(more, []);
+    t.is(statSync(file).mode & 0o777, 0o620, 'whoever looks into it sees it as it was');
+    chmodSync(file, 0o600);
+  }
+  await (await startOn(directory)).stop();
+});
+
+test('a file of the first start that belongs to another user is not read', async t => {
+  const directory = await makeDirectory(t);
+  const file = join(directory, 'bootstrap-client.json');
+  writeFileSync(file, '{}', { mode: 0o600 });
+  const own = process.getuid?.() ?? 0;
+  // Only root can give a file away; everybody else plays the other user.
+  if (own === 0) chownSync(file, 65_534, 65_534);
+  const error = t.throws(
+    () => closePrivateFiles([file], pino({ level: 'silent' }), own === 0 ? 0 : own + 1),
+    {
+      instanceOf: ConfigError,
+    },
+  );
+  t.regex(error?.problems[0] ?? '', /bootstrap-client\.json: it belongs to another user \(/);
+});
+
+test('the file of the bootstrap client is held to the rules of its settings', async t => {
+  const directory = await makeDirectory(t);
+  const file = join(directory, 'bootstrap-client.json');
+  const id = `agt_${'0123456789abcdef'.repeat(2)}`;
+  const secret = randomBytes(32).toString('base64url');
+  const refused: readonly (readonly [content: string, problem: RegExp])[] = [
+    ['garbage', /: it is no JSON object; /],
+    [`{"client_id":"${id}","client_secret":"${secret}"`, /: it is no JSON object; /],
+    ['[]', /: it is no JSON object; /],
+    [JSON.stringify({ client_id: id }), /: its client_secret is not permitted; permitted: 43 to 256 random/],
+    [
+      JSON.stringify({ client_id: 'agt_x', client_secret: secret }),
+      /: its client_id is not permitted; permitted: agt_ /,
+    ],
+    [JSON.stringify({ client_id: id, client_secret: 'short' }), /: its client_secret is not permitted; /],
+    [
+      JSON.stringify({ client_id: id, client_secret: 'a'.repeat(43) }),
+      /: its client_secret is not permitted \(.+\); /,
+    ],
+    [
+      JSON.stringify({ client_id: id, client_secret: `${secret} ` }),
+      /: its client_secret is not permitted; /,
+    ],
+  ];
+  for (const [content, expected] of refused) {
+    writeFileSync(file, content, { mode: 0o600 });
+    const problems = await refusedFiles(t, directory);
+    t.is(problems.length, 1, content);
+    t.true(problems[0]?.startsWith(file), problems[0]);
+    t.regex(problems[0] ?? '', expected);
+    t.false(problems[0]?.includes(secret) || problems[0]?.includes('garbage'));
+  }
+  writeFileSync(file, JSON.stringify({ client_id: id, client_secret: secret }), { mode: 0o600 });
+  await (await startOn(directory)).stop();
 });

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Config, ConfigError, certificateEndsAt, loadConfig } from '../../config/index.ts';
+import { privateFilesOf } from '../../first-start/private-files.ts';
 import { bad, type Finding, ok, warning } from './finding.ts';
 
 const DAY_MS = 86_400_000;
@@ -76,12 +77,7 @@ function checkCertificate({ tls, issuer }: Config, now: number): readonly Findin
 /** Files that make whoever reads them the server. */
 function checkPrivateFiles(config: Config): readonly Finding[] {
   const check = 'private files';
-  const files = [
-    ...(config.keyEncryptionKey ? [] : [config.keyEncryptionKeyFile]),
-    ...(config.bootstrapClient ? [] : [config.bootstrapClientFile]),
-    config.firstAdministratorFile,
-    ...(config.store.kind === 'sqlite' ? [config.store.path] : []),
-  ].filter(existsSync);
+  const files = privateFilesOf(config).filter(existsSync);
   const open = files.filter(file => (statSync(file).mode & 0o077) !== 0);
   if (open.length > 0) {
     return open.map(file =>

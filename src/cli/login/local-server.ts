@@ -1,6 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { type Config, ConfigError, loadConfig } from '../../config/index.ts';
-import { parseUniqueJson } from '../../input/index.ts';
+import { type Config, ConfigError, loadConfig, parseBootstrapClientFile } from '../../config/index.ts';
 import { EXIT, Failure } from '../failure.ts';
 import type { FoundServer } from './profiles.ts';
 
@@ -62,13 +61,8 @@ function readCredentials({
   if (!existsSync(file)) return undefined;
   const { mode, uid } = statSync(file);
   if ((mode & 0o077) !== 0 || uid !== process.getuid?.()) return undefined;
-  const { client_id: clientId, client_secret: clientSecret } = parseUniqueJson(
-    readFileSync(file, 'utf8'),
-  ) as {
-    readonly client_id: string;
-    readonly client_secret: string;
-  };
-  return { clientId, clientSecret, source: `the bootstrap client in ${file}` };
+  const { id, secret } = parseBootstrapClientFile(file, readFileSync(file, 'utf8'));
+  return { clientId: id, clientSecret: secret.reveal(), source: `the bootstrap client in ${file}` };
 }
 
 const LISTENING = '0A';
