@@ -58,7 +58,7 @@ function tableRow(setting: Setting): string {
 /** `.env.example`, written from the table of settings: each is there with its default, commented out. */
 export function renderEnvExample(): string {
   const head = `# The settings of Countersign; docs/configuration.md says more. Copy this file to .env, take the # from what you change, and
-# start with: node --env-file=.env src/main.ts
+# start with: node --env-file=.env bin/countersign.js start
 `;
   return [head, ...rows().map(([, setting]) => exampleEntry(setting))].join('\n');
 }

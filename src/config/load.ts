@@ -79,6 +79,7 @@ export interface Config {
     readonly unknownTokensPerSecond: number;
   };
   readonly maxConnections: number;
+  readonly keepAliveSeconds: number;
   readonly stopDelaySeconds: number;
   readonly shutdownSeconds: number;
   readonly tls: TlsPair | undefined;
@@ -191,6 +192,7 @@ function toConfig(values: SettingValues, sent: Sources['sent']): Config {
       unknownTokensPerSecond: values.unknownTokensPerSecond,
     },
     maxConnections: values.maxConnections,
+    keepAliveSeconds: values.keepAliveSeconds,
     stopDelaySeconds: values.stopDelaySeconds,
     shutdownSeconds: values.shutdownSeconds,
     tls: tls || undefined,

@@ -248,6 +248,13 @@ export const SETTINGS = {
     consequence:
       'How many connections may be open at once; one more is closed at once. Each needs a file descriptor and about 10 KiB.',
   },
+  keepAliveSeconds: {
+    name: 'COUNTERSIGN_KEEP_ALIVE_SECONDS',
+    schema: wholeNumber(1, 3600),
+    default: '65',
+    consequence:
+      'How many seconds a connection on which nothing is asked stays open; longer than the load balancer in front keeps its own, or a request of its may meet a connection that is being closed (502).',
+  },
   stopDelaySeconds: {
     name: 'COUNTERSIGN_STOP_DELAY_SECONDS',
     schema: wholeNumber(0, 60),

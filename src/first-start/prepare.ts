@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import {
   type AdminApiReport,
@@ -46,7 +47,7 @@ export async function prepareFirstStart(deps: PrepareDeps, origin: Origin): Prom
     tellWidened(log, report);
     const client = bootstrap && {
       clientId: bootstrap.clientId,
-      credentials: bootstrap.from === 'file' ? config.bootstrapClientFile : bootstrap.from,
+      credentials: bootstrap.from === 'file' ? resolve(config.bootstrapClientFile) : bootstrap.from,
     };
     if (report.created) log.info(client, 'bootstrap administrator registered');
     if (report.isSecretReplaced)
@@ -64,7 +65,8 @@ export async function prepareFirstStart(deps: PrepareDeps, origin: Origin): Prom
     },
     origin,
   );
-  if (isLinkMade) log.info({ link: path }, 'the first administrator enrols by the link in this file');
+  if (isLinkMade)
+    log.info({ link: resolve(path) }, 'the first administrator enrols by the link in this file');
 }
 
 /**

@@ -1,4 +1,5 @@
 import { chmodSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from '../config/index.ts';
 
@@ -65,7 +66,7 @@ export function closePrivateFiles(
       continue;
     }
     log.warn(
-      { file, mode },
+      { file: resolve(file), mode },
       'others could read this file; now only you can: if somebody may have, replace what is in it',
     );
   }

@@ -15,6 +15,8 @@ export interface ListenOptions {
   readonly port: number;
   /** One more is closed at once: with none left to accept, a file descriptor would be missing elsewhere. */
   readonly maxConnections: number;
+  /** For how long a connection on which nothing is asked stays open; `KEEP_ALIVE_MS` where absent. */
+  readonly keepAliveMs?: number;
   /** Counted here. */
   readonly figures: ConnectionFigures;
   readonly tls?: TlsPem;
@@ -50,9 +52,9 @@ export interface Listening {
  */
 export const SLOWEST_PEER: SlowestPeer = { headersMs: 10_000, requestMs: 12_000, lookEveryMs: 1_000 };
 
+/** Longer than the idle time of common load balancers: one that sends a request must not meet a connection being closed. */
+const KEEP_ALIVE_MS = 65_000;
 const LIMITS = {
-  // Longer than the idle time of common load balancers: one that sends a request must not meet a connection being closed.
-  keepAliveTimeout: 65_000,
   maxHeaderSize: 16_384,
   // Of two lines that may be there once the first is kept, never both as one; where it decides something, `own-host.ts` refuses them.
   joinDuplicateHeaders: false,
@@ -76,6 +78,7 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
   const { figures, slowest = SLOWEST_PEER } = options;
   const limits = {
     ...LIMITS,
+    keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
     headersTimeout: slowest.headersMs,
     requestTimeout: slowest.requestMs,
     connectionsCheckingInterval: slowest.lookEveryMs,

@@ -1,5 +1,7 @@
+import { isatty } from 'node:tty';
 import { type DestinationStream, destination, type Logger, pino, stdSerializers } from 'pino';
 import { withoutSecrets } from '../text/index.ts';
+import { readableLine } from './readable-line.ts';
 
 /** Lines that wait for a reader, at most: a log collector that hangs must not take the server's memory. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
@@ -24,7 +26,8 @@ const SECRET_NAMES = [
 ];
 
 /**
- * The log: one JSON line each on standard output, for the operator of today. What happened and why is in the trail.
+ * The log: one JSON line each on standard output, for the operator of today; on a terminal, lines for people. What happened and why is
+ * in the trail.
  *
  * Lines are written in the background, so that nothing waits for whoever reads them. At the end of the process, also by an
  * exception that nobody caught, what has not been written yet is; a SIGKILL loses the lines of the last moment.
@@ -44,9 +47,13 @@ export function createLog(level: string, stream?: DestinationStream): Logger {
       },
       serializers: { err: showError },
     },
-    stream ?? destination({ dest: 1, sync: false, maxLength: MAX_WAITING_BYTES }),
+    stream ?? (isatty(1) ? terminal : destination({ dest: 1, sync: false, maxLength: MAX_WAITING_BYTES })),
   );
 }
+
+const terminal: DestinationStream = {
+  write: line => void process.stdout.write(readableLine(line)),
+};
 
 /** Other members of an error may be anything: drivers put whole documents there. */
 function showError(error: unknown): unknown {

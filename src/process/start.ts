@@ -72,6 +72,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       host: config.host,
       port: config.port,
       maxConnections: config.maxConnections,
+      keepAliveMs: config.keepAliveSeconds * 1000,
       figures: connections,
       slowest: options.slowest,
       ...(config.tls && { tls: toPem(config.tls) }),

@@ -45,6 +45,7 @@ test('nothing has to be set to try it on one machine', t => {
     metrics: undefined,
     limits: { addressRequestsPerSecond: 1_000, clientTokensPerSecond: 100, unknownTokensPerSecond: 100 },
     maxConnections: 8_192,
+    keepAliveSeconds: 65,
     stopDelaySeconds: 0,
     shutdownSeconds: 10,
     tls: undefined,

@@ -308,6 +308,7 @@ const RANGES: Readonly<
   unknownTokensPerSecond: { good: ['0', '1', '1000000'], bad: ['-1', '1000001', '1.5', '10/s'] },
   clientTokensPerSecond: { good: ['0', '1', '1000000'], bad: ['-1', '1000001', '1.5', '10/s'] },
   maxConnections: { good: ['16', '8192', '100000'], bad: ['0', '15', '100001', 'all'] },
+  keepAliveSeconds: { good: ['1', '65', '3600'], bad: ['0', '3601', '65s', '1.5'] },
   stopDelaySeconds: { good: ['0', '5', '60'], bad: ['-1', '61', '5s'] },
   shutdownSeconds: { good: ['0', '10', '300'], bad: ['-1', '301', '10s'] },
   tlsCertificate: { good: [TLS_CERTIFICATE], bad: ['x', TLS_PRIVATE_KEY] },

@@ -4,12 +4,13 @@ import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:f
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { pino } from 'pino';
 import { cannotUseFile } from '../../src/cannot-use.ts';
 import { ConfigError, loadConfig } from '../../src/config/index.ts';
 import { closePrivateFiles } from '../../src/first-start/index.ts';
+import { readableLine } from '../../src/observability/readable-line.ts';
 import { cannotListen, SERVER_NAMES } from '../../src/process/cannot-start.ts';
 import { startServer } from '../../src/process/start.ts';
 import { cannotUseStore } from '../../src/store/cannot-use-store.ts';
@@ -166,15 +167,21 @@ test('a MongoDB that refuses, is of another replica set, a standalone, or does n
 });
 
 /** A server on the files of a directory, with what it has logged. */
-async function startOn(directory: string): Promise<{ stop(): Promise<void>; logs: readonly string[] }> {
+async function startOn(
+  directory: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ stop(): Promise<void>; port: number; logs: readonly string[] }> {
   const logs: string[] = [];
   const config = loadConfig({
     COUNTERSIGN_PORT: '0',
     COUNTERSIGN_STORE: `sqlite:${join(directory, 'store.sqlite')}`,
     COUNTERSIGN_DATA_DIR: directory,
+    ...env,
   });
-  const { stop } = await startServer(config, { log: pino({}, { write: line => void logs.push(line) }) });
-  return { stop, logs };
+  const { stop, port } = await startServer(config, {
+    log: pino({}, { write: line => void logs.push(line) }),
+  });
+  return { stop, port, logs };
 }
 
 const refusedFiles = async (t: ExecutionContext, directory: string): Promise<readonly string[]> =>
@@ -263,4 +270,37 @@ test('the file of the bootstrap client is held to the rules of its settings', as
   }
   writeFileSync(file, JSON.stringify({ client_id: id, client_secret: secret }), { mode: 0o600 });
   await (await startOn(directory)).stop();
+});
+
+test('the log names the files of a first start by absolute paths, and keep-alive lasts as long as its setting says', async t => {
+  const directory = await makeDirectory(t);
+  const server = await startOn(directory, {
+    COUNTERSIGN_DATA_DIR: relative('.', directory),
+    COUNTERSIGN_KEEP_ALIVE_SECONDS: '7',
+  });
+  const answer = await fetch(`http://localhost:${server.port}/livez`);
+  await server.stop();
+  t.is(answer.headers.get('keep-alive'), 'timeout=7');
+  const facts = server.logs.map(line => JSON.parse(line));
+  t.is(facts.find(({ credentials }) => credentials)?.credentials, join(directory, 'bootstrap-client.json'));
+  t.is(facts.find(({ link }) => link)?.link, join(directory, 'first-administrator-link'));
+});
+
+test('on a terminal a line of the log can be read, and nothing in it moves the cursor', t => {
+  const time = Date.UTC(2026, 10, 30, 19, 8, 12);
+  const line = (more: object): string =>
+    readableLine(JSON.stringify({ level: 30, time, pid: 1, hostname: 'h', ...more }));
+  t.is(
+    line({ issuer: 'http://localhost:4444', port: 4444, version: '0.1.0', msg: 'ready' }),
+    '19:08:12 info  ready  issuer=http://localhost:4444  port=4444  version=0.1.0\n',
+  );
+  t.is(line({ level: 40, why: 'two words', msg: 'x' }), '19:08:12 warn  x  why="two words"\n');
+  t.is(
+    line({ level: 50, err: { type: 'Error', message: 'no', stack: 'Error: no\n    at f' }, msg: 'failed' }),
+    '19:08:12 error failed\n    Error: no\n        at f\n',
+  );
+  t.notRegex(
+    line({ msg: 'a\u001b[2Jb\nc', fact: '\u001b]0;x\u0007', at: { deep: '\u009b' } }).trimEnd(),
+    /\p{Cc}/u,
+  );
 });
