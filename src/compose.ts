@@ -28,7 +28,7 @@ import {
 import { type Background, recur } from './background.ts';
 import { DpopNonces, PublishedKeys } from './clients/index.ts';
 import type { Clock, Deadline, ServerClock } from './clock.ts';
-import type { Config } from './config/index.ts';
+import { type Config, privateFilesOf } from './config/index.ts';
 import { delegationRoutes, tokenExchange } from './delegation/index.ts';
 import { DEPLOYMENT, isQuarantineEpoch } from './deployment-epoch.ts';
 import { Egress } from './egress/index.ts';
@@ -46,7 +46,6 @@ import {
   onceItCanTell,
   openKeyEncryptionKey,
   prepareFirstStart,
-  privateFilesOf,
 } from './first-start/index.ts';
 import {
   answerJson,

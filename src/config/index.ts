@@ -15,5 +15,6 @@ export { renderConfigFile, renderConfigurationPage, renderEnvExample } from './d
 export { localIssuer, parseIssuer } from './issuer.ts';
 export { parseKeyEncryptionKey } from './key-encryption-key.ts';
 export { type Config, ConfigError, loadConfig, type TlsPair } from './load.ts';
+export { privateFilesOf } from './private-files.ts';
 export type { StoreLocation } from './store-location.ts';
 export { certificateEndsAt, readTlsPair } from './tls-pair.ts';

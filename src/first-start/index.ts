@@ -7,7 +7,7 @@
  */
 export { onceItCanTell } from './once-it-can-tell.ts';
 export { endFirstStart, prepareFirstStart } from './prepare.ts';
-export { closePrivateFiles, privateFilesOf } from './private-files.ts';
+export { closePrivateFiles } from './private-files.ts';
 export {
   type BootstrapClient,
   type FirstStartStore,

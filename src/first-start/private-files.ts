@@ -1,28 +1,7 @@
 import { chmodSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { type Config, ConfigError } from '../config/index.ts';
-
-/** The files that make whoever reads them the server, or whoever writes them its administrator, as far as the server makes them itself. */
-export function privateFilesOf(
-  config: Pick<
-    Config,
-    | 'bootstrapClient'
-    | 'bootstrapClientFile'
-    | 'firstAdministratorFile'
-    | 'keyEncryptionKey'
-    | 'keyEncryptionKeyFile'
-    | 'store'
-  >,
-): readonly string[] {
-  const { store } = config;
-  return [
-    ...(config.keyEncryptionKey ? [] : [config.keyEncryptionKeyFile]),
-    ...(config.bootstrapClient ? [] : [config.bootstrapClientFile]),
-    config.firstAdministratorFile,
-    ...(store.kind === 'sqlite' ? ['', '-wal', '-shm'].map(suffix => store.path + suffix) : []),
-  ];
-}
+import { ConfigError } from '../config/index.ts';
 
 /**
  * Sees to it that nobody else reads or writes what the server has made for itself. What others could only read is closed to them,

@@ -3,12 +3,11 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
-  unlinkSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -28,6 +27,7 @@ import {
   type SigningKey,
   sealingKey,
 } from '../keys/index.ts';
+import { nameOnce } from '../name-once.ts';
 import { type Deployment, isNewStore, missingKeyEncryptionKeys } from '../recovery/index.ts';
 
 /** The credentials of the client with which everything else is set up. */
@@ -172,11 +172,11 @@ function readOrMake(path: string, make: () => string): string {
     const draft = `${path}.${randomUUID()}`;
     writeFileSync(draft, make(), { flag: 'wx', mode: 0o600, flush: true });
     try {
-      linkSync(draft, path);
+      nameOnce(draft, path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !existsSync(path)) throw error;
     } finally {
-      unlinkSync(draft);
+      rmSync(draft, { force: true });
     }
     // A name that the power may still take away: what is sealed with the key must not outlive it.
     const directory = openSync(dirname(path), 'r');

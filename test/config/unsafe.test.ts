@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
+import { FIT_NODE, runtimeProblems } from '../../src/config/runtime-switches.ts';
 import { CLIENT_ID, CLIENT_SECRET, COMPLETE, KEY_ENCRYPTION_KEY, load, problemsOf } from './environments.ts';
 
 const KEY = { COUNTERSIGN_KEY_ENCRYPTION_KEY: KEY_ENCRYPTION_KEY };
@@ -203,4 +205,22 @@ test('what the refused ones are made of is permitted by itself', t => {
   ]) {
     t.notThrows(() => load(env));
   }
+});
+
+test('a Node.js that leaves out headers beyond a limit is not permitted, by the server and by the launcher', t => {
+  const isFit = (version: string): boolean => runtimeProblems({}, version).length === 0;
+  const fit = ['24.18.1', '24.19.0', '24.21.0', '26.5.1', '26.6.0', '27.0.0', '28.1.0'];
+  const unfit = ['20.20.2', '22.23.2', '24.15.0', '24.18.0', '25.9.0', '26.0.0', '26.5.0'];
+  t.deepEqual(
+    fit.filter(version => !isFit(version)),
+    [],
+  );
+  t.deepEqual(unfit.filter(isFit), []);
+  t.regex(
+    runtimeProblems({}, '24.15.0')[0] ?? '',
+    /^Node\.js: 24\.15\.0 is not permitted: .*; permitted: 24\.18\.1, /,
+  );
+  const launcher = readFileSync(new URL('../../bin/countersign.js', import.meta.url), 'utf8');
+  const [, needed = ''] = /^const NEEDED = (.+);$/m.exec(launcher) ?? [];
+  t.deepEqual(JSON.parse(needed.replaceAll(/(\d+):/g, '"$1":')), FIT_NODE);
 });

@@ -1,7 +1,17 @@
 /** What a server says that does not start: one sentence, of where, what, and what to do. And what it makes of the files that it finds. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import fs, {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -10,6 +20,7 @@ import { pino } from 'pino';
 import { cannotUseFile } from '../../src/cannot-use.ts';
 import { ConfigError, loadConfig } from '../../src/config/index.ts';
 import { closePrivateFiles } from '../../src/first-start/index.ts';
+import { nameOnce } from '../../src/name-once.ts';
 import { readableLine } from '../../src/observability/readable-line.ts';
 import { cannotListen, SERVER_NAMES } from '../../src/process/cannot-start.ts';
 import { startServer } from '../../src/process/start.ts';
@@ -303,4 +314,48 @@ test('on a terminal a line of the log can be read, and nothing in it moves the c
     line({ msg: 'a\u001b[2Jb\nc', fact: '\u001b]0;x\u0007', at: { deep: '\u009b' } }).trimEnd(),
     /\p{Cc}/u,
   );
+});
+
+test('where hard links fail a first start makes its files all the same, and overwrites nothing', async t => {
+  const { linkSync } = fs;
+  const refuse = (code: string) => (): never => {
+    throw Object.assign(new Error(code), { code });
+  };
+  // For whoever starts beside this test the same holds.
+  t.teardown(() => {
+    fs.linkSync = linkSync;
+    syncBuiltinESMExports();
+  });
+  const directory = await makeDirectory(t);
+  const path = (name: string): string => join(directory, name);
+  const contents = (): readonly string[] =>
+    ['key-encryption-key', 'bootstrap-client.json'].map(name => readFileSync(path(name), 'utf8'));
+  fs.linkSync = refuse('EPERM');
+  syncBuiltinESMExports();
+  await (await startOn(directory)).stop();
+  const made = contents();
+  await (await startOn(directory)).stop();
+  t.deepEqual(contents(), made);
+  t.deepEqual(
+    readdirSync(directory).filter(name => /naming|-[0-9a-f]{12}$/.test(name)),
+    [],
+  );
+  for (const code of ['EPERM', 'ENOTSUP', 'ENOSYS', 'EXDEV']) {
+    fs.linkSync = refuse(code);
+    syncBuiltinESMExports();
+    writeFileSync(path('draft'), 'second');
+    t.throws(() => nameOnce(path('draft'), path('key-encryption-key')), { code: 'EEXIST' });
+    nameOnce(path('draft'), path(code));
+    t.is(readFileSync(path(code), 'utf8'), 'second');
+    t.false(existsSync(path('draft')));
+  }
+  t.deepEqual(contents(), made);
+  // Another process is at it: nothing is made beside it.
+  mkdirSync(path('other.naming'));
+  writeFileSync(path('draft'), 'third');
+  t.throws(() => nameOnce(path('draft'), path('other')), { name: 'CannotUse', message: /start again; / });
+  t.false(existsSync(path('other')));
+  fs.linkSync = refuse('EIO');
+  syncBuiltinESMExports();
+  t.throws(() => nameOnce(path('draft'), path('broken')), { code: 'EIO' });
 });

@@ -35,6 +35,7 @@ export const LAYERS: readonly { readonly name: string; readonly parts: readonly 
       'ids.ts',
       'liveness.ts',
       'managed-record.ts',
+      'name-once.ts',
       'oauth.ts',
       'origin.ts',
       'recently-used.ts',

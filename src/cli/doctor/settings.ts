@@ -1,7 +1,12 @@
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type Config, ConfigError, certificateEndsAt, loadConfig } from '../../config/index.ts';
-import { privateFilesOf } from '../../first-start/private-files.ts';
+import {
+  type Config,
+  ConfigError,
+  certificateEndsAt,
+  loadConfig,
+  privateFilesOf,
+} from '../../config/index.ts';
 import { bad, type Finding, ok, warning } from './finding.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { link, open, readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
@@ -12,6 +12,7 @@ import {
   verifyTrail,
 } from '../../audit/index.ts';
 import { DEPLOYMENT } from '../../deployment-epoch.ts';
+import { nameOnce } from '../../name-once.ts';
 import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 import { prepareTrailReads } from './trail-reads.ts';
 
@@ -78,9 +79,9 @@ export async function backUpSqlite(
     await handle.writeFile(`${JSON.stringify(manifest, undefined, 2)}\n`);
     await handle.sync();
     await handle.close();
-    // A link, as it does not overwrite; the manifest first, so that a backup with its name is whole.
-    await link(manifestDraft, manifestFile(target));
-    await link(draft, target);
+    // The manifest first, so that a backup with its name is whole.
+    nameOnce(manifestDraft, manifestFile(target));
+    nameOnce(draft, target);
     await sync(dirname(target));
     return manifest;
   } finally {

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { copyFile, link, open, rename, rm } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { chmod, copyFile, link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { readDeployment } from './backup-file.ts';
@@ -127,7 +127,7 @@ async function keepAside(file: string, nowMs: number): Promise<string | undefine
   const stamp = new Date(nowMs).toISOString().replaceAll(/[:.]/g, '-');
   const aside = `${file}.replaced-${stamp}`;
   const hasStore = existsSync(file);
-  if (hasStore) await link(file, aside);
+  if (hasStore) await keepAlso(file, aside);
   // Left by a store that could not be read: beside another database they would be taken for its own.
   for (const suffix of ['-wal', '-shm', '-journal']) {
     if (existsSync(`${file}${suffix}`)) await rename(`${file}${suffix}`, `${aside}${suffix}`);
@@ -139,4 +139,15 @@ async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   await handle.sync();
   await handle.close();
+}
+
+/** Where there are no hard links it is copied: it is held, so that nothing changes in it. */
+async function keepAlso(file: string, aside: string): Promise<void> {
+  try {
+    await link(file, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    await copyFile(file, aside, constants.COPYFILE_EXCL);
+    await chmod(aside, 0o600);
+  }
 }
