@@ -1,17 +1,20 @@
 /**
- * What is published: `npm pack` as a publisher runs it, the tarball installed in an empty folder as a newcomer does, and the
- * server started there with every Node.js that can be found.
+ * What is published: `npm pack` as a publisher runs it, the tarball in an empty folder as `npm install` leaves it there, and the
+ * server started with every Node.js that can be found.
+ *
+ * npm would unpack once more what the checkout has: the packages that are installed with this one, and no others, are linked instead.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
+import { COMPILED } from '../support/child-env.ts';
 
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -38,11 +41,37 @@ test.before('pack and install', async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), 'countersign-package-')));
   await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT });
   const tarball = (await readdir(folder)).find(name => name.endsWith('.tgz')) as string;
-  const arguments_ = ['install', '--omit=dev', '--prefer-offline', '--no-audit', '--no-fund'];
-  // Without `--prefix` npm would look for a package above the folder; there is none in a newcomer's either.
-  await run('npm', [...arguments_, '--prefix', folder, join(folder, tarball)], { cwd: folder });
   installed = join(folder, 'node_modules/countersign');
+  await mkdir(installed, { recursive: true });
+  await run('tar', ['-xzf', join(folder, tarball), '--strip-components=1', '-C', installed]);
+  const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8'));
+  const packages = Object.entries<LockedPackage>(lock.packages);
+  const linked = packages.filter(
+    ([path, { dev, devOptional }]) => /^node_modules\/(?:@[^/]+\/)?[^/]+$/.test(path) && !dev && !devOptional,
+  );
+  for (const [path] of linked) {
+    // Packages for other machines are not there.
+    if (!existsSync(join(ROOT, path))) continue;
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await symlink(join(ROOT, path), join(folder, path));
+    await linkCommands(path);
+  }
+  await linkCommands('node_modules/countersign');
 });
+
+interface LockedPackage {
+  readonly dev?: true;
+  readonly devOptional?: true;
+}
+
+/** Puts the commands of a package where npm does. */
+async function linkCommands(path: string): Promise<void> {
+  const { name, bin = {} } = JSON.parse(await readFile(join(folder, path, 'package.json'), 'utf8'));
+  const commands = typeof bin === 'string' ? { [name.replace(/^.*\//, '')]: bin } : bin;
+  await mkdir(join(folder, 'node_modules/.bin'), { recursive: true });
+  for (const [command, file] of Object.entries<string>(commands))
+    await symlink(join(folder, path, file), join(folder, 'node_modules/.bin', command));
+}
 
 test.after.always(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
@@ -158,15 +187,20 @@ for (const node of nodes()) {
     t.deepEqual(await again.ended, [0, null]);
   });
 
-  test(`npx finds the command, and it says what it can do: ${node.version}`, async t => {
-    const environment = { ...process.env, PATH: `${node.directory}${delimiter}${process.env['PATH']}` };
-    const { stdout } = await run('npx', ['countersign', '--help'], { cwd: folder, env: environment });
-    t.regex(stdout, /Usage: countersign/);
-    t.regex(stdout, /start/);
+  test(`the command says its version, and refuses a mistake: ${node.version}`, async t => {
+    const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
+    const { stdout } = await countersign(folder, node.directory, ['--version']);
+    t.is(stdout, `${manifest.version}\n`);
     const refused = await t.throwsAsync(countersign(folder, node.directory, ['no-such-command']));
     t.is((refused as unknown as { code: number }).code, 2, 'a mistake in the command line');
   });
 }
+
+test('npx finds the command, and it says what it can do', async t => {
+  const { stdout } = await run('npx', ['--offline', 'countersign', '--help'], { cwd: folder });
+  t.regex(stdout, /Usage: countersign/);
+  t.regex(stdout, /start/);
+});
 
 interface FoundNode {
   readonly version: string;
@@ -201,7 +235,7 @@ function commandLine(cwd: string, nodeDirectory: string) {
       env: {
         PATH: `${nodeDirectory}${delimiter}/usr/bin${delimiter}/bin`,
         COUNTERSIGN_PORT: '0',
-        NODE_COMPILE_CACHE: join(folder, 'compiled'),
+        ...COMPILED,
       },
     },
   };
