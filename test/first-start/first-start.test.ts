@@ -206,7 +206,7 @@ test('a start that ended before the store knew its client goes on with the files
   const twice = JSON.stringify(client).replace('{', '{"client_secret":"another",');
   writeFileSync(file, twice, { mode: 0o600 });
   await t.throwsAsync(place.start(NONE), {
-    message: /bootstrap-client\.json does not hold a client_id and a client_secret, each once/,
+    message: /bootstrap-client\.json: it is no JSON object with each member once/,
   });
   writeFileSync(file, JSON.stringify(client), { mode: 0o600 });
   const app = await place.start(NONE);

@@ -1,13 +1,13 @@
 /**
- * What is published: `npm pack` as a publisher runs it, the tarball in an empty folder as `npm install` leaves it there, and the
- * server started with every Node.js that can be found.
+ * What is published: `npm pack` as a publisher runs it, the tarball installed in an empty folder as a newcomer does, and the
+ * server started there with every Node.js that can be found.
  *
- * npm would unpack once more what the checkout has: the packages that are installed with this one, and no others, are linked instead.
+ * The Node.js that comes along is linked: npm would unpack its hundred megabytes once more.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
@@ -42,36 +42,23 @@ test.before('pack and install', async () => {
   await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT });
   const tarball = (await readdir(folder)).find(name => name.endsWith('.tgz')) as string;
   installed = join(folder, 'node_modules/countersign');
-  await mkdir(installed, { recursive: true });
-  await run('tar', ['-xzf', join(folder, tarball), '--strip-components=1', '-C', installed]);
-  const lock = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8'));
-  const packages = Object.entries<LockedPackage>(lock.packages);
-  const linked = packages.filter(
-    ([path, { dev, devOptional }]) => /^node_modules\/(?:@[^/]+\/)?[^/]+$/.test(path) && !dev && !devOptional,
-  );
-  for (const [path] of linked) {
-    // Packages for other machines are not there.
-    if (!existsSync(join(ROOT, path))) continue;
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await symlink(join(ROOT, path), join(folder, path));
-    await linkCommands(path);
+  const arguments_ = [
+    'install',
+    '--omit=dev',
+    '--omit=optional',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+  ];
+  // Without `--prefix` npm would look for a package above the folder; there is none in a newcomer's either.
+  await run('npm', [...arguments_, '--prefix', folder, join(folder, tarball)], { cwd: folder });
+  const { optionalDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+  for (const name of Object.keys(optionalDependencies)) {
+    // Those for other machines are not there.
+    const path = join(ROOT, 'node_modules', name);
+    if (existsSync(path)) await symlink(path, join(folder, 'node_modules', name));
   }
-  await linkCommands('node_modules/countersign');
 });
-
-interface LockedPackage {
-  readonly dev?: true;
-  readonly devOptional?: true;
-}
-
-/** Puts the commands of a package where npm does. */
-async function linkCommands(path: string): Promise<void> {
-  const { name, bin = {} } = JSON.parse(await readFile(join(folder, path, 'package.json'), 'utf8'));
-  const commands = typeof bin === 'string' ? { [name.replace(/^.*\//, '')]: bin } : bin;
-  await mkdir(join(folder, 'node_modules/.bin'), { recursive: true });
-  for (const [command, file] of Object.entries<string>(commands))
-    await symlink(join(folder, path, file), join(folder, 'node_modules/.bin', command));
-}
 
 test.after.always(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });

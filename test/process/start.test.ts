@@ -253,9 +253,9 @@ test('the file of the bootstrap client is held to the rules of its settings', as
   const id = `agt_${'0123456789abcdef'.repeat(2)}`;
   const secret = randomBytes(32).toString('base64url');
   const refused: readonly (readonly [content: string, problem: RegExp])[] = [
-    ['garbage', /: it is no JSON object; /],
-    [`{"client_id":"${id}","client_secret":"${secret}"`, /: it is no JSON object; /],
-    ['[]', /: it is no JSON object; /],
+    ['garbage', /: it is no JSON object with each member once; /],
+    [`{"client_id":"${id}","client_secret":"${secret}"`, /: it is no JSON object with each member once; /],
+    ['[]', /: it is no JSON object with each member once; /],
     [JSON.stringify({ client_id: id }), /: its client_secret is not permitted; permitted: 43 to 256 random/],
     [
       JSON.stringify({ client_id: 'agt_x', client_secret: secret }),
