@@ -358,6 +358,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
   });
   const engine = createEngine({
     issuer: issuerUrl,
+    assertionLifetimeSeconds: config.assertionLifetimeSeconds,
     refer: engineReferences(references, docsUrl),
     records: store,
     clients: clientLookups(managed, applications),
@@ -425,6 +426,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
           introspections,
           dpop,
           issuer,
+          assertionLifetimeSeconds: config.assertionLifetimeSeconds,
           maxTtlSeconds: config.accessTokenTtlSeconds,
           grants: [
             tokenExchange({

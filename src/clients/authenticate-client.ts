@@ -4,6 +4,7 @@ import { CLIENT_ASSERTION_TYPE, type FormFields } from '../oauth.ts';
 import type { Client, ClientDirectory } from './client.ts';
 import {
   type AssertionRefusal,
+  type AssertionRules,
   unverifiedAssertionSubject,
   type VerifiedAssertion,
   verifyClientAssertion,
@@ -40,12 +41,11 @@ export interface AuthenticatedClient {
   readonly spent: readonly SpentCredential[];
 }
 
-export interface AuthenticateClientDeps {
+export interface AuthenticateClientDeps extends AssertionRules {
   /** Public clients are taken for who they say they are (RFC 7009 section 2.1): where what they present is what counts. */
   readonly admitsPublic?: boolean;
   readonly clients: ClientDirectory;
   readonly publishedKeys: PublishedKeys;
-  readonly issuer: string;
   /** Takes the record of a refusal; alike ones are counted, so that nobody can fill the disk. */
   readonly refusals: { note(event: AuditEvent): Promise<void> };
   readonly limits: {
@@ -141,16 +141,17 @@ function mayNeedNewKeys(
     'jwksUri' in client.credential &&
     (refusal === 'client-keys-unavailable' ||
       refusal === 'assertion-algorithm-not-registered' ||
+      refusal === 'assertion-key-unknown' ||
       refusal === 'assertion-signature-wrong')
   );
 }
 
 function proveClient(
   {
-    issuer,
     publishedKeys,
     admitsPublic,
-  }: Pick<AuthenticateClientDeps, 'issuer' | 'publishedKeys' | 'admitsPublic'>,
+    ...rules
+  }: AssertionRules & Pick<AuthenticateClientDeps, 'publishedKeys' | 'admitsPublic'>,
   presented: Presented,
   client: Client | undefined,
   origin: Origin,
@@ -177,7 +178,7 @@ function proveClient(
         presented.assertion,
         presented.clientId,
         keys ?? [],
-        issuer,
+        rules,
         origin.latest,
       );
       if (!client) return 'unknown-client';

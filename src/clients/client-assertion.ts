@@ -9,6 +9,7 @@ export type AssertionRefusal =
   | 'assertion-malformed'
   | 'assertion-header-not-permitted'
   | 'assertion-algorithm-not-registered'
+  | 'assertion-key-unknown'
   | 'assertion-signature-wrong'
   | 'assertion-claims-malformed'
   | 'assertion-issuer-wrong'
@@ -27,24 +28,43 @@ export interface VerifiedAssertion {
 }
 
 const MAX_ASSERTION_CHARACTERS = 8_192;
-const MAX_LIFETIME_SECONDS = 300;
 /** How far the client's clock may be ahead of ours. */
 const CLOCK_SKEW_SECONDS = 30;
 
-const headerSchema = z.strictObject({
-  alg: z.enum(ASSERTION_ALG_NAMES).transform((name): AssertionAlg => (name === 'Ed25519' ? 'EdDSA' : name)),
-  typ: z.enum(['JWT', 'jwt', 'client-authentication+jwt']).optional(),
-  kid: z.string().max(256).optional(),
-});
+/** A media type as RFC 7515 section 4.1.9 compares them: without regard to case, `application/` left out or not. */
+const TYPES = /^(?:application\/)?(?:client-authentication\+)?jwt$/i;
+
+/**
+ * `jwk`, `jku`, `x5u` and `x5c` would let the sender choose the key, and `crit` the rules (RFC 8725 section 3.10). Whatever else
+ * stands in a header is passed over (RFC 7515 section 4): libraries name thumbprints there, and content types.
+ *
+ * @param permitted the one of them that a key may be named by, where there is one
+ */
+export function choosesKeyOrRules(header: object, permitted?: 'jwk'): boolean {
+  return ['jwk', 'jku', 'x5u', 'x5c', 'crit'].some(
+    member => member !== permitted && Object.hasOwn(header, member),
+  );
+}
+
+const headerSchema = z
+  .looseObject({
+    alg: z.enum(ASSERTION_ALG_NAMES).transform((name): AssertionAlg => (name === 'Ed25519' ? 'EdDSA' : name)),
+    typ: z.string().regex(TYPES).optional(),
+    kid: z.string().max(256).optional(),
+  })
+  .refine(header => !choosesKeyOrRules(header));
+
+/** Seconds since the epoch, with a fraction or without (RFC 7519 section 2, NumericDate). */
+const numericDate = z.number().nonnegative();
 
 const claimsSchema = z.object({
   iss: z.string(),
   sub: z.string(),
   aud: z.string(),
   jti: z.string().min(1).max(256),
-  exp: z.int().nonnegative(),
-  iat: z.int().nonnegative().optional(),
-  nbf: z.int().nonnegative().optional(),
+  exp: numericDate,
+  iat: numericDate.optional(),
+  nbf: numericDate.optional(),
 });
 
 const keyObjects = new WeakMap<JWK, KeyObject>();
@@ -63,19 +83,26 @@ export function unverifiedAssertionSubject(assertion: string): string | undefine
   return typeof subject === 'string' ? subject : undefined;
 }
 
+/** What assertions are held to, besides the client's keys. */
+export interface AssertionRules {
+  /** Our issuer identifier; its form with one trailing slash is accepted too, as MCP SDKs send both. */
+  readonly issuer: string;
+  /** For how long one may be good at most. */
+  readonly assertionLifetimeSeconds: number;
+}
+
 /**
  * Verifies a `private_key_jwt` client assertion (RFC 7523 section 3, as tightened by RFC 7523bis: the issuer is the only
  * audience, in one string). Whether it has been used before is decided by the commit that uses it up.
  *
  * @param keys the client's registered keys; empty for an unknown client
- * @param issuer our issuer identifier; its form with one trailing slash is accepted too, as MCP SDKs send both
  * @param nowMs milliseconds since the epoch
  */
 export function verifyClientAssertion(
   assertion: string,
   clientId: string,
   keys: readonly JWK[],
-  issuer: string,
+  { issuer, assertionLifetimeSeconds }: AssertionRules,
   nowMs: number,
 ): VerifiedAssertion | AssertionRefusal {
   if (assertion.length > MAX_ASSERTION_CHARACTERS) return 'assertion-malformed';
@@ -85,20 +112,20 @@ export function verifyClientAssertion(
 
   const rawHeader = parseSegment(headerText);
   if (!rawHeader) return 'assertion-malformed';
-  // Strict: `jwk`, `jku`, `x5u` and `crit` would let the sender choose the key or the rules (RFC 8725 section 3.10).
   const header = headerSchema.safeParse(rawHeader);
   if (!header.success) return 'assertion-header-not-permitted';
 
   const signed = Buffer.from(`${headerText}.${claimsText}`);
   const signature = Buffer.from(signatureText, 'base64url');
-  const candidates = keys.filter(
-    key => key.alg === header.data.alg && (header.data.kid === undefined || key.kid === header.data.kid),
-  );
+  const { alg, kid } = header.data;
+  const ofAlg = keys.filter(key => key.alg === alg);
+  // A name that the client was registered without says nothing about its key.
+  const candidates = ofAlg.filter(key => kid === undefined || key.kid === undefined || key.kid === kid);
   if (candidates.length === 0) {
     verifySignature('ES256', signed, decoyKey, signature);
-    return 'assertion-algorithm-not-registered';
+    return ofAlg.length === 0 ? 'assertion-algorithm-not-registered' : 'assertion-key-unknown';
   }
-  if (!candidates.some(key => verifySignature(header.data.alg, signed, toKeyObject(key), signature))) {
+  if (!candidates.some(key => verifySignature(alg, signed, toKeyObject(key), signature))) {
     return 'assertion-signature-wrong';
   }
 
@@ -109,11 +136,12 @@ export function verifyClientAssertion(
   if (iss !== clientId || sub !== clientId) return 'assertion-issuer-wrong';
   if (aud !== issuer && aud !== `${issuer}/`) return 'assertion-audience-wrong';
   if (exp <= now) return 'assertion-expired';
-  if (exp > now + MAX_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS) return 'assertion-lifetime-too-long';
-  if (iat !== undefined && exp - iat > MAX_LIFETIME_SECONDS) return 'assertion-lifetime-too-long';
+  if (exp > now + assertionLifetimeSeconds + CLOCK_SKEW_SECONDS) return 'assertion-lifetime-too-long';
+  if (iat !== undefined && exp - iat > assertionLifetimeSeconds) return 'assertion-lifetime-too-long';
   if (Math.max(iat ?? 0, nbf ?? 0) > now + CLOCK_SKEW_SECONDS) return 'assertion-from-the-future';
-  const usableFrom = Math.max(exp - MAX_LIFETIME_SECONDS, iat ?? 0) - CLOCK_SKEW_SECONDS;
-  return { jti, usableFrom: usableFrom * 1000, expiresAt: exp * 1000 };
+  const usableFrom = Math.max(exp - assertionLifetimeSeconds, iat ?? 0) - CLOCK_SKEW_SECONDS;
+  // Whole milliseconds, and never less than it was good for.
+  return { jti, usableFrom: Math.floor(usableFrom * 1000), expiresAt: Math.ceil(exp * 1000) };
 }
 
 /** node:crypto with a prepared key: verifying costs half of what it costs through WebCrypto, and this is a hot path. */

@@ -5,7 +5,7 @@ import { type RefusalDetail, Refused } from '../errors.ts';
 import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
 import type { SpentCredential } from './authenticate-client.ts';
 import { ASSERTION_ALG_NAMES, type AssertionAlg } from './client.ts';
-import { parseSegment, verifySignature } from './client-assertion.ts';
+import { choosesKeyOrRules, parseSegment, verifySignature } from './client-assertion.ts';
 import type { DpopNonces } from './dpop-nonces.ts';
 import { publicKey } from './public-key.ts';
 
@@ -51,12 +51,13 @@ const MAX_PROOF_CHARACTERS = 8_192;
 /** A key is read once, and then found by the header that carried it. */
 const MAX_READ_HEADERS = 1_000;
 
-const headerSchema = z.strictObject({
-  typ: z.literal('dpop+jwt'),
-  alg: z.enum(ASSERTION_ALG_NAMES).transform((name): AssertionAlg => (name === 'Ed25519' ? 'EdDSA' : name)),
-  jwk: publicKey,
-  kid: z.string().max(256).optional(),
-});
+const headerSchema = z
+  .looseObject({
+    typ: z.literal('dpop+jwt'),
+    alg: z.enum(ASSERTION_ALG_NAMES).transform((name): AssertionAlg => (name === 'Ed25519' ? 'EdDSA' : name)),
+    jwk: publicKey,
+  })
+  .refine(header => !choosesKeyOrRules(header, 'jwk'));
 
 const claimsSchema = z.object({
   jti: z.string().min(1).max(256),

@@ -58,6 +58,7 @@ export interface Config {
   /** Where the link for the first administrator is written, until somebody has enrolled by it. */
   readonly firstAdministratorFile: string;
   readonly accessTokenTtlSeconds: number;
+  readonly assertionLifetimeSeconds: number;
   /** Empty when forwarded headers are believed from nobody. */
   readonly trustedProxies: readonly ProxyNetwork[];
   readonly egress: {
@@ -179,6 +180,7 @@ function toConfig(values: SettingValues, sent: Sources['sent']): Config {
     bootstrapClientFile: bootstrapClientFile(values.dataDirectory),
     firstAdministratorFile: firstAdministratorFile(values.dataDirectory),
     accessTokenTtlSeconds: values.accessTokenTtlSeconds,
+    assertionLifetimeSeconds: values.assertionLifetimeSeconds,
     trustedProxies: values.trustedProxies ?? [],
     egress: { allow: values.egressAllow ?? { hosts: [], networks: [] }, extraCa: values.egressCa },
     dpopNonces: values.dpopNonces,

@@ -158,6 +158,13 @@ export const SETTINGS = {
     consequence:
       'How many seconds an access token lives at most, unless its resource or agent says less; a stolen token is of use for that long if nobody notices.',
   },
+  assertionLifetimeSeconds: {
+    name: 'COUNTERSIGN_ASSERTION_LIFETIME_SECONDS',
+    schema: wholeNumber(60, 3600),
+    default: '300',
+    consequence:
+      'For how many seconds a signed client assertion may be good at most; some libraries make them for an hour (Authlib: 3600) and are refused until it is as much. One that is stolen unused is of use for that long.',
+  },
   trustedProxies: {
     name: 'COUNTERSIGN_TRUSTED_PROXIES',
     schema: text(

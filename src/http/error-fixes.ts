@@ -42,6 +42,7 @@ export const ERROR_FIXES = {
   'assertion-malformed': INVALID_CLIENT,
   'assertion-header-not-permitted': INVALID_CLIENT,
   'assertion-algorithm-not-registered': INVALID_CLIENT,
+  'assertion-key-unknown': INVALID_CLIENT,
   'assertion-signature-wrong': INVALID_CLIENT,
   'assertion-claims-malformed': INVALID_CLIENT,
   'assertion-issuer-wrong': INVALID_CLIENT,
@@ -287,12 +288,14 @@ export const EXACT_REASONS: Readonly<Partial<Record<AnyRefusal, string>>> = {
     'The header of the assertion has a member or a type that is not permitted.',
   'assertion-algorithm-not-registered':
     'No registered key of the client has the algorithm, or the kid, of the assertion.',
+  'assertion-key-unknown': 'kid of the assertion names no registered key of the client.',
   'assertion-signature-wrong': 'The assertion was not signed with a registered key of the client.',
   'assertion-claims-malformed': 'A claim of the assertion is missing or of the wrong type.',
   'assertion-issuer-wrong': 'iss and sub of the assertion are not both the client identifier.',
   'assertion-audience-wrong': 'aud of the assertion is not exactly the issuer identifier of this server.',
   'assertion-expired': 'The assertion has expired; the clocks may differ.',
-  'assertion-lifetime-too-long': 'The assertion is valid for longer than five minutes.',
+  'assertion-lifetime-too-long':
+    'The assertion is good for longer than COUNTERSIGN_ASSERTION_LIFETIME_SECONDS permits: five minutes, where nothing else is set.',
   'assertion-from-the-future': 'The assertion was issued in the future; the clocks may differ.',
   'agent-suspended': 'The agent was suspended between authentication and decision.',
   'agent-retired': 'The agent was retired between authentication and decision.',

@@ -125,6 +125,7 @@ const OAUTH_ERRORS = {
   'assertion-malformed': INVALID_CLIENT,
   'assertion-header-not-permitted': INVALID_CLIENT,
   'assertion-algorithm-not-registered': INVALID_CLIENT,
+  'assertion-key-unknown': INVALID_CLIENT,
   'assertion-signature-wrong': INVALID_CLIENT,
   'assertion-claims-malformed': INVALID_CLIENT,
   'assertion-issuer-wrong': INVALID_CLIENT,

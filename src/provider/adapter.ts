@@ -44,7 +44,10 @@ const AUTHORITY_MODELS = new Set(['Grant', 'AuthorizationCode', 'RefreshToken'])
 /** Where browsers come, and come back to. */
 const AUTHORIZATION_PATH = /^\/authorize(?:\/|$)/;
 
-/** The engine does not say when a value was made: none that it accepts once lives longer. */
+/**
+ * The engine does not say when a value was made: none that it accepts once lives longer. Client assertions that may are judged before,
+ * by their own times (`client-proof.ts`).
+ */
 const LONGEST_LIFE_MS = 330_000;
 
 type Removal = Extract<EngineChange, { readonly kind: 'engine-destroy' | 'engine-revoke-grant' }>;
@@ -328,10 +331,14 @@ export async function findRefreshToken(
   return { clientId, grantId };
 }
 
-/** @throws when the engine names no lifetime: what never expires is never forgotten */
+/**
+ * In milliseconds; whole ones, since the end of an assertion may have a fraction.
+ *
+ * @throws when the engine names no lifetime: what never expires is never forgotten
+ */
 function seconds(expiresIn: number | undefined): number {
   if (expiresIn === undefined || !Number.isFinite(expiresIn)) throw new Error('a record without a lifetime');
-  return expiresIn * 1000;
+  return Math.ceil(expiresIn * 1000);
 }
 
 /** The identifier has 126 random bits at least, so a key made of it is as good as one drawn for the purpose. */

@@ -1,6 +1,7 @@
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Origin } from '../audit/index.ts';
 import {
+  type AssertionRules,
   isRegisteredSecret,
   type PublishedKeys,
   spendAssertion,
@@ -12,11 +13,10 @@ import { type EngineClients, SECRET_DIGESTS } from './client-metadata.ts';
 import type { EngineStore } from './engine-store.ts';
 import { cannotAnswer, clientNotProven } from './errors.ts';
 
-export interface AssertionCheckDeps {
+export interface AssertionCheckDeps extends AssertionRules {
   readonly clients: EngineClients;
   readonly publishedKeys: PublishedKeys;
   readonly records: EngineStore;
-  readonly issuer: string;
   readonly moment: () => Moment;
 }
 
@@ -33,7 +33,7 @@ export function assertionCheck(deps: AssertionCheckDeps) {
     const client = await deps.clients.findClient(clientId, { origin, mayFetch: false });
     const keys = client ? await deps.publishedKeys.keysOf(client, origin) : [];
     const assertion = String(ctx.oidc.params?.['client_assertion']);
-    const verified = verifyClientAssertion(assertion, clientId, keys, deps.issuer, now);
+    const verified = verifyClientAssertion(assertion, clientId, keys, deps, now);
     if (typeof verified === 'string') throw clientNotProven(verified);
     let isFirstUse: boolean;
     try {
@@ -49,7 +49,17 @@ export function assertionCheck(deps: AssertionCheckDeps) {
   };
 }
 
-/** Has the engine compare secrets by their digests, and expect assertions to name the issuer, with or without a slash. */
+interface EngineKeyStore {
+  selectForVerify(asked: {
+    readonly alg: string;
+    readonly kid?: string;
+  }): readonly { readonly kid?: string }[];
+}
+
+/**
+ * Has the engine compare secrets by their digests, expect assertions to name the issuer, with or without a slash, and take `kid` for a
+ * hint, as `verifyClientAssertion` does: it would look for no key but one of that name.
+ */
 export function useOurClientProofs(provider: Provider, issuer: string): void {
   Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
     value(this: Readonly<Record<string, unknown>>, presented: string): boolean {
@@ -58,6 +68,16 @@ export function useOurClientProofs(provider: Provider, issuer: string): void {
     },
   });
   Object.defineProperty(provider.OIDCContext.prototype, 'clientJwtAuthExpectedAudience', {
-    value: () => new Set([issuer, `${issuer}/`]),
+    value(this: { readonly client: { readonly asymmetricKeyStore: EngineKeyStore } }): ReadonlySet<string> {
+      takeKidAsHint(this.client.asymmetricKeyStore);
+      return new Set([issuer, `${issuer}/`]);
+    },
   });
+}
+
+function takeKidAsHint(keys: EngineKeyStore): void {
+  if (Object.hasOwn(keys, 'selectForVerify')) return;
+  const select = keys.selectForVerify.bind(keys);
+  keys.selectForVerify = ({ kid, ...asked }) =>
+    select(asked).filter(key => kid === undefined || key.kid === undefined || key.kid === kid);
 }

@@ -46,6 +46,8 @@ export interface GrantableResource {
 
 export interface EngineDeps extends RefusalDeps, NeedsDeps {
   readonly issuer: URL;
+  /** For how long a client assertion may be good at most. */
+  readonly assertionLifetimeSeconds: number;
   readonly records: EngineStore;
   readonly clients: EngineClients;
   readonly publishedKeys: PublishedKeys;
@@ -184,6 +186,7 @@ function configuration(deps: EngineDeps, issuer: string): Configuration {
       publishedKeys: deps.publishedKeys,
       records: deps.records,
       issuer,
+      assertionLifetimeSeconds: deps.assertionLifetimeSeconds,
       moment: deps.moment,
     }),
     features: {

@@ -4,10 +4,12 @@ import { type Origin, refuseWhileAhead } from '../audit/index.ts';
 import {
   type AuthenticateClientDeps,
   assertAuthorizationReadable,
+  type AuthenticatedClient,
   authenticateClient,
   type ClientDirectory,
   type DpopDeps,
   receiveDpopProof,
+  refuseConflict,
 } from '../clients/index.ts';
 import { Refused } from '../errors.ts';
 import type { FormFields } from '../oauth.ts';
@@ -127,7 +129,12 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const form = await deps.readForm(ctx);
     const { origin } = ctx.state;
     const authenticated = await authenticateClient(deps, ctx.headers.authorization, form, origin);
-    const answer = await introspectToken(deps, authenticated, requiredToken(form), origin);
+    const answer = await introspectToken(
+      deps,
+      authenticated,
+      await requiredToken(deps, authenticated, form, origin),
+      origin,
+    );
     if (!prefersSigned(ctx)) return deps.answerJson(ctx, answer);
     const { clientId } = authenticated.client;
     ctx.set('Cache-Control', 'no-store');
@@ -145,8 +152,10 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
         ? undefined
         : await receiveDpopProof(deps.dpop, ctx, { url: revokeUrl }, origin);
     const authenticated = await authenticateClient(publicClients, ctx.headers.authorization, form, origin);
-    if (code === undefined) await revokeToken(deps, authenticated, requiredToken(form), origin);
-    else await deferral.cancel({ authenticated, code, proof }, origin);
+    if (code === undefined) {
+      const token = await requiredToken(deps, authenticated, form, origin);
+      await revokeToken(deps, authenticated, token, origin);
+    } else await deferral.cancel({ authenticated, code, proof }, origin);
     deps.answerJson(ctx, '{}');
   });
 
@@ -168,8 +177,18 @@ function nameKey(ctx: Context, form: FormFields, key: string): void {
   }
 }
 
-function requiredToken(form: FormFields): string {
+/** The assertion that has authenticated a request is used up, also where the request then asks about nothing (I1). */
+async function requiredToken(
+  deps: Pick<MachineEndpointDeps, 'tokens' | 'refusals' | 'limits'>,
+  { client, spent }: AuthenticatedClient,
+  form: FormFields,
+  origin: Origin,
+): Promise<string> {
   const token = form.get('token');
-  if (token === undefined) throw new Refused<MachineEndpointRefusal>('token-missing', { parameter: 'token' });
-  return token;
+  if (token !== undefined) return token;
+  if (spent.length > 0) {
+    const outcome = await deps.tokens.commit({ changes: spent, events: [] });
+    if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
+  }
+  throw new Refused<MachineEndpointRefusal>('token-missing', { parameter: 'token' });
 }

@@ -37,6 +37,7 @@ test('nothing has to be set to try it on one machine', t => {
     bootstrapClientFile: 'var/bootstrap-client.json',
     firstAdministratorFile: 'var/first-administrator-link',
     accessTokenTtlSeconds: 300,
+    assertionLifetimeSeconds: 300,
     trustedProxies: [],
     egress: { allow: { hosts: [], networks: [] }, extraCa: undefined },
     dpopNonces: 'optional',

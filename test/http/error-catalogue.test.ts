@@ -184,6 +184,8 @@ async function atTheMachineEndpoints(world: World): Promise<readonly Provoked[]>
     const assertion = await signAssertion(app, agentWithKey, claims, header);
     return app.post('/token', { ...grant, ...presenting(assertion) });
   };
+  const keys = [{ ...keyAgent.publicJwk, kid: 'its-name' }];
+  const named = await addAgent(app, owner, resource, { credential: { method: 'private_key_jwt', keys } });
   const now = Math.floor(app.now() / 1000);
   const foreign = await newProofKey();
   const suspended = await addAgent(app, owner, resource);
@@ -214,6 +216,10 @@ async function atTheMachineEndpoints(world: World): Promise<readonly Provoked[]>
     {
       reason: 'oauth/assertion-header-not-permitted',
       send: () => asserting({}, { jku: 'https://evil.example/' }),
+    },
+    {
+      reason: 'oauth/assertion-key-unknown',
+      send: () => asserting({ iss: named.id, sub: named.id }, { kid: 'another' }),
     },
     { reason: 'oauth/assertion-signature-wrong', send: () => asserting({}, {}, foreign.privateKey) },
     { reason: 'oauth/assertion-claims-malformed', send: () => asserting({ jti: undefined }) },

@@ -147,6 +147,23 @@ test('F7, S17: the engine takes assertions for the issuer only, and for five min
   }
 });
 
+test('RFC 7515, RFC 7519: the engine takes a header and times as the other endpoints do', async t => {
+  const engine = await startEngine(t);
+  const form = Object.fromEntries(new URLSearchParams(walk(engine.keyClient).split('?')[1]));
+  const now = Date.now() / 1000;
+  for (const [claims, header] of [
+    [{}, { kid: 'what-the-library-made-up' }],
+    [{}, { typ: 'application/JWT', x5t: 'dGh1bWJwcmludA', cty: 'json' }],
+    [{ iat: now - 0.25, exp: now + 59.123456 }, {}],
+  ] as const) {
+    const client_assertion = await engine.assertion(claims, header);
+    const proof = { client_assertion_type: ASSERTION_TYPE, client_assertion };
+    const answer = await engine.send('POST', '/par', { form: { ...form, ...proof } });
+    t.is(answer.status, 201, `${JSON.stringify(header)} ${answer.text}`);
+    t.is((await engine.send('POST', '/par', { form: { ...form, ...proof } })).status, 401);
+  }
+});
+
 test('R141: behind a proxy, over a plain socket, an https issuer with a path keeps its scheme, host, path and secure cookies', async t => {
   const engine = await startEngine(t, 'https://as.example/tenant');
   const forged = { 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'http' };

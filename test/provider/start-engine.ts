@@ -36,7 +36,7 @@ export interface EngineApp {
     path: string,
     options?: { headers?: Record<string, string>; form?: Record<string, string> },
   ): Promise<Answer>;
-  assertion(claims?: Record<string, unknown>): Promise<string>;
+  assertion(claims?: Record<string, unknown>, header?: Record<string, unknown>): Promise<string>;
 }
 
 /** @param issuer its host need not lead here */
@@ -52,6 +52,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
   const references = new ErrorReferences(createSecretKey(Buffer.alloc(32, 1)), [], ERROR_CATALOGUE.keys());
   const engine = createEngine({
     issuer: new URL(issuer),
+    assertionLifetimeSeconds: 300,
     refer: engineReferences(references, docsUrl),
     records: store,
     clients: {
@@ -118,7 +119,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
     secretClient,
     keyClient,
     send: (method, path, options) => send(server.port, new URL(issuer).host, method, path, options),
-    assertion: claims => {
+    assertion: (claims, header) => {
       assertions += 1;
       const now = Math.floor(Date.now() / 1000);
       const payload = {
@@ -129,7 +130,9 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
         iat: now,
         exp: now + 60,
       };
-      return new SignJWT({ ...payload, ...claims }).setProtectedHeader({ alg: 'ES256' }).sign(privateKey);
+      return new SignJWT({ ...payload, ...claims })
+        .setProtectedHeader({ alg: 'ES256', ...header })
+        .sign(privateKey);
     },
   };
 }

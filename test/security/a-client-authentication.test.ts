@@ -24,6 +24,7 @@ import {
   startAppIn,
 } from '../support/start-app.ts';
 import { onEachStore, whateverTheStore } from '../support/stores.ts';
+import { twinOf } from '../support/twin.ts';
 
 const GRANT = { grant_type: 'client_credentials' } as const;
 
@@ -184,9 +185,10 @@ test('R005: an assertion is verified with the registered key and algorithm only'
     'another algorithm than registered': forge({ alg: 'EdDSA' }, input =>
       sign(null, Buffer.from(input), ed.privateKey).toString('base64url'),
     ),
-    'an unknown kid': await signAssertion(app, keyAgent, {}, { kid: 'unheard-of' }),
     'a critical extension': await signAssertion(app, keyAgent, {}, { b64: true, crit: ['b64'] }),
     'the type of another JWT': await signAssertion(app, keyAgent, {}, { typ: 'at+jwt' }),
+    'certificates somewhere else': forge({ alg: 'ES256', x5u: 'https://evil.example/x5u' }, foreign),
+    'certificates of its own': await signAssertion(app, keyAgent, {}, { x5c: ['MIIB'] }),
     'no JWT at all': 'one.two',
     'nine thousand characters': 'x'.repeat(9_000),
   };
@@ -232,6 +234,66 @@ test('R005, S17: an assertion names itself, us, an end within five minutes, and 
   }
 });
 
+test('RFC 7515 §4: an assertion may say what else its library says in the header, and names its type in any spelling', async t => {
+  const { app, keyAgent, ask } = await world(t);
+  for (const header of [
+    { x5t: 'dGh1bWJwcmludA', 'x5t#S256': 'dGh1bWJwcmludA' },
+    { cty: 'json', enc: 'x', 'https://vendor.example/member': { any: [1] } },
+    { typ: 'Jwt' },
+    { typ: 'application/JWT' },
+    { typ: 'Application/Client-Authentication+JWT' },
+  ]) {
+    const form = { ...ask, ...presenting(await signAssertion(app, keyAgent, {}, header)) };
+    t.is((await app.post('/token', form)).status, 200, JSON.stringify(header));
+  }
+});
+
+test('RFC 7519 §2: the times of an assertion may have fractions', async t => {
+  const { app, keyAgent, ask } = await world(t);
+  const now = app.now() / 1000;
+  const claims = { iat: now - 0.25, nbf: now - 0.75, exp: now + 59.123456 };
+  const form = { ...ask, ...presenting(await signAssertion(app, keyAgent, claims)) };
+  t.is((await app.post('/token', form)).status, 200);
+  assertInvalidClient(t, await app.post('/token', form));
+  t.deepEqual(await refusals(app), ['assertion-replayed']);
+});
+
+test('RFC 7517 §4.5: kid is a hint where the registered key has none, and otherwise the trail says that there is no such key', async t => {
+  const { app, owner, resource, keyAgent, ask } = await world(t);
+  const present = async (agent: typeof keyAgent, kid: string) => {
+    const assertion = await signAssertion(app, agent, {}, { kid });
+    return app.post('/token', { ...ask, ...presenting(assertion) });
+  };
+  t.is((await present(keyAgent, 'what-the-library-made-up')).status, 200);
+
+  const keys = [{ ...keyAgent.publicJwk, kid: 'first' }];
+  const { id } = await addAgent(app, owner, resource, { credential: { method: 'private_key_jwt', keys } });
+  const named = { ...keyAgent, id };
+  t.is((await present(named, 'first')).status, 200);
+  assertInvalidClient(t, await present(named, 'unheard-of'));
+  t.deepEqual(await refusals(app), ['assertion-key-unknown']);
+});
+
+test('S17: how long an assertion may live is configured: an hour suits Authlib, and what is beyond has its row', async t => {
+  const env = { COUNTERSIGN_ASSERTION_LIFETIME_SECONDS: '3600' };
+  const { app, keyAgent, ask } = await world(t, { env });
+  const now = Math.floor(app.now() / 1000);
+  const present = async (claims: Record<string, unknown>) =>
+    app.post('/token', { ...ask, ...presenting(await signAssertion(app, keyAgent, claims)) });
+  t.is((await present({ iat: now, exp: now + 3600 })).status, 200);
+  t.is((await present({ iat: undefined, exp: now + 3600 })).status, 200);
+  assertInvalidClient(t, await present({ iat: now, exp: now + 3601 }));
+  t.deepEqual(await refusals(app), ['assertion-lifetime-too-long']);
+});
+
+test('I1: an assertion whose signature is turned into its twin is the same assertion', async t => {
+  const { app, keyAgent, ask } = await world(t);
+  const once = await signAssertion(app, keyAgent);
+  t.is((await app.post('/token', { ...ask, ...presenting(once) })).status, 200);
+  assertInvalidClient(t, await app.post('/token', { ...ask, ...presenting(twinOf(once)) }));
+  t.deepEqual(await refusals(app), ['assertion-replayed']);
+});
+
 whateverTheStore(
   'R006: an assertion is good for one request, whatever came of it and wherever it was sent',
   async (t, store) => {
@@ -245,6 +307,11 @@ whateverTheStore(
     const refused = presenting(await signAssertion(app, keyAgent));
     t.is((await app.post('/token', { ...ask, scope: 'unheard-of', ...refused })).json.error, 'invalid_scope');
     assertInvalidClient(t, await app.post('/token', { ...ask, ...refused }));
+    for (const path of ['/introspect', '/revoke']) {
+      const tokenless = presenting(await signAssertion(app, keyAgent));
+      t.is((await app.post(path, tokenless)).json.error, 'invalid_request', path);
+      assertInvalidClient(t, await app.post('/token', { ...ask, ...tokenless }), path);
+    }
     t.deepEqual(await refusals(app), ['assertion-replayed']);
   },
 );

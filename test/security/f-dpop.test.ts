@@ -145,6 +145,8 @@ test('R049: what a proof may look like is taken: query, fragment, other spelling
   ]) {
     t.is((await ask(await signProof(app, key, claims))).status, 200, JSON.stringify(claims));
   }
+  const header = { kid: 'anything', cty: 'json', x5t: 'dGh1bWJwcmludA' };
+  t.is((await ask(await signProof(app, key, {}, header))).status, 200, 'what else a header says');
 });
 
 test('R049: the URL that a proof names is the one of configuration, in whichever spelling', async t => {

@@ -14,6 +14,7 @@ import {
   startApp,
 } from '../support/start-app.ts';
 import { onEachStore, whateverTheStore } from '../support/stores.ts';
+import { twinOf } from '../support/twin.ts';
 
 const INACTIVE = '{"active":false}';
 
@@ -121,6 +122,15 @@ test('R058: a JWT that we did not sign as an access token is none', async t => {
   for (const [name, value] of Object.entries(forged))
     t.is((await introspect(app, resource, value)).text, INACTIVE, name);
   t.true((await introspect(app, resource, token)).json.active);
+});
+
+test('R067: the twin of a JWT’s signature makes no second token: it lives and dies as the one that it is', async t => {
+  const { app, resource, agent, token } = await world(t);
+  const twin = twinOf(token);
+  t.not(twin, token);
+  t.is((await introspect(app, resource, twin)).text, (await introspect(app, resource, token)).text);
+  await app.post('/revoke', { token: twin }, { basic: agent.basic });
+  for (const value of [token, twin]) t.is((await introspect(app, resource, value)).text, INACTIVE);
 });
 
 onEachStore(
