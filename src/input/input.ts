@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Refused } from '../errors.ts';
 import { SCOPE_TOKEN } from '../oauth.ts';
-import { withoutSecrets } from '../text/index.ts';
+import { replaceDeceptive, withoutSecrets } from '../text/index.ts';
 
 /**
  * What comes from outside, the same way through the API, the command line, files and seeds. Schemas are closed: an unknown
@@ -23,15 +23,27 @@ const EDGE_SPACE = /^\s|\s$/u;
 /** As much of it as the dialects of JSON Schema's `pattern` agree on. */
 const PLAIN_TEXT = '^[^\\s\\x00-\\x1f\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f])?$';
 
-/** One line of text for people to read: as long as it is said to be, and nothing in it that cannot be seen. */
+/**
+ * One line of text for people to read: as long as it is said to be, and nothing in it that cannot be seen, but for the joiners that its
+ * script or its emoji needs.
+ */
 export function plainText(maxCharacters: number): z.ZodType<string, string> {
   const error = `one line of 1 to ${maxCharacters} characters, without control, direction or invisible characters, and without space at either end`;
   return z
     .string({ error })
     .min(1, { error })
     .max(maxCharacters, { error })
-    .refine(text => !DECEPTIVE.test(text) && !EDGE_SPACE.test(text), { error })
+    .refine(text => !isDeceptive(text) && !EDGE_SPACE.test(text), { error })
     .meta({ description: error, pattern: PLAIN_TEXT });
+}
+
+function isDeceptive(text: string): boolean {
+  let isOne = false;
+  replaceDeceptive(text, DECEPTIVE, character => {
+    isOne = true;
+    return character;
+  });
+  return isOne;
 }
 
 /** An object with these fields and no other. */

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import {
   type AuditEvent,
   type AuthorisedOrigin,
@@ -18,6 +17,7 @@ import { newPassValue, passKey } from './pass-value.ts';
 import { hashNewPassword } from './password.ts';
 import type { Person } from './person.ts';
 import { credentialIdOf, NO_ATTEMPTS, type PersonCredential } from './person-credential.ts';
+import { emailInput } from './person-input.ts';
 import type { OpenedSession } from './prove-factor.ts';
 import { makeRecoveryCodes } from './recovery-codes.ts';
 import { newSession, showSession } from './session.ts';
@@ -64,7 +64,7 @@ const MOST_TRIES = 10;
 
 const enrolmentDetails = closedObject({
   name: plainText(100),
-  email: z.email({ error: 'an e-mail address' }).max(254, { error: 'an e-mail address' }),
+  email: emailInput,
 });
 
 /**

@@ -4,6 +4,7 @@
  * Not here: what comes from outside and has a form (`input/`).
  */
 export { escapeHtml } from './escape-html.ts';
+export { replaceDeceptive } from './joiners.ts';
 export { nameKeyOf } from './name-key.ts';
 export { normalHost } from './normal-host.ts';
 export { withoutSecrets } from './secret-text.ts';

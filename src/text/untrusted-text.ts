@@ -1,3 +1,4 @@
+import { replaceDeceptive } from './joiners.ts';
 import { withoutSecrets } from './secret-text.ts';
 
 /**
@@ -28,7 +29,10 @@ export function untrustedText(text: string, maxLength = 128): string {
   return `${seen.slice(0, maxLength - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
-/** Shows unseen characters as `\u{…}`, for a terminal: nothing in the result can move the cursor, colour or reverse anything. */
+/**
+ * Shows unseen characters as `\u{…}`, for a terminal: nothing in the result can move the cursor, colour or reverse anything. Joiners in
+ * their place stay.
+ */
 export function visibleText(text: string): string {
-  return text.replace(UNSEEN, unseen => `\\u{${unseen.codePointAt(0)?.toString(16)}}`);
+  return replaceDeceptive(text, UNSEEN, unseen => `\\u{${unseen.codePointAt(0)?.toString(16)}}`);
 }

@@ -3,7 +3,9 @@ import test from 'ava';
 import fc from 'fast-check';
 import { newClientSecret } from '../../src/clients/index.ts';
 import { newId } from '../../src/ids.ts';
-import { untrustedText, withoutSecrets } from '../../src/text/index.ts';
+import { parseInput } from '../../src/input/index.ts';
+import { personInput } from '../../src/people/person-input.ts';
+import { untrustedText, visibleText, withoutSecrets } from '../../src/text/index.ts';
 import { newOpaqueToken } from '../../src/tokens/access-token-value.ts';
 import { SEED } from '../audit/real-trail.ts';
 
@@ -74,5 +76,84 @@ test('names, identifiers, addresses and public facts stay readable', t => {
     'ReadOrders WriteOrders',
   ]) {
     t.is(withoutSecrets(text), text);
+  }
+});
+
+test('I17: a name may have the joiners that its script or its emoji needs, and they are shown as they are', t => {
+  for (const name of [
+    // Persian: the letter before would join without it.
+    'علی\u200cرضا',
+    'نیک\u200cپِی',
+    // Sinhala, Hindi and Malayalam: after a virama.
+    'ශ්\u200dරී ලංකා',
+    'क्\u200dष',
+    'क्\u200cष',
+    'അവന്\u200d',
+    'Ada 👩\u200d💻',
+    '🏳\ufe0f\u200d🌈 ❤\ufe0f',
+    '👨🏽\u200d🚀',
+    '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+  ]) {
+    t.is(parseInput(personInput, { name }).name, name);
+    t.is(visibleText(name), name);
+  }
+});
+
+test('I17: a joiner that changes nothing that is seen, and what else deceives, is refused in a name and shown as its code', t => {
+  for (const name of [
+    'Ad\u200cmin',
+    'Ad\u200dmin',
+    '\u200cعلی',
+    'علی\u200c',
+    // A letter that never joins the next one.
+    'رضا\u200cد',
+    'علی\u200c\u200cرضا',
+    'क\u200dष',
+    'Ada\u200d💻',
+    '💻\u200d',
+    '💻\u200d🌍',
+    'A\ufe0fda',
+    'A\u{e0067}\u{e007f}da',
+    '👩\u200d💻\u202e',
+    'a\u200bb',
+    'a\u115fb',
+  ]) {
+    t.throws(() => parseInput(personInput, { name }), { message: 'input-invalid' }, JSON.stringify(name));
+    t.regex(visibleText(name), /\\u\{(?:200[bcd]|fe0f|e00..|202e|115f)\}/, JSON.stringify(name));
+  }
+});
+
+test('an e-mail address is what mail servers take for one', t => {
+  for (const email of [
+    'ivan@example.xn--p1ai',
+    'a/b@example.com',
+    "o'brien+x!#$%&*=?^_`{|}~-@mail.example.co.uk",
+    'A@b2b.example',
+    'x@xn--bcher-kva.example',
+  ]) {
+    t.is(parseInput(personInput, { name: 'Ada', email }).email, email);
+  }
+  for (const email of [
+    'ada',
+    'ada@',
+    '@example.com',
+    'ada@localhost',
+    'ada@example.com.',
+    'ada@-example.com',
+    'ada@example-.com',
+    'ada@127.0.0.1',
+    '.ada@example.com',
+    'a..b@example.com',
+    'a b@example.com',
+    'a@b@example.com',
+    'ada@exämple.com',
+    'ada\u200b@example.com',
+    '"ada"@example.com',
+    'ada@example.com\n',
+    `${'a'.repeat(65)}@example.com`,
+    `a@${'b'.repeat(64)}.com`,
+    `a@${'b.'.repeat(126)}com`,
+  ]) {
+    t.throws(() => parseInput(personInput, { name: 'Ada', email }), { message: 'input-invalid' }, email);
   }
 });
