@@ -101,7 +101,7 @@ import {
   openDeployment,
 } from './recovery/index.ts';
 import { ErrorReferences, refusalRoutes } from './refusals/index.ts';
-import { resourceRoutes } from './resources/index.ts';
+import { ownApiFirst, resourceRoutes } from './resources/index.ts';
 import { keepSwept } from './store/keep-swept.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
@@ -333,7 +333,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       tokens: store,
       agents: store,
       people: store,
-      resources: store,
+      resources: ownApiFirst(store, issuer),
       delegations: store,
       signer,
       audit: store,
@@ -419,7 +419,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
           tokens: store,
           agents: store,
           people: store,
-          resources: store,
+          resources: ownApiFirst(store, issuer),
           signer,
           refusals,
           limits,

@@ -33,7 +33,7 @@ const MAX_ATTEMPTS = 20;
 export interface BootstrapAdminDeps {
   readonly agents: Pick<AgentStore, 'findAgent' | 'listAgents'>;
   readonly people: Pick<PersonStore, 'findPerson'>;
-  readonly resources: Pick<ResourceStore, 'findResource'>;
+  readonly resources: Pick<ResourceStore, 'findResource' | 'findResourceByIdentifier'>;
   readonly store: CommitPort<BootstrapChange>;
   readonly freshness: Freshness;
 }
@@ -64,6 +64,8 @@ export interface AdminApiReport {
   readonly newScopes: readonly string[];
   /** The bootstrap clients that got them. */
   readonly widened: readonly string[];
+  /** The resource server that has taken the name which our own API would have with this issuer; it keeps the one from before. */
+  readonly nameTakenBy?: Pick<Resource, 'id' | 'identifier'> | undefined;
 }
 
 /** What has become of our own API since the last start. */
@@ -83,6 +85,9 @@ interface ApiMove {
  *
  * Where our own API has learnt a scope since the last start, it goes to each bootstrap client that holds all the older ones still:
  * otherwise nobody could give it to anybody. Once: what is taken from it afterwards stays away.
+ *
+ * A name that another resource server has taken stays with it: agents are let act there by that name, and none of them is to administer
+ * this server for it. Our own API then keeps the name that it had (`ownApiFirst`).
  *
  * One unit of commit, and safe when several processes start at once.
  *
@@ -104,7 +109,8 @@ export async function ensureAdminApi(
       deps.people.findPerson(BOOTSTRAP_OPERATOR_ID),
       bootstrap && deps.agents.findAgent(bootstrap.clientId),
     ]);
-    const identifier = adminApiIdentifier(issuer);
+    const nameTakenBy = resource && (await findTaker(deps, issuer));
+    const identifier = nameTakenBy ? resource.identifier : adminApiIdentifier(issuer);
     const news = newScopes(resource);
     const isRenamed = resource !== undefined && resource.identifier !== identifier;
     const builtIn = isRenamed || news.length > 0 ? await listBuiltInAgents(deps.agents) : [];
@@ -125,6 +131,7 @@ export async function ensureAdminApi(
       isSecretReplaced: bootstrap !== undefined && agent !== undefined && isReplaced(agent, bootstrap),
       newScopes: news,
       widened: steps.flatMap(step => step.widened ?? []),
+      nameTakenBy,
     };
     if (steps.length === 0) return done;
     const outcome = await deps.store.commit({
@@ -135,6 +142,15 @@ export async function ensureAdminApi(
     if (outcome.committed) return done;
   }
   throw new StoreUnavailable('the admin API could not be set up: other processes kept changing it');
+}
+
+/** The other resource server that has the name of our own API, as it is with this issuer. */
+async function findTaker(
+  { resources }: Pick<BootstrapAdminDeps, 'resources'>,
+  issuer: string,
+): Promise<Resource | undefined> {
+  const found = await resources.findResourceByIdentifier(adminApiIdentifier(issuer));
+  return found?.id === ADMIN_API_RESOURCE_ID ? undefined : found;
 }
 
 /**

@@ -39,12 +39,12 @@ export async function prepareFirstStart(deps: PrepareDeps, origin: Origin): Prom
   const { admin, signIn, issuer, config, log } = deps;
   await ensureSigningKeys(deps.signingKeys, origin);
   if (await isAdministered(signIn)) {
-    tellWidened(log, await ensureAdminApi(admin, issuer, undefined, origin));
+    tellChanges(log, await ensureAdminApi(admin, issuer, undefined, origin));
     await retireBootstrapClients(admin, origin);
   } else {
     const bootstrap = bootstrapClient(config);
     const report = await ensureAdminApi(admin, issuer, bootstrap, origin);
-    tellWidened(log, report);
+    tellChanges(log, report);
     const client = bootstrap && {
       clientId: bootstrap.clientId,
       credentials: bootstrap.from === 'file' ? resolve(config.bootstrapClientFile) : bootstrap.from,
@@ -86,8 +86,17 @@ export function endFirstStart(
   };
 }
 
-/** An upgrade has brought new rights, and somebody has them now: that is not left to the trail alone. */
-function tellWidened(log: Logger, { newScopes, widened }: AdminApiReport): void {
+/**
+ * An upgrade has brought new rights, and somebody has them now, or a move to another issuer has found a name taken: that is not left to
+ * the trail alone.
+ */
+function tellChanges(log: Logger, { newScopes, widened, nameTakenBy }: AdminApiReport): void {
+  if (nameTakenBy) {
+    log.warn(
+      { resource: nameTakenBy.id, identifier: nameTakenBy.identifier },
+      'the admin API has its name taken by another resource server, which gets no tokens by it any more; in envelopes, the admin API keeps the name that it had under the issuer before',
+    );
+  }
   if (newScopes.length === 0) return;
   const whoHasThem = widened.length > 0 ? 'the bootstrap administrator has them' : 'nobody has them yet';
   log.warn({ newScopes, agents: widened }, `the admin API has new scopes; ${whoHasThem}`);

@@ -1,5 +1,6 @@
 import type { AdminScope } from '../admin-api/index.ts';
-import type { Resource, ScopeDefinition } from './resource.ts';
+import { type Resource, type ScopeDefinition, withoutTrailingSlash } from './resource.ts';
+import type { ResourceStore } from './resource-store.ts';
 
 /** The resource server that is our own API. Its id is the same everywhere, and no call can kill or narrow it. */
 export const ADMIN_API_RESOURCE_ID = `res_${'0'.repeat(32)}` as const;
@@ -23,6 +24,24 @@ export const ADMIN_API_SCOPES: readonly ScopeDefinition[] = Object.entries(SCOPE
 export function adminApiIdentifier(issuer: string): string {
   return `${issuer}/api`;
 }
+
+/**
+ * Resource servers as whoever asks for a token names them: by the issuer's name for it, our own API is meant. That is its identifier, but
+ * where another resource server had taken it before the server moved to this issuer: then our API keeps the one from before, and so do
+ * the envelopes that name it. Those that name the other one are for the other one: nobody gets to administer by a name.
+ */
+export function ownApiFirst(resources: NamedResources, issuer: string): NamedResources {
+  const own = adminApiIdentifier(issuer);
+  return {
+    findResource: id => resources.findResource(id),
+    findResourceByIdentifier: identifier =>
+      withoutTrailingSlash(identifier) === own
+        ? resources.findResource(ADMIN_API_RESOURCE_ID)
+        : resources.findResourceByIdentifier(identifier),
+  };
+}
+
+type NamedResources = Pick<ResourceStore, 'findResource' | 'findResourceByIdentifier'>;
 
 /**
  * Whether somebody may be let act for a person there. What is delegated is anybody's who signs in: nobody administers this server by

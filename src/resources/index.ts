@@ -7,6 +7,7 @@ export {
   ADMIN_API_SCOPES,
   adminApiIdentifier,
   mayBeDelegated,
+  ownApiFirst,
 } from './admin-api.ts';
 export { createResource, getResource, type ResourceDeps, type ResourceRefusal } from './create-resource.ts';
 export { issueResourceSecret } from './issue-resource-secret.ts';

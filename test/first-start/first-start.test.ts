@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -10,7 +11,14 @@ import { newId } from '../../src/ids.ts';
 import { keyEncryptionKeyName } from '../../src/keys/index.ts';
 import { BOOTSTRAP_OPERATOR_ID } from '../../src/people/index.ts';
 import { makeFolder } from '../cli/run-cli.ts';
-import { type App, type AppOptions, startAppIn } from '../support/start-app.ts';
+import {
+  type App,
+  type AppOptions,
+  addAgent,
+  addPerson,
+  addResource,
+  startAppIn,
+} from '../support/start-app.ts';
 import { onEachStore, type StoreEnv } from '../support/stores.ts';
 
 const SECRETS = ['first', 'second', 'third'].map(
@@ -22,7 +30,7 @@ const nameOf = (key: string): string => keyEncryptionKeyName(parseKeyEncryptionK
 
 interface Place {
   readonly directory: string;
-  start(env?: Readonly<Record<string, string | undefined>>): Promise<App>;
+  start(env?: Readonly<Record<string, string | undefined>>, logs?: string[]): Promise<App>;
   /** What a start that is refused says. */
   refusal(env?: Readonly<Record<string, string | undefined>>): Promise<string>;
 }
@@ -31,9 +39,12 @@ interface Place {
 async function makePlace(t: ExecutionContext, store: StoreEnv): Promise<Place> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-start-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
-  const start: Place['start'] = async env => {
+  const start: Place['start'] = async (env, logs) => {
     const settings = { ...store, ...env };
-    const app = await startAppIn(directory, { env: settings as NonNullable<AppOptions['env']> });
+    const app = await startAppIn(directory, {
+      env: settings as NonNullable<AppOptions['env']>,
+      ...(logs && { logs }),
+    });
     t.teardown(() => app.stop());
     return app;
   };
@@ -78,6 +89,26 @@ async function administer(app: App, id: string, secret: string) {
   };
 }
 
+/** With another Host than where it goes, which `fetch` does not send: the server has the name of another place. */
+function sendTo(
+  host: string,
+  url: string,
+  { auth, headers }: { readonly auth?: string; readonly headers?: Readonly<Record<string, string>> },
+  form?: string,
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely and assert on what they find
+): Promise<{ readonly status: number | undefined; readonly json: any }> {
+  return new Promise((resolve, reject) => {
+    const type = form !== undefined && { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const options = { method: form === undefined ? 'GET' : 'POST', auth: auth ?? null };
+    request(url, { ...options, headers: { ...headers, ...type, Host: host } }, async answer => {
+      const text = (await answer.toArray()).join('');
+      resolve({ status: answer.statusCode, json: JSON.parse(text) });
+    })
+      .on('error', reject)
+      .end(form);
+  });
+}
+
 /** Gives the client a new secret, and takes away those that it had. */
 async function replaceSecret(app: App, id: string, secret: string): Promise<string> {
   const call = await administer(app, id, secret);
@@ -116,6 +147,42 @@ onEachStore('a restart does not bring a replaced bootstrap secret back', async (
   t.is(await status(fourth, id, SECOND), 401);
   t.is(await status(fourth, id, another), 200);
 });
+
+onEachStore(
+  'a server moves to another issuer whose API has its name taken: whoever names it gets the API, and nobody who could act there before',
+  async (t, store) => {
+    const place = await makePlace(t, store);
+    const id = newId('agt', Date.now());
+    const first = await place.start(configured(id, FIRST));
+    const elsewhere = 'http://localhost:4999';
+    const squatter = await addResource(first, {
+      identifier: `${elsewhere}/api`,
+      scopes: [{ name: 'agents', sentence: 'Do something', risk: 'low' }],
+    });
+    const envelope = [{ resource: squatter.identifier, scopes: ['agents'] }];
+    const agent = await addAgent(first, await addPerson(first), squatter, { envelope, baseline: envelope });
+    await first.stop();
+
+    const logs: string[] = [];
+    const moved = await place.start({ ...configured(id, FIRST), COUNTERSIGN_ISSUER: elsewhere }, logs);
+    t.true(logs.some(line => line.includes('has its name taken') && line.includes(squatter.id)));
+    const { host } = new URL(elsewhere);
+    const form = { grant_type: 'client_credentials', resource: squatter.identifier };
+    const ask = (basic: readonly [string, string]) =>
+      sendTo(host, `${moved.base}/token`, { auth: basic.join(':') }, new URLSearchParams(form).toString());
+    const { json } = await ask([id, FIRST]);
+    const headers = { Authorization: `Bearer ${json.access_token}` };
+    const read = await sendTo(host, `${moved.base}/api/v1/agents/${agent.id}`, { headers });
+    t.is(read.status, 200, JSON.stringify(read.json));
+    t.is((await ask(agent.basic)).json.error, 'invalid_target');
+    await moved.stop();
+
+    // Where the name is free, it is taken as ever.
+    const onwards = await place.start(configured(id, FIRST));
+    const named = { grant_type: 'client_credentials', resource: `${onwards.issuer}/api` };
+    t.is((await onwards.post('/token', named, { basic: [id, FIRST] })).status, 200);
+  },
+);
 
 onEachStore(
   'a process that starts beside another one brings no replaced secret back either',
