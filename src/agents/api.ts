@@ -1,7 +1,17 @@
 /** Agents in the admin API: every call, described. */
 import { z } from 'zod';
 import { adminCall, shownInstant, shownPage, shownRecord } from '../admin-api/index.ts';
-import { secretIdInput, shownCredential, shownSecret, shownSecrets } from '../clients/api.ts';
+import {
+  keyIdInput,
+  NEW_KEY,
+  NEW_KEY_ID,
+  newKeyInput,
+  secretIdInput,
+  shownCredential,
+  shownKeys,
+  shownSecret,
+  shownSecrets,
+} from '../clients/api.ts';
 import { closedObject, identifierFilter, idOf, instantInput, killInput, pageQuery } from '../input/index.ts';
 import { AGENT_STATUSES } from './agent.ts';
 import { agentChanges, agentInput } from './agent-input.ts';
@@ -214,6 +224,56 @@ export const agentCalls = {
     etag: true,
     refusals: ['agent-unknown', 'admin-scope-not-held', 'credential-takes-no-secret', 'secret-unknown'],
     example: { params: { id: REFUNDER, secret: `sec_${'a'.repeat(12)}` } },
+  }),
+  addAgentKey: adminCall({
+    method: 'POST',
+    path: '/agents/{id}/keys',
+    tag,
+    scope: 'agents',
+    summary: 'Register another public key for an agent',
+    description:
+      'For one that proves itself with keys registered here. The newest one before is accepted beside it; older ones stop working. Whoever holds the other half is the agent, so the caller must hold what the agent holds of this API.',
+    params,
+    mayMatch: true,
+    body: newKeyInput,
+    answer: shownAgent,
+    status: 201,
+    etag: true,
+    refusals: [
+      'agent-unknown',
+      'agent-is-retired',
+      'admin-scope-not-held',
+      'credential-takes-no-key',
+      'client-key-registered',
+    ],
+    example: { ...example, body: { key: NEW_KEY } },
+  }),
+  listAgentKeys: adminCall({
+    method: 'GET',
+    path: '/agents/{id}/keys',
+    tag,
+    scope: 'read',
+    summary: 'List the public keys of an agent',
+    description: 'And what they are called, newest first.',
+    params,
+    answer: shownKeys,
+    refusals: ['agent-unknown', 'credential-takes-no-key'],
+    example,
+  }),
+  revokeAgentKey: adminCall({
+    method: 'POST',
+    path: '/agents/{id}/keys/{key}/revoke',
+    tag,
+    scope: 'kill',
+    summary: 'End one public key of an agent',
+    description:
+      'At once. The other one works on. Tokens that were got with it live to their end: revoke those too where it has leaked. What it may do at this API, the caller must be allowed too.',
+    params: { ...params, key: keyIdInput },
+    mayMatch: true,
+    answer: shownAgent,
+    etag: true,
+    refusals: ['agent-unknown', 'admin-scope-not-held', 'credential-takes-no-key', 'client-key-unknown'],
+    example: { params: { id: REFUNDER, key: NEW_KEY_ID } },
   }),
   revokeAgentTokens: adminCall({
     method: 'POST',

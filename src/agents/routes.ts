@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import type { AdminShell, Immutable } from '../admin-api/index.ts';
-import { newClientSecret, viewCredential, viewSecrets } from '../clients/index.ts';
-import { mapPage } from '../input/index.ts';
+import { newClientSecret, newKeyInput, viewCredential, viewKeys, viewSecrets } from '../clients/index.ts';
+import { mapPage, parseInput } from '../input/index.ts';
+import { addAgentKey } from './add-agent-key.ts';
 import { type Agent, agentStatus } from './agent.ts';
 import { agentCalls, type shownAgent } from './api.ts';
 import { type AgentDeps, getAgent } from './check-agent.ts';
@@ -9,6 +10,7 @@ import { createAgent } from './create-agent.ts';
 import { issueAgentSecret } from './issue-agent-secret.ts';
 import { killAgent, restoreAgent, retireAgent, revokeAgentTokens } from './kill-agent.ts';
 import { listAgents } from './list-agents.ts';
+import { revokeAgentKey } from './revoke-agent-key.ts';
 import { revokeAgentSecret } from './revoke-agent-secret.ts';
 import { updateAgent } from './update-agent.ts';
 
@@ -57,6 +59,18 @@ export function agentRoutes(deps: AgentDeps, shell: AdminShell): void {
   }));
   shell.route(agentCalls.revokeAgentSecret, async ({ params, ifMatch, origin }) =>
     answer(await revokeAgentSecret(deps, params.id, params.secret, origin, ifMatch), origin.latest),
+  );
+  shell.route(agentCalls.addAgentKey, async ({ params, ifMatch, body, origin, keeping }) => {
+    const made = (agent: Agent) => answer(agent, origin.latest);
+    const agents = keeping(deps.agents, ([agent]: readonly Agent[]) => made(agent as Agent));
+    const { key } = parseInput(newKeyInput, body);
+    return made(await addAgentKey({ ...deps, agents }, params.id, key, origin, ifMatch));
+  });
+  shell.route(agentCalls.listAgentKeys, async ({ params }) => ({
+    body: viewKeys((await getAgent(deps.agents, params.id)).credential),
+  }));
+  shell.route(agentCalls.revokeAgentKey, async ({ params, ifMatch, origin }) =>
+    answer(await revokeAgentKey(deps, params.id, params.key, origin, ifMatch), origin.latest),
   );
   shell.route(agentCalls.revokeAgentTokens, async ({ params, ifMatch, origin }) =>
     answer(await revokeAgentTokens(deps, params.id, origin, ifMatch), origin.latest),

@@ -54,6 +54,11 @@ export const credentialOrNoneInput = z.discriminatedUnion(
   },
 );
 
+/** A public key that takes the place of another. */
+export const newKeyInput = closedObject({
+  key: publicKey.describe('The public half: the other one never leaves its holder.'),
+}).meta({ id: 'NewKey' });
+
 export type CredentialInput = z.input<typeof credentialInput>;
 
 export interface MadeCredential {

@@ -1,5 +1,6 @@
 import type { JWK } from 'jose';
 import type { ClientCredential } from './client.ts';
+import { publicKeyId, registeredKeysOf } from './registered-keys.ts';
 import { secretId, secretsOf } from './registered-secrets.ts';
 
 /** What is shown of a credential: how many secrets are accepted, or the public keys or where they are. Never a digest. */
@@ -17,6 +18,13 @@ export function viewCredential(credential: ClientCredential): CredentialView {
   return 'jwksUri' in credential
     ? { method: 'private_key_jwt', jwksUri: credential.jwksUri }
     : { method: 'private_key_jwt', keys: credential.keys };
+}
+
+/** The public keys of a client, and what they are called. */
+export function viewKeys(credential: ClientCredential): {
+  readonly items: readonly ({ readonly id: string } & JWK)[];
+} {
+  return { items: registeredKeysOf(credential).map(key => ({ id: publicKeyId(key), ...key })) };
 }
 
 /** The secrets of a client by what they are called: never a value, nor a digest. */

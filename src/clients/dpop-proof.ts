@@ -1,5 +1,6 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import type { JWK } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { type RefusalDetail, Refused } from '../errors.ts';
 import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
@@ -7,7 +8,7 @@ import type { SpentCredential } from './authenticate-client.ts';
 import { ASSERTION_ALG_NAMES, type AssertionAlg } from './client.ts';
 import { choosesKeyOrRules, parseSegment, verifySignature } from './client-assertion.ts';
 import type { DpopNonces } from './dpop-nonces.ts';
-import { publicKey } from './public-key.ts';
+import { publicKey, thumbprint } from './public-key.ts';
 
 /** Why a DPoP proof proves nothing (RFC 9449 section 4.3). */
 export type DpopProofRefusal =
@@ -180,12 +181,6 @@ function isSameUrl(htu: string, url: string): boolean {
   const [withoutQuery = ''] = htu.split(/[?#]/, 1);
   if (withoutQuery === url) return true;
   return URL.canParse(withoutQuery) && new URL(withoutQuery).href === new URL(url).href;
-}
-
-/** RFC 7638 section 3: the required members in the order of their names. */
-function thumbprint({ kty, crv, x, y, n, e }: JWK): string {
-  const members = { RSA: { e, kty, n }, EC: { crv, kty, x, y }, OKP: { crv, kty, x } }[String(kty)];
-  return hash('sha256', JSON.stringify(members), 'base64url');
 }
 
 function refuse(reason: DpopProofRefusal, detail: RefusalDetail = {}): never {

@@ -34,11 +34,13 @@ export {
   jwksUriInput,
   type MadeCredential,
   makeCredential,
+  newKeyInput,
 } from './credential-input.ts';
-export { type CredentialView, viewCredential, viewSecrets } from './credential-view.ts';
+export { type CredentialView, viewCredential, viewKeys, viewSecrets } from './credential-view.ts';
 export { DpopNonces } from './dpop-nonces.ts';
 export type { DpopProofRefusal, VerifiedDpopProof } from './dpop-proof.ts';
 export { parseKeySet } from './parse-key-set.ts';
 export { PublishedKeys } from './published-keys.ts';
 export { type DpopDeps, receiveDpopProof } from './receive-dpop-proof.ts';
+export { addKey, type ClientKeyRefusal, publicKeyId, withoutKey } from './registered-keys.ts';
 export { type CredentialRefusal, secretId, secretsOf, withoutSecret } from './registered-secrets.ts';

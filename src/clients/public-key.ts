@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, hash } from 'node:crypto';
 import type { JWK } from 'jose';
 import { z } from 'zod';
 import type { AssertionAlg } from './client.ts';
@@ -74,6 +74,12 @@ export const publicKey = z
     }
     return kid === undefined ? members : { ...members, kid };
   });
+
+/** RFC 7638 section 3: the required members in the order of their names. */
+export function thumbprint({ kty, crv, x, y, n, e }: JWK): string {
+  const members = { RSA: { e, kty, n }, EC: { crv, kty, x, y }, OKP: { crv, kty, x } }[String(kty)];
+  return hash('sha256', JSON.stringify(members), 'base64url');
+}
 
 function keyObject<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {

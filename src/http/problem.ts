@@ -1,6 +1,6 @@
 import type { AgentRefusal } from '../agents/index.ts';
 import type { AuthorityRefusal, RevisionRefusal } from '../audit/index.ts';
-import { ASSERTION_ALG_NAMES, type CredentialRefusal } from '../clients/index.ts';
+import { ASSERTION_ALG_NAMES, type ClientKeyRefusal, type CredentialRefusal } from '../clients/index.ts';
 import type { DelegationRefusal } from '../delegation/index.ts';
 import type { DecideRefusal } from '../elevation/index.ts';
 import type { RefusalDetail } from '../errors.ts';
@@ -45,6 +45,7 @@ export type AdminRefusal =
   | AuthorityRefusal
   | BodyRefusal
   | CredentialRefusal
+  | ClientKeyRefusal
   | Extract<DecideRefusal, 'elevation-unknown'>
   | Extract<DelegationRefusal, 'delegation-unknown'>
   | IdempotencyRefusal
@@ -195,6 +196,12 @@ const PROBLEMS = {
   'token-unknown': { status: 404, title: 'There is no such token' },
   'secret-unknown': { status: 404, title: 'It has no such secret' },
   'credential-takes-no-secret': { status: 409, title: 'It authenticates with keys and has no secret' },
+  'client-key-unknown': { status: 404, title: 'It has no such key' },
+  'client-key-registered': { status: 409, title: 'It has this key, or another one of this kid' },
+  'credential-takes-no-key': {
+    status: 409,
+    title: 'It does not authenticate with keys that are registered here',
+  },
 
   'person-unknown': { status: 404, title: 'There is no such person' },
   'person-exists': { status: 409, title: 'There is a person with this id or e-mail address' },

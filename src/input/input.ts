@@ -145,7 +145,7 @@ function pathOf(issue: z.core.$ZodIssue): string {
 }
 
 function sentValue(issue: z.core.$ZodIssue): string | undefined {
-  if (issue.path[0] === 'credential') return undefined;
+  if (issue.path[0] === 'credential' || issue.path[0] === 'key') return undefined;
   const { input } = issue;
   return typeof input === 'string' ||
     typeof input === 'number' ||

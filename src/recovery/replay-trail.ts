@@ -66,7 +66,7 @@ const STEPS: Readonly<Record<Exclude<Removal, 'none' | 'by-restore'>, Step>> = {
     apply: agent.close,
   },
   'agent-credential': {
-    done: 'its secrets no longer work, as they had been replaced: issue a new one',
+    done: 'its secrets no longer work, as they had been replaced: issue a new one; with keys it is suspended: see to its keys, then restore it',
     apply: withoutCredential,
   },
   'person-killed': { done: 'disabled', apply: person.close },

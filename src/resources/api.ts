@@ -1,7 +1,17 @@
 /** Resource servers in the admin API: every call, described. */
 import { z } from 'zod';
 import { adminCall, shownPage, shownRecord } from '../admin-api/index.ts';
-import { secretIdInput, shownCredential, shownSecret, shownSecrets } from '../clients/api.ts';
+import {
+  keyIdInput,
+  NEW_KEY,
+  NEW_KEY_ID,
+  newKeyInput,
+  secretIdInput,
+  shownCredential,
+  shownKeys,
+  shownSecret,
+  shownSecrets,
+} from '../clients/api.ts';
 import { closedObject, identifierFilter, idOf, killInput, pageQuery, sortInput } from '../input/index.ts';
 import { SIGNING_ALGS } from '../oauth.ts';
 import { RISKS } from './resource.ts';
@@ -160,6 +170,49 @@ export const resourceCalls = {
     etag: true,
     refusals: ['resource-unknown', 'record-protected', 'credential-takes-no-secret', 'secret-unknown'],
     example: { params: { id: ORDERS, secret: `sec_${'a'.repeat(12)}` } },
+  }),
+  addResourceKey: adminCall({
+    method: 'POST',
+    path: '/resources/{id}/keys',
+    tag,
+    scope: 'agents',
+    summary: 'Register another public key for a resource server',
+    description:
+      'For one that proves itself with keys registered here. The newest one before is accepted beside it; older ones stop working.',
+    params,
+    mayMatch: true,
+    body: newKeyInput,
+    answer: shownResource,
+    status: 201,
+    etag: true,
+    refusals: ['resource-unknown', 'record-protected', 'credential-takes-no-key', 'client-key-registered'],
+    example: { ...example, body: { key: NEW_KEY } },
+  }),
+  listResourceKeys: adminCall({
+    method: 'GET',
+    path: '/resources/{id}/keys',
+    tag,
+    scope: 'read',
+    summary: 'List the public keys of a resource server',
+    description: 'And what they are called, newest first.',
+    params,
+    answer: shownKeys,
+    refusals: ['resource-unknown', 'credential-takes-no-key'],
+    example,
+  }),
+  revokeResourceKey: adminCall({
+    method: 'POST',
+    path: '/resources/{id}/keys/{key}/revoke',
+    tag,
+    scope: 'kill',
+    summary: 'End one public key of a resource server',
+    description: 'At once. The other one works on.',
+    params: { ...params, key: keyIdInput },
+    mayMatch: true,
+    answer: shownResource,
+    etag: true,
+    refusals: ['resource-unknown', 'record-protected', 'credential-takes-no-key', 'client-key-unknown'],
+    example: { params: { id: ORDERS, key: NEW_KEY_ID } },
   }),
   killResource: adminCall({
     method: 'POST',

@@ -1,13 +1,15 @@
 import type { z } from 'zod';
 import type { AdminShell, Immutable, QueryOf } from '../admin-api/index.ts';
-import { newClientSecret, viewCredential, viewSecrets } from '../clients/index.ts';
-import { mapPage, pageRequest } from '../input/index.ts';
+import { newClientSecret, newKeyInput, viewCredential, viewKeys, viewSecrets } from '../clients/index.ts';
+import { mapPage, pageRequest, parseInput } from '../input/index.ts';
+import { addResourceKey } from './add-resource-key.ts';
 import { resourceCalls, type shownResource } from './api.ts';
 import { createResource, getResource, type ResourceDeps } from './create-resource.ts';
 import { issueResourceSecret } from './issue-resource-secret.ts';
 import { killResource, restoreResource } from './kill-resource.ts';
 import type { Resource } from './resource.ts';
 import { RESOURCE_FACETS } from './resource-facets.ts';
+import { revokeResourceKey } from './revoke-resource-key.ts';
 import { revokeResourceSecret } from './revoke-resource-secret.ts';
 import { updateResource } from './update-resource.ts';
 
@@ -50,6 +52,19 @@ export function resourceRoutes(deps: ResourceDeps, shell: AdminShell): void {
   }));
   shell.route(resourceCalls.revokeResourceSecret, async ({ params, ifMatch, origin }) =>
     answer(await revokeResourceSecret(deps, params.id, params.secret, origin, ifMatch)),
+  );
+  shell.route(resourceCalls.addResourceKey, async ({ params, ifMatch, body, origin, keeping }) => {
+    const resources = keeping(deps.resources, ([resource]: readonly Resource[]) =>
+      answer(resource as Resource),
+    );
+    const { key } = parseInput(newKeyInput, body);
+    return answer(await addResourceKey({ ...deps, resources }, params.id, key, origin, ifMatch));
+  });
+  shell.route(resourceCalls.listResourceKeys, async ({ params }) => ({
+    body: viewKeys((await getResource(deps.resources, params.id)).credential),
+  }));
+  shell.route(resourceCalls.revokeResourceKey, async ({ params, ifMatch, origin }) =>
+    answer(await revokeResourceKey(deps, params.id, params.key, origin, ifMatch)),
   );
   shell.route(resourceCalls.killResource, async ({ params, body, ifMatch, origin }) =>
     answer(await killResource(deps, params.id, origin, ifMatch, body)),

@@ -3,8 +3,8 @@ import type { Context } from 'koa';
 import { type Origin, refuseWhileAhead } from '../audit/index.ts';
 import {
   type AuthenticateClientDeps,
-  assertAuthorizationReadable,
   type AuthenticatedClient,
+  assertAuthorizationReadable,
   authenticateClient,
   type ClientDirectory,
   type DpopDeps,

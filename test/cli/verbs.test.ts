@@ -12,6 +12,7 @@ import type { DelegationChange } from '../../src/delegation/index.ts';
 import type { ElevationChange } from '../../src/elevation/index.ts';
 import { delegationRecord, elevationRecord } from '../contract/records.ts';
 import { type App, startApp } from '../support/start-app.ts';
+import { addWithKey } from '../support/with-key.ts';
 import { type Folder, makeFolder } from './run-cli.ts';
 
 const VERBS = verbsOf(ADMIN_CALLS);
@@ -111,7 +112,7 @@ test('the example of every verb works, in the order of the calls', async t => {
     COUNTERSIGN_CLIENT_SECRET: app.admin.secret,
   });
   for (const verb of VERBS) {
-    const made = await madeByServer(folder, verb.operationId, app.admin.clientId);
+    const made = await madeByServer(folder, verb.operationId, app);
     const args = exampleArguments(verb).map(word => made[word] ?? word);
     const asks = /\/(kill|retire|end)$/.test(verb.call.path);
     const ran = await folder.cliHere([...args, ...(asks ? ['--yes'] : [])]);
@@ -137,8 +138,9 @@ async function giveAndAsk({ store }: App): Promise<void> {
 async function madeByServer(
   folder: Folder,
   operationId: string,
-  admin: string,
+  app: App,
 ): Promise<Readonly<Record<string, string>>> {
+  const admin = app.admin.clientId;
   const list = async (...words: string[]) => (await folder.cliHere([...words, 'list'])).json.items;
   const inExample = (name: string): string => CALLS[operationId]?.example.params?.[name] ?? '';
   switch (operationId) {
@@ -146,6 +148,15 @@ async function madeByServer(
     case 'killSigningKey': {
       const keys: { id: string; alg: string }[] = await list('keys');
       return { [inExample('id')]: keys.find(({ alg }) => alg === 'ES256')?.id ?? '' };
+    }
+    case 'addAgentKey':
+    case 'addResourceKey':
+    case 'listAgentKeys':
+    case 'listResourceKeys':
+    case 'revokeAgentKey':
+    case 'revokeResourceKey': {
+      const made = await addWithKey(app, operationId.includes('Agent') ? 'agent' : 'resource');
+      return { [inExample('id')]: made.id, [inExample('key')]: made.key };
     }
     case 'revokeAgentSecret':
     case 'revokeResourceSecret': {

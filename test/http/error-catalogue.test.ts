@@ -472,6 +472,18 @@ async function atTheAdminApi(world: World): Promise<readonly Provoked[]> {
       permitted: resource.identifier,
     },
     { reason: 'api/expiry-in-the-past', send: () => create({ expiresAt: '2001-01-01T00:00:00.000Z' }) },
+    {
+      reason: 'api/credential-takes-no-key',
+      send: () => admin('POST', `agents/${world.agent.id}/keys`, { key: keyAgent.publicJwk }),
+    },
+    {
+      reason: 'api/client-key-registered',
+      send: () => admin('POST', `agents/${keyAgent.id}/keys`, { key: keyAgent.publicJwk }),
+    },
+    {
+      reason: 'api/client-key-unknown',
+      send: () => admin('POST', `agents/${keyAgent.id}/keys/jwk_${'A'.repeat(12)}/revoke`),
+    },
     { reason: 'api/credential-takes-no-secret', send: () => admin('POST', `agents/${keyAgent.id}/secrets`) },
     { reason: 'api/person-unknown', send: () => admin('GET', `people/${newId('usr', 1)}`) },
     { reason: 'api/person-exists', send: () => admin('POST', 'people', { id: owner.id, name: 'Again' }) },

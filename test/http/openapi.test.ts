@@ -9,6 +9,7 @@ import { openApiDocument } from '../../src/http/openapi.ts';
 import { listProblems } from '../../src/http/problem.ts';
 import { delegationRecord, elevationRecord } from '../contract/records.ts';
 import { type App, startApp } from '../support/start-app.ts';
+import { addWithKey } from '../support/with-key.ts';
 
 const SOURCE = {
   calls: ADMIN_CALLS,
@@ -218,6 +219,16 @@ async function idsFor(app: App, token: string, operationId: string): Promise<Rec
     case 'retireSigningKey':
     case 'killSigningKey':
       return { id: (await list('/keys')).find(({ alg }) => alg === 'ES256').id };
+    case 'addAgentKey':
+    case 'addResourceKey':
+    case 'listAgentKeys':
+    case 'listResourceKeys':
+    case 'revokeAgentKey':
+    case 'revokeResourceKey': {
+      // Of one that has keys.
+      const made = await addWithKey(app, operationId.includes('Agent') ? 'agent' : 'resource');
+      return operationId.startsWith('add') ? { id: made.id } : made;
+    }
     case 'revokeAgentSecret':
       return { secret: (await list(`/agents/agt_${'a'.repeat(32)}/secrets`))[0].id };
     case 'revokeResourceSecret':

@@ -1,9 +1,24 @@
 /** What an administrator can do to single tokens and secrets. */
 import test from 'ava';
+import { exportJWK } from 'jose';
 import { ProblemError } from '../../src/client/index.ts';
 import { adminClient } from '../support/admin-client.ts';
-import { addAgent, addPerson, addResource, getToken, introspect, startApp } from '../support/start-app.ts';
+import { newProofKey, type ProofKey } from '../support/dpop.ts';
+import {
+  addAgent,
+  addKeyAgent,
+  addPerson,
+  addResource,
+  getToken,
+  introspect,
+  presenting,
+  signAssertion,
+  startApp,
+} from '../support/start-app.ts';
 import { onEachStore, type StoreEnv, whateverTheStore } from '../support/stores.ts';
+
+/** As the client takes it: what `jose` exports is wider. */
+type NewKey = Parameters<ReturnType<typeof adminClient>['addAgentKey']>[0]['body']['key'];
 
 async function world(t: Parameters<typeof startApp>[0], env: StoreEnv) {
   const app = await startApp(t, { env });
@@ -133,6 +148,105 @@ test('the secrets of a resource server are listed and ended like those of an age
     (await app.post('/introspect', { token: 'x' }, { basic: [resource.id, secret] })).status;
   t.is(await ask(resource.secret), 401);
   t.is(await ask(second), 200);
+});
+
+onEachStore(
+  'R057: a public key is replaced without a failed request, and the old one ended by name',
+  async (t, env) => {
+    const { app, api, owner, resource } = await world(t, env);
+    const agent = await addKeyAgent(app, owner, resource);
+    const { id } = agent;
+    const works = async (key: ProofKey | typeof agent) => {
+      const assertion = await signAssertion(app, { id, privateKey: key.privateKey });
+      const form = { grant_type: 'client_credentials', resource: resource.identifier };
+      return (await app.post('/token', { ...form, ...presenting(assertion) })).status === 200;
+    };
+    const reasonOf = async (call: Promise<unknown>) =>
+      (await t.throwsAsync(call, { instanceOf: ProblemError }))?.code;
+    const [second, third] = [await newProofKey(), await newProofKey()];
+    const key = { ...second.publicJwk, kid: 'second' } as NewKey;
+
+    const [first] = (await api.listAgentKeys({ id })).items;
+    t.regex(first?.id ?? '', /^jwk_[\w-]{12}$/);
+    t.true(await works(agent));
+    await api.addAgentKey({ id, body: { key } });
+    t.true(await works(agent));
+    t.true(await works(second));
+    const { items } = await api.listAgentKeys({ id });
+    t.deepEqual(
+      items.map(({ kid }) => kid),
+      ['second', undefined],
+      'newest first',
+    );
+    t.is(await reasonOf(api.addAgentKey({ id, body: { key } })), 'client-key-registered');
+    const namesake = { ...third.publicJwk, kid: 'second' } as NewKey;
+    t.is(await reasonOf(api.addAgentKey({ id, body: { key: namesake } })), 'client-key-registered');
+
+    const { credential } = await api.revokeAgentKey({ id, key: first?.id ?? '' });
+    t.is('keys' in credential && credential.keys.length, 1);
+    t.false(await works(agent));
+    t.true(await works(second));
+    t.is(await reasonOf(api.revokeAgentKey({ id, key: first?.id ?? '' })), 'client-key-unknown');
+
+    // A third beside the second, and then none that was before both.
+    await api.addAgentKey({ id, body: { key: agent.publicJwk as NewKey } });
+    await api.addAgentKey({ id, body: { key: third.publicJwk as NewKey } });
+    t.deepEqual([await works(second), await works(agent), await works(third)], [false, true, true]);
+    const rows = (await app.trail()).filter(({ type }) => type.startsWith('agent.key-'));
+    t.deepEqual(
+      rows.map(({ type, detail }) => [type, detail?.['key'] === first?.id]),
+      [
+        ['agent.key-added', false],
+        ['agent.key-revoked', true],
+        ['agent.key-added', true],
+        ['agent.key-added', false],
+      ],
+    );
+  },
+);
+
+test('the public keys of a resource server are replaced like those of an agent; who has secrets has no keys', async t => {
+  const { app, api, agent } = await world(t, {});
+  const [first, second] = [await newProofKey(), await newProofKey()];
+  const credential = { method: 'private_key_jwt', keys: [first.publicJwk] };
+  const { id } = await addResource(app, { credential });
+  const ask = async ({ privateKey }: ProofKey) => {
+    const assertion = await signAssertion(app, { id, privateKey });
+    return (await app.post('/introspect', { token: 'x', ...presenting(assertion) })).status;
+  };
+  await api.addResourceKey({ id, body: { key: second.publicJwk as NewKey } });
+  t.deepEqual([await ask(first), await ask(second)], [200, 200]);
+  const { items } = await api.listResourceKeys({ id });
+  await api.revokeResourceKey({ id, key: items[1]?.id ?? '' });
+  t.deepEqual([await ask(first), await ask(second)], [401, 200]);
+
+  const body = { key: first.publicJwk as NewKey };
+  const refused = await t.throwsAsync(api.addAgentKey({ id: agent.id, body }), { instanceOf: ProblemError });
+  t.is(refused?.code, 'credential-takes-no-key');
+});
+
+test('I11: a private key in the place of a public one is refused, and not repeated', async t => {
+  const { app, owner, resource } = await world(t, {});
+  const { id, privateKey } = await addKeyAgent(app, owner, resource);
+  const jwk = await exportJWK(privateKey);
+  const token = await getToken(
+    app,
+    { id: app.admin.clientId, basic: [app.admin.clientId, app.admin.secret] },
+    {
+      ...resource,
+      identifier: `${app.issuer}/api`,
+    },
+  );
+  for (const key of [jwk, JSON.stringify(jwk), jwk.d, { ...jwk, kty: jwk.d }]) {
+    const answer = await fetch(`${app.base}/api/v1/agents/${id}/keys`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ key }),
+    });
+    const text = await answer.text();
+    t.is(answer.status, 400, text);
+    t.false(text.includes(String(jwk.d).slice(0, 12)), text);
+  }
 });
 
 test('a token says what it may do', async t => {

@@ -124,6 +124,26 @@ function secretRevocation(collection: 'agents' | 'resources'): Drive {
   };
 }
 
+/** A change of the keys of a record that authenticates with one. */
+function keyChange(collection: 'agents' | 'resources', verb: 'add' | 'revoke'): Drive {
+  return async world => {
+    const { publicJwk: first } = await newProofKey();
+    const { publicJwk: second } = await newProofKey();
+    const credential = { method: 'private_key_jwt', keys: [first] };
+    const record = { ...newRecord(world, collection), credential };
+    const id = (await world.admin('POST', collection, record)).json.id;
+    const path = `${collection}/${id}/keys`;
+    const { items } = (await world.admin('GET', path)).json;
+    return {
+      act: () =>
+        verb === 'add'
+          ? world.admin('POST', path, { key: second })
+          : world.admin('POST', `${path}/${items[0].id}/revoke`),
+      row: { ...byAdmin(world), target: id, ...resourceOf(record) },
+    };
+  };
+}
+
 async function introspected({ app, resource }: World, token: string): Promise<{ readonly jti: string }> {
   return (await app.post('/introspect', { token }, { basic: [resource.id, resource.secret] })).json;
 }
@@ -288,6 +308,8 @@ export const EVERY_EVENT: Partial<Record<AuditEventType, Drive>> = {
   'agent.updated': change('agents', 'update'),
   'agent.secret-issued': change('agents', 'secrets'),
   'agent.secret-revoked': secretRevocation('agents'),
+  'agent.key-added': keyChange('agents', 'add'),
+  'agent.key-revoked': keyChange('agents', 'revoke'),
   'agent.tokens-revoked': change('agents', 'tokens/revoke'),
   'agent.killed': change('agents', 'kill'),
   'agent.retired': change('agents', 'retire'),
@@ -300,6 +322,8 @@ export const EVERY_EVENT: Partial<Record<AuditEventType, Drive>> = {
   'resource.updated': change('resources', 'update'),
   'resource.secret-issued': change('resources', 'secrets'),
   'resource.secret-revoked': secretRevocation('resources'),
+  'resource.key-added': keyChange('resources', 'add'),
+  'resource.key-revoked': keyChange('resources', 'revoke'),
   'resource.killed': change('resources', 'kill'),
   'resource.restored': change('resources', 'restore', 'kill'),
   // The last active key has a successor from the moment it is gone.

@@ -7,6 +7,7 @@ import { type Agent, createAgent } from '../../src/agents/index.ts';
 import { type AdminClient, createClient, ProblemError, TokenError } from '../../src/client/index.ts';
 import { ADMIN_API_RESOURCE_ID } from '../../src/resources/index.ts';
 import { adminClient } from '../support/admin-client.ts';
+import { newProofKey } from '../support/dpop.ts';
 import { type App, addAgent, addPerson, addResource, startApp, startAppIn } from '../support/start-app.ts';
 import { whateverTheStore } from '../support/stores.ts';
 
@@ -84,6 +85,14 @@ whateverTheStore(
       t.is(await change(body), 'admin-scope-not-held', JSON.stringify(body));
     }
     t.is(await reasonOf(weak.api.issueAgentSecret({ id })), 'admin-scope-not-held');
+    const key = { ...(await newProofKey()).publicJwk } as Parameters<
+      typeof weak.api.addAgentKey
+    >[0]['body']['key'];
+    t.is(await reasonOf(weak.api.addAgentKey({ id, body: { key } })), 'admin-scope-not-held');
+    t.is(
+      await reasonOf(weak.api.revokeAgentKey({ id, key: `jwk_${'A'.repeat(12)}` })),
+      'admin-scope-not-held',
+    );
     const { items } = await weak.api.listAgentSecrets({ id });
     t.is(
       await reasonOf(weak.api.revokeAgentSecret({ id, secret: items[0]?.id ?? '' })),
@@ -97,7 +106,7 @@ whateverTheStore(
     t.is(await reasonOf(weak.api.restoreAgent({ id })), 'admin-scope-not-held');
     t.is((await weak.api.getAgent({ id })).status, 'suspended');
     const refused = (await app.trail()).filter(({ reason }) => reason === 'admin-scope-not-held');
-    t.is(refused.length, 11);
+    t.is(refused.length, 13);
 
     const peer = await addAdministrator(app, owner.id, ['read', 'agents', 'audit', 'kill']);
     t.is((await peer.api.restoreAgent({ id })).status, 'active');
