@@ -237,7 +237,9 @@ test('I11: a private key in the place of a public one is refused, and not repeat
       identifier: `${app.issuer}/api`,
     },
   );
-  for (const key of [jwk, JSON.stringify(jwk), jwk.d, { ...jwk, kty: jwk.d }]) {
+  // In small letters alone it does not look like a secret.
+  const hex = Buffer.from(String(jwk.d), 'base64url').toString('hex');
+  for (const key of [jwk, JSON.stringify(jwk), jwk.d, hex, { ...jwk, kty: hex }]) {
     const answer = await fetch(`${app.base}/api/v1/agents/${id}/keys`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
@@ -245,7 +247,7 @@ test('I11: a private key in the place of a public one is refused, and not repeat
     });
     const text = await answer.text();
     t.is(answer.status, 400, text);
-    t.false(text.includes(String(jwk.d).slice(0, 12)), text);
+    for (const secret of [String(jwk.d), hex]) t.false(text.includes(secret.slice(0, 12)), text);
   }
 });
 
