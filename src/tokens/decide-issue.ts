@@ -305,7 +305,9 @@ function decideScopes(
   const baseline = scopesAt(agent.baseline, resource.identifier).filter(scope => envelope.includes(scope));
   const scopes = requested ?? (standing ? permitted : baseline);
   if (scopes.length === 0) {
-    return refuse(standing ? 'scope-none-left' : 'scope-none-by-default', { parameter: 'scope', permitted });
+    if (standing) return refuse('scope-none-left', { parameter: 'scope', permitted });
+    const hint = 'name the scopes, or have an administrator give the agent a baseline at this resource';
+    return refuse('scope-none-by-default', { parameter: 'scope', permitted, hint });
   }
   const held = standing
     ? ([

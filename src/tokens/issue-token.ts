@@ -161,13 +161,18 @@ export async function issueToken(
   return response;
 }
 
-/** What is said of a request that somebody could countersign: also how it would come to that. */
+/** What is said of a request that somebody would have to countersign: also how it would come to that, and what makes it needless. */
 function withHint(
   { deferral }: Pick<IssueTokenDeps, 'deferral'>,
-  { approver, resource, detail }: Extract<IssueDecision, { readonly outcome: 'needs-approval' }>,
+  { approver, resource, reason, detail }: Extract<IssueDecision, { readonly outcome: 'needs-approval' }>,
 ): RefusalDetail {
   const couldWait = approver !== undefined && resource.tokenFormat.kind === 'opaque';
-  return couldWait ? { ...detail, hint: deferral.hint } : detail;
+  const hints = [
+    ...(couldWait ? [deferral.hint] : []),
+    // By itself an agent gets its baseline; what it may do for a person is for the person to say.
+    ...(reason === 'scope-needs-approval' ? ["an administrator can add it to the agent's baseline"] : []),
+  ];
+  return hints.length > 0 ? { ...detail, hint: hints.join('; or ') } : detail;
 }
 
 /** To whom, and by which request, a token is issued that was decided on. */

@@ -58,6 +58,25 @@ test('a scope between baseline and envelope is invalid_scope too, and the trail 
   t.deepEqual(await refusedFor(app), ['needs-approval']);
 });
 
+test('a refusal of what is in the envelope alone says what to do: countersign, or the baseline', async t => {
+  const { app, owner, resource } = await world(t);
+  const bare = await addAgent(app, owner, resource, { baseline: [] });
+  const form = { grant_type: 'client_credentials', resource: resource.identifier, scope: 'read' };
+  const asked = await app.post('/token', form, { basic: bare.basic });
+  t.regex(asked.json.error_description, /permitted: nothing; .*an administrator can add it to .*baseline/);
+  const { scope: _, ...unnamed } = form;
+  const none = await app.post('/token', unnamed, { basic: bare.basic });
+  t.regex(none.json.error_description, /name the scopes, or have an administrator .*baseline/);
+
+  // No request for a JWT waits.
+  const offline = await addResource(app, { tokenFormat: { kind: 'jwt', alg: 'ES256' } });
+  const agent = await addAgent(app, owner, offline);
+  const ask = { ...form, resource: offline.identifier, scope: 'write' };
+  const { json } = await app.post('/token', ask, { basic: agent.basic });
+  t.regex(json.error_description, /an administrator can add it to .*baseline/);
+  t.notRegex(json.error_description, /completion_mode/);
+});
+
 test('no scope asked means the baseline, which the answer names', async t => {
   const { resource, ask } = await world(t);
   t.is((await ask({ resource: resource.identifier })).json.scope, 'read');
