@@ -59,6 +59,8 @@ const LAST_LINE = `/agents/${REPORTER_ID}/kill\n`;
 const SIGN_IN_TURN = 'in for her\n';
 const GIVE_TURN = /Your turn: let the agent act for Alice\n(?:.*\n)*? {6}Enter .*\n/;
 const APPROVE_TURN = /Your turn: countersign what the agent asks for\n(?:.*\n)*? {6}Enter .*\n(?: {17}.*\n)*/;
+/** The last that is said where somebody stops it. */
+const STOPPED = /\nStopped: nothing is left behind\.\n$/;
 const END_TURN = /Your turn: end it\n(?:.*\n)*? {6}Enter .*\n/;
 
 test('the demo tells its steps in 80 columns, without colours but on a terminal, exits 0 with --once, and leaves nothing behind', async t => {
@@ -187,6 +189,7 @@ test('somebody plays Alice in a browser and the demo goes on by itself; then its
 
   play.signal('SIGINT');
   t.is(await play.ended(), 0);
+  t.regex(play.output(), STOPPED);
   t.deepEqual(await play.leftovers(), []);
 });
 
@@ -252,6 +255,7 @@ test('Ctrl-C ends it cleanly while it waits for somebody', async t => {
   await play.seen(SIGN_IN_TURN);
   play.signal('SIGINT');
   t.is(await play.ended(), 0);
+  t.regex(play.output(), STOPPED);
   t.deepEqual(stepsOf(play), ALL_DONE.slice(0, 11));
   t.deepEqual(await play.leftovers(), []);
 });
@@ -266,6 +270,7 @@ test('the demo can be interrupted in the middle of its story', async t => {
     // Where this process had to wait for its turn the story may have ended before the signal: then it is played again.
     if (exitCode === 0 && play.output().includes('Every step did what it says')) continue;
     t.is(exitCode, 130);
+    t.regex(play.output(), STOPPED);
     t.notRegex(play.output(), /Every step did what it says/);
     return;
   }

@@ -92,7 +92,7 @@ export async function tellOfAgentByItself(stage: Scenery, narrator: Narrator): P
       tell.fact('asks for', challenged.challengedScope ?? '');
       // The SDK asks for what it was challenged with; whether it gets it is for Countersign to say.
       claim(refused?.error === 'invalid_scope', `asking for more was answered with ${refused?.error}`);
-      tell.fact('more?', refused.errorDescription?.split(';')[0] ?? '');
+      tell.fact('refused', refused.errorDescription?.split(';')[0] ?? '');
     });
 
     let killedAt = 0;

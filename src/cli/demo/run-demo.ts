@@ -72,6 +72,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     return 1;
   } finally {
     await stage.strike();
+    // The narrator has nothing more to say by then, and whoever stopped it waits for this.
+    if (signal.aborted) options.print('\nStopped: nothing is left behind.');
   }
 }
 

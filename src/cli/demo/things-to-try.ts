@@ -59,7 +59,7 @@ curl -sS -w '\\n' -H "Authorization: Bearer $(
     ${token})" \\
   ${issuer}/api/v1/delegations
 
-${bold('5  Kill the agent; then try 1 again')}
+${bold('5  Kill the agent; then try 2, then 1')}
 
 curl -sS -X POST -w '\\n' -H "Authorization: Bearer $(
   curl -sS -K ${admin} \\
