@@ -1,5 +1,5 @@
 /** What the pages say is where, is there. */
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import test from 'ava';
@@ -16,6 +16,27 @@ test('the map has every folder of src/, and no other', async t => {
   const named = [...map.matchAll(/^\| `([\w-]+)\/` \|/gm)].map(([, folder]) => folder);
   const folders = new Set(globSync('*/**/*.ts', { cwd: join(ROOT, 'src') }).map(path => path.split('/')[0]));
   t.deepEqual(named.sort(), [...folders].sort());
+});
+
+test('the map has every file at the top of src/, every folder at the top, and a key to each lettered test', async t => {
+  const map = await read('docs/architecture.md');
+  const ignored = (await read('.gitignore')).split('\n').map(line => line.replaceAll('/', ''));
+  const entries = readdirSync(ROOT, { withFileTypes: true });
+  const folders = entries
+    .filter(each => each.isDirectory() && !/^\./.test(each.name))
+    .map(({ name }) => name);
+  const parts = [
+    ...globSync('*.ts', { cwd: join(ROOT, 'src') }),
+    ...folders.filter(name => !ignored.includes(name)).map(name => `${name}/`),
+  ];
+  t.true(parts.includes('main.ts') && parts.includes('views/'));
+  t.deepEqual(
+    parts.filter(part => !map.includes(`\`${part}\``)),
+    [],
+  );
+  const letters = globSync('?-*.test.ts', { cwd: join(ROOT, 'test/security') }).map(file => file.slice(0, 1));
+  const key = [...map.matchAll(/^\| `(\w)-` \|/gm)].map(([, letter]) => letter);
+  t.deepEqual(key, [...new Set(letters)].sort());
 });
 
 test('every file and folder that a page names is there, and every link leads somewhere', async t => {
