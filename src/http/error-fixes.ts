@@ -214,10 +214,10 @@ export const ERROR_FIXES = {
   'application-not-possible': 'Register another agent, with redirect URIs from the start or without them.',
   'expiry-in-the-past': 'Name an end that is still to come, or leave it out.',
   'credential-takes-no-secret':
-    'Replace its keys instead (`POST …/keys`, or where it publishes them), or register another with a secret.',
+    'Replace its keys instead, here or where it publishes them, or register another with a secret.',
   'secret-unknown': 'Check the name of the secret against the list of its secrets.',
   'credential-takes-no-key':
-    'Replace its secret instead (`POST …/secrets`), or the keys where it publishes them, or register another with keys.',
+    'Replace its secret instead, or the keys where it publishes them, or register another with keys.',
   'client-key-unknown': 'Check the name of the key against the list of its keys.',
   'client-key-registered': 'Make a new pair, with a kid of its own or none, and send its public half.',
   'delegation-unknown': 'Check the identifier against the list of delegations.',

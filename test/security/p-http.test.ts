@@ -291,6 +291,29 @@ test('S56: a path issuer has its documents where both specifications look for th
   t.is((await fetch(`${app.base}/tenant/api/v1/agents`)).status, 401);
 });
 
+test('RFC 8414 §2: metadata tells only what works: every address answers, and every grant type is taken', async t => {
+  const app = await startApp(t);
+  const { basic } = await addAgent(app, await addPerson(app), await addResource(app));
+  const answered = await fetch(`${app.base}/.well-known/oauth-authorization-server`);
+  const metadata = (await answered.json()) as Record<string, unknown>;
+  const addresses = Object.entries(metadata).filter(([, value]) =>
+    String(value).startsWith(`${app.issuer}/`),
+  );
+  t.true(addresses.length >= 7);
+  for (const [name, address] of addresses) {
+    const isRead = ['jwks_uri', 'service_documentation', 'authorization_endpoint'].includes(name);
+    const answer = await fetch(String(address), { method: isRead ? 'GET' : 'POST', redirect: 'manual' });
+    t.false([404, 405, 501].includes(answer.status), `${name}: ${answer.status}`);
+  }
+  for (const grant_type of metadata['grant_types_supported'] as readonly string[]) {
+    const { json } = await app.post('/token', { grant_type }, { basic });
+    t.true(['invalid_request', 'invalid_target', 'unauthorized_client'].includes(json.error), json.error);
+  }
+  // Nobody is admitted who would register or publish a document.
+  t.is(metadata['registration_endpoint'], undefined);
+  t.false(metadata['client_id_metadata_document_supported']);
+});
+
 test('metadata carries a validator, and an unchanged document is not sent again', async t => {
   const app = await startApp(t);
   const url = `${app.base}/.well-known/oauth-authorization-server`;
