@@ -31,7 +31,7 @@ async function writeScript(folder: Folder, shell: string): Promise<string> {
 test('verbs, flags and the values that they take are completed', async t => {
   const complete = await offered(t);
   t.deepEqual(complete('ag'), ['agents']);
-  t.deepEqual(complete('agents', 'k'), ['kill']);
+  t.deepEqual(complete('agents', 'k'), ['keys', 'kill']);
   t.deepEqual(complete('agents', 'secrets', 'r'), ['revoke']);
   t.deepEqual(complete('agents', 'list', '-o', ''), ['table', 'json', 'yaml']);
   t.deepEqual(complete('agents', 'list', '--output', 'j'), ['json']);
