@@ -24,6 +24,7 @@ import {
   startAppIn,
 } from '../support/start-app.ts';
 import { onEachStore, type StoreEnv, whateverTheStore } from '../support/stores.ts';
+import { addWithKey } from '../support/with-key.ts';
 
 /** A call whose body has not ended yet. */
 interface HeldCall {
@@ -269,9 +270,11 @@ async function stateOf(app: App): Promise<string> {
 }
 
 /** Where a call goes as its example has it, which works where those before it have been made. */
-async function pathOf({ path, example }: AdminCallDescription, { store }: App, jti: string): Promise<string> {
+async function pathOf({ path, example }: AdminCallDescription, app: App, jti: string): Promise<string> {
+  const { store } = app;
   const id = example.params?.['id'] ?? '';
   const [, collection] = path.split('/');
+  const ofKeys = /^\/(agent|resource)s\/\{id\}\/keys/.exec(path);
   // Of the algorithm that the example of a rotation has made a second one for.
   const keys = collection === 'keys' ? await store.listSigningKeys() : [];
   const holder = collection === 'agents' ? await store.findAgent(id) : await store.findResource(id);
@@ -279,6 +282,7 @@ async function pathOf({ path, example }: AdminCallDescription, { store }: App, j
     id: keys.find(({ alg }) => alg === 'ES256')?.id ?? id,
     jti,
     secret: holder && secretsOf(holder.credential).map(secretId)[0],
+    ...(ofKeys && (await addWithKey(app, ofKeys[1] as 'agent' | 'resource'))),
   };
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => made[name] ?? `no ${name}`);
 }
