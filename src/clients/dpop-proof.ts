@@ -1,6 +1,4 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto';
-import type { JWK } from 'jose';
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { type RefusalDetail, Refused } from '../errors.ts';
 import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';

@@ -1,5 +1,5 @@
 import type { AdminScope } from '../admin-api/index.ts';
-import { type Resource, type ScopeDefinition, withoutTrailingSlash } from './resource.ts';
+import { identifierKey, type Resource, type ScopeDefinition } from './resource.ts';
 import type { ResourceStore } from './resource-store.ts';
 
 /** The resource server that is our own API. Its id is the same everywhere, and no call can kill or narrow it. */
@@ -31,11 +31,11 @@ export function adminApiIdentifier(issuer: string): string {
  * the envelopes that name it. Those that name the other one are for the other one: nobody gets to administer by a name.
  */
 export function ownApiFirst(resources: NamedResources, issuer: string): NamedResources {
-  const own = adminApiIdentifier(issuer);
+  const own = identifierKey(adminApiIdentifier(issuer));
   return {
     findResource: id => resources.findResource(id),
     findResourceByIdentifier: identifier =>
-      withoutTrailingSlash(identifier) === own
+      identifierKey(identifier) === own
         ? resources.findResource(ADMIN_API_RESOURCE_ID)
         : resources.findResourceByIdentifier(identifier),
   };
