@@ -10,7 +10,7 @@ import { testDelegations } from './delegations.ts';
 import { testElevations } from './elevations.ts';
 import { testEngineRecords } from './engine-records.ts';
 import { testPasses } from './passes.ts';
-import { agentRecord, cutOff, event, tokenRecord } from './records.ts';
+import { agentRecord, cutOff, event, insertToken, tokenRecord } from './records.ts';
 import { type ContractSubject, openStore, testStoreContract } from './store-contract.ts';
 
 const subject: ContractSubject = {
@@ -65,3 +65,37 @@ test.serial('SQLite: what was heard in a transaction that came to nothing has no
     ended: 'agt_3:0',
   });
 });
+
+test.serial(
+  'SQLite: what has expired is swept, however much that lives longer was issued before it and after it',
+  async t => {
+    const day = 86_400;
+    const start = 1_800_000_000;
+    let now = start * 1_000;
+    const database = await subject.newDatabase(t);
+    const store = await openStore(t, database, { now: () => now });
+    const issue = (count: number, issuedAt: number, expiresAt: number) =>
+      store.commit({
+        changes: Array.from({ length: count }, () => insertToken(tokenRecord({ issuedAt, expiresAt }))),
+        events: [],
+      });
+    await issue(1_200, start, start + day);
+    await issue(3, start + 1, start + 60);
+    await issue(5_500, start + 2, start + day);
+    await issue(700, start + 3, start + 60);
+    await issue(1_200, start + 4, start + day);
+    const reader = new DatabaseSync(database.location.slice('sqlite:'.length), { readOnly: true });
+    t.teardown(() => reader.close());
+    const left = () => reader.prepare('SELECT expires_at AS at, count(*) AS n FROM token GROUP BY 1').all();
+    now += 1_000_000;
+    for (let sweeps = 0; sweeps < 12; sweeps += 1) await store.sweep();
+    t.deepEqual(
+      left().map(({ at, n }) => [at, n]),
+      [[start + day, 7_900]],
+    );
+    // In the usual order, all of one life, they go from the front at once.
+    now += (day + 100) * 1_000;
+    for (let sweeps = 0; sweeps < 17; sweeps += 1) await store.sweep();
+    t.deepEqual(left(), []);
+  },
+);

@@ -2,6 +2,9 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
 /** Rows looked at in one go: about 10 ms of the writing thread, so that commits hardly wait. */
 const BATCH = 500;
+/** Batches of tokens that are looked at in one go where nothing has expired: to read them costs little. */
+const PAGES_WALKED = 10;
+const BEGINNING: Uint8Array = new Uint8Array();
 /** What has expired is kept a little: a poll or a replay a moment too late is then still told apart from one never seen. */
 const GRACE_MS = 60_000;
 /** Values for one use go later: another process, whose clock is behind, would take a proof for alive that has ended here. */
@@ -18,7 +21,9 @@ export class Sweeper {
   readonly #deleteEngineRecords: StatementSync;
   readonly #deletePasses: StatementSync;
   readonly #deleteKeptAnswers: StatementSync;
-  #cursor: Uint8Array = new Uint8Array();
+  /** Where tokens are swept next from the front, and where next in the walk along all of them. */
+  #front: Uint8Array = BEGINNING;
+  #walk: Uint8Array = BEGINNING;
 
   constructor(database: DatabaseSync) {
     this.#page = database.prepare('SELECT key, expires_at FROM token WHERE key > ? ORDER BY key LIMIT ?');
@@ -64,16 +69,30 @@ export class Sweeper {
   }
 
   /**
-   * Tokens are stored in order of issue, so expired ones are at the front and need no index on their expiry. The next batch
-   * begins where this one ended, as long-lived tokens may stand before short-lived ones.
+   * Tokens are stored in order of issue, so expired ones are at the front and need no index on their expiry. Where none is there, a
+   * walk along the whole table goes on from where it was, as what lives longer may stand before what has expired.
    */
   #sweepTokens(beforeSeconds: number): number {
-    const rows = this.#page.all(this.#cursor, BATCH) as { key: Uint8Array; expires_at: number }[];
+    const front = this.#sweepPage(this.#front, beforeSeconds);
+    this.#front = front.expired > 0 ? front.end : BEGINNING;
+    if (front.expired > 0) return front.expired;
+    for (let pages = 0; pages < PAGES_WALKED; pages += 1) {
+      const { expired, end } = this.#sweepPage(this.#walk, beforeSeconds);
+      this.#walk = end;
+      if (expired > 0 || end === BEGINNING) return expired;
+    }
+    return 0;
+  }
+
+  /** @returns how many had expired of the tokens after a key, and the last key that was looked at; `BEGINNING` after the last of all */
+  #sweepPage(
+    after: Uint8Array,
+    beforeSeconds: number,
+  ): { readonly expired: number; readonly end: Uint8Array } {
+    const rows = this.#page.all(after, BATCH) as { key: Uint8Array; expires_at: number }[];
     const expired = rows.filter(row => row.expires_at < beforeSeconds);
     for (const row of expired) this.#deleteToken.run(row.key);
     const last = rows.at(-1);
-    // A batch in which nothing had expired is young: start again from the front.
-    this.#cursor = last && expired.length > 0 && rows.length === BATCH ? last.key : new Uint8Array();
-    return expired.length;
+    return { expired: expired.length, end: last && rows.length === BATCH ? last.key : BEGINNING };
   }
 }
