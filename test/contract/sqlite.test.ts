@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -97,5 +97,25 @@ test.serial(
     now += (day + 100) * 1_000;
     for (let sweeps = 0; sweeps < 17; sweeps += 1) await store.sweep();
     t.deepEqual(left(), []);
+  },
+);
+
+test.serial(
+  'SQLite: after a stop the one file has everything, also while somebody else still reads it',
+  async t => {
+    const database = await subject.newDatabase(t);
+    const file = database.location.slice('sqlite:'.length);
+    const store = await openStore(t, database);
+    const reader = new DatabaseSync(file, { readOnly: true });
+    t.teardown(() => reader.close());
+    const rows = (of: DatabaseSync) =>
+      of.prepare('SELECT lane, seq, hash FROM audit ORDER BY position').all();
+    await store.commit({ changes: [insertToken(tokenRecord())], events: [event()] });
+    t.is(rows(reader).length, 2);
+    await store.close();
+    await copyFile(file, `${file}.copy`);
+    const copy = new DatabaseSync(`${file}.copy`, { readOnly: true });
+    t.teardown(() => copy.close());
+    t.deepEqual(rows(copy), rows(reader));
   },
 );

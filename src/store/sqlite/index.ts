@@ -336,7 +336,7 @@ class SqliteStore implements Store {
     await this.#queue.close();
     await this.#uses.close();
     this.#reader.close();
-    // The last to close folds everything into one file, which only a writing connection can.
+    // Everything is folded into one file, which only a writing connection can.
     await this.#writer.close();
   }
 

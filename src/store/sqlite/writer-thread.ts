@@ -90,6 +90,7 @@ function answer(request: WriterRequest): WriterResponse {
           rows: inTransaction(() => removeCutRows(database, request.lane, request.limit)),
         };
       case 'close':
+        foldLog();
         database.close();
         return { kind: 'done', rows: 0 };
     }
@@ -135,6 +136,16 @@ function sweep({ now: sweptAt, era }: CommitTime): number {
   const rows = sweeper.sweep(sweptAt);
   if (rows > 0 || sweptAt - (keptTime.read() ?? 0) >= KEEP_EVERY_MS) keptTime.note(sweptAt, era);
   return rows;
+}
+
+/**
+ * Folds the log into the file, so that the file alone has everything. The last one to close it would do so anyway; here it is done though
+ * others still have it open, and waits for none of them. Where it cannot be done nothing is lost: the log stays.
+ */
+function foldLog(): void {
+  try {
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+  } catch {}
 }
 
 function addAttempts(additions: readonly AttemptAddition[]): readonly number[] {
