@@ -113,7 +113,8 @@ the trail. A trail of which more was removed than a backup has cannot be replaye
 ## What verification finds
 
 \`countersign audit verify\` reads the trail in the store or an exported one, a row a line, and computes every lane from its first row.
-It names the first bad row of each lane:
+It says which it read, and fails where there is nothing: no store, no row, or no checkpoint in a file of them. \`verify\`, \`tail\` and
+\`export\` read only: they make no file and no lane, and a copy of the SQLite file may lie where nothing can be written. \`verify\` names the first bad row of each lane:
 
 | Cause | What is wrong with the row |
 |---|---|

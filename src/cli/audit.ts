@@ -14,7 +14,7 @@ export function auditCommand(): Command {
     .addHelpText(
       'after',
       `
-Without checkpoints a trail whose end is missing, or whose hashes were all computed again, cannot be told from a whole one.
+Nothing is changed by it, and a trail without rows is not right. Without checkpoints a trail whose end is missing, or whose hashes were all computed again, cannot be told from a whole one.
 
 Examples:
   countersign audit verify

@@ -19,9 +19,18 @@ export interface Recovery {
 }
 
 /** Runs work on the configured store. That it was opened is in the trail. */
-export async function withRecovery<T>(work: (recovery: Recovery) => Promise<T>): Promise<T> {
+export function withRecovery<T>(work: (recovery: Recovery) => Promise<T>): Promise<T> {
+  return withStore(work, false);
+}
+
+/** Runs work on the configured store that only reads it: nothing of it is in the trail. */
+export function withRecoveryRead<T>(work: (recovery: Recovery) => Promise<T>): Promise<T> {
+  return withStore(work, true);
+}
+
+async function withStore<T>(work: (recovery: Recovery) => Promise<T>, readsOnly: boolean): Promise<T> {
   const config = loadConfig(process.env);
-  const store = await openExistingStore(config.store);
+  const store = await openExistingStore(config.store, { readsOnly });
   try {
     return await work({ config, store, deps: recoveryDeps(store, config), origin: operatorOrigin() });
   } catch (error) {

@@ -18,7 +18,13 @@ import {
   STARTED_TOGETHER_MS,
 } from '../recovery/index.ts';
 import { visibleText } from '../text/index.ts';
-import { type CheckpointOptions, type Recovery, readCheckpoints, withRecovery } from './open-recovery.ts';
+import {
+  type CheckpointOptions,
+  type Recovery,
+  readCheckpoints,
+  withRecovery,
+  withRecoveryRead,
+} from './open-recovery.ts';
 
 type Output = 'text' | 'json';
 
@@ -100,7 +106,7 @@ Examples:
 }
 
 async function status({ output }: { readonly output: Output }): Promise<void> {
-  await withRecovery(async ({ deps }) => {
+  await withRecoveryRead(async ({ deps }) => {
     await deps.freshness.fresh();
     const deployment = await deps.deployment.findDeployment();
     if (!deployment?.quarantine) {
@@ -136,7 +142,7 @@ const CAUSES = {
 } as const;
 
 async function list({ decided, output }: { decided?: true; output: Output }): Promise<void> {
-  await withRecovery(async ({ deps }) => {
+  await withRecoveryRead(async ({ deps }) => {
     const { epoch } = await getQuarantined(deps);
     let shown = 0;
     for await (const record of listRecords(deps, epoch)) {

@@ -99,6 +99,8 @@ export interface StoreOptions {
   readonly onClockAccepted?: (() => void) | undefined;
   /** The name of this process's lane of the audit trail. */
   readonly lane: string;
+  /** Nothing is to be committed: no lane is opened, and every commit is rejected. */
+  readonly readsOnly?: boolean | undefined;
   /** What time the database has; it is asked where absent. */
   readonly databaseTime?: Clock | undefined;
   /**
@@ -106,4 +108,9 @@ export interface StoreOptions {
    * More is for tests on a busy machine.
    */
   readonly patience?: number | undefined;
+}
+
+/** What a commit is rejected with where nothing is to be committed. */
+export function openedToRead(): Error {
+  return new Error('the store was opened to be read: nothing is committed');
 }

@@ -1,17 +1,23 @@
 /** The trail leaves the store by HTTP and by the command line, whole or in part, and an export goes on where it ended. */
+import { spawn } from 'node:child_process';
 import { createPublicKey, randomBytes } from 'node:crypto';
-import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { appendFile, copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { type AuditRow, fileTrail, verifyCheckpoints, verifyTrail } from '../../src/audit/index.ts';
 import type { AdminClient } from '../../src/client/index.ts';
 import { makeFolder } from '../cli/run-cli.ts';
 import { CHECKPOINT_KEY } from '../config/environments.ts';
 import { adminClient } from '../support/admin-client.ts';
+import { CHILD_ENV } from '../support/child-env.ts';
 import { startApp } from '../support/start-app.ts';
 import { onEachStore } from '../support/stores.ts';
-import { NOW, someEvent, writeRealTrail } from './real-trail.ts';
+import { NOW, replaceRows, someEvent, writeRealTrail } from './real-trail.ts';
+
+const PROGRAM = resolve(import.meta.dirname, '../../bin/countersign.js');
 
 /** Exports as a program would that knows only the API. */
 async function exportByHttp(api: AdminClient, limit: number): Promise<readonly AuditRow[]> {
@@ -121,4 +127,117 @@ test('R135: an export goes on where it ended, also after it was interrupted in a
   const refused = await folder.cli(['audit', 'export', '--append', target], { env });
   t.regex(refused.stderr, /line \d+ is no row/);
   t.not(refused.code, 0);
+});
+
+onEachStore(
+  'I12: who reads the trail changes nothing: no lane, no row, no file; and is told which store was read',
+  async (t, store) => {
+    const app = await startApp(t, { env: store });
+    const folder = await makeFolder(t, {
+      COUNTERSIGN_STORE: `sqlite:${join(app.directory, 'countersign.sqlite')}`,
+      ...store,
+    });
+    const read = async () => {
+      for (const verb of [['verify'], ['verify', '-o', 'json'], ['tail'], ['export']]) {
+        const done = await folder.cliHere(['audit', ...verb]);
+        t.is(done.code, 0, done.stderr);
+        const said = verb[0] === 'verify' ? done.stdout : done.stderr;
+        t.regex(said, /(SQLite|MongoDB) \S+/, verb.join(' '));
+        t.notRegex(said, /\/\/\w+:\w+@/);
+      }
+      for (const verb of ['status', 'list']) await folder.cliHere(['quarantine', verb]);
+    };
+    const lanes = async () => (await app.store.listLanes()).map(({ lane }) => lane);
+    const before = await lanes();
+    await read();
+    t.deepEqual(await lanes(), before);
+    await app.stop();
+    const files = await readdir(app.directory);
+    await read();
+    t.deepEqual(await readdir(app.directory), files);
+  },
+);
+
+test('I12: a copy of the file alone is verified where it lies, and nothing is left beside it', async t => {
+  const { store, file } = await writeRealTrail(t);
+  const folder = await makeFolder(t);
+  const copy = join(folder.path, 'copy.sqlite');
+  const env = { COUNTERSIGN_STORE: `sqlite:${copy}` };
+  await store.close();
+  await copyFile(file, copy);
+  const bytes = await readFile(copy);
+  const before = await readdir(folder.path);
+  const verified = await folder.cliHere(['audit', 'verify'], { env });
+  t.is(verified.code, 0, verified.stderr);
+  t.regex(verified.stdout, /36 rows in 3 lanes: every hash is right/);
+  t.true(verified.stdout.includes(copy));
+  t.deepEqual(await readdir(folder.path), before);
+  t.true((await readFile(copy)).equals(bytes));
+});
+
+test('I12: of nothing nothing is said to be right: no store, none in the file, no rows, an empty export, empty checkpoints', async t => {
+  const { file } = await writeRealTrail(t);
+  const folder = await makeFolder(t);
+  const inFolder = (name: string) => ({ env: { COUNTERSIGN_STORE: `sqlite:${join(folder.path, name)}` } });
+  await writeFile(join(folder.path, 'empty.sqlite'), '');
+  await copyFile(file, join(folder.path, 'no-rows.sqlite'));
+  replaceRows(join(folder.path, 'no-rows.sqlite'), []);
+  await writeFile(
+    join(folder.path, 'other.sqlite'),
+    'this is no database, and longer than the header of one is: '.repeat(4),
+  );
+  for (const name of ['missing.sqlite', 'empty.sqlite', 'no-rows.sqlite', 'other.sqlite']) {
+    for (const verb of ['verify', 'tail', 'export']) {
+      const { code, stdout, stderr } = await folder.cliHere(['audit', verb], inFolder(name));
+      t.not(code, 0, `${verb} ${name}`);
+      t.notRegex(stdout, /right|\{/, `${verb} ${name}`);
+      t.regex(stdout + stderr, /no store|no row|no database/, `${verb} ${name}`);
+      t.true((stdout + stderr).includes(name), stdout + stderr);
+    }
+  }
+  t.is(await readFile(join(folder.path, 'empty.sqlite'), 'utf8'), '');
+  await writeFile(join(folder.path, 'nothing.jsonl'), '');
+  await writeFile(join(folder.path, 'checkpoints.jws'), '');
+  await writeFile(
+    join(folder.path, 'key.pem'),
+    createPublicKey(CHECKPOINT_KEY).export({ type: 'spki', format: 'pem' }),
+  );
+  const empty = await folder.cliHere(['audit', 'verify', '--file', 'nothing.jsonl']);
+  t.is(empty.code, 1);
+  t.regex(empty.stdout, /nothing\.jsonl.*\n.*no rows/);
+  const json = await folder.cliHere(['audit', 'verify', '--file', 'nothing.jsonl', '-o', 'json']);
+  t.is(json.code, 1);
+  t.false(json.json.isIntact);
+  await folder.cliHere(['audit', 'export', '--append', 'trail.jsonl'], {
+    env: { COUNTERSIGN_STORE: `sqlite:${file}` },
+  });
+  const without = await folder.cliHere(['audit', 'verify', '--file', 'trail.jsonl']);
+  t.is(without.code, 0, without.stdout);
+  const vouched = await folder.cliHere([
+    'audit',
+    'verify',
+    '--file',
+    'trail.jsonl',
+    '-c',
+    'checkpoints.jws',
+    '-k',
+    'key.pem',
+  ]);
+  t.is(vouched.code, 1);
+  t.regex(vouched.stdout, /checkpoints\.jws: .*no checkpoint/);
+});
+
+test('whoever has read enough of an export ends it quietly, as head does', async t => {
+  const { file } = await writeRealTrail(t, 300);
+  const child = spawn(process.execPath, [PROGRAM, 'audit', 'export'], {
+    env: { ...CHILD_ENV, COUNTERSIGN_STORE: `sqlite:${file}` },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = text(child.stderr);
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'readable');
+  t.is(child.stdout.read(1).toString(), '{');
+  child.stdout.destroy();
+  t.deepEqual(await ended, [0, null]);
+  t.is(await said, `from SQLite ${file}\n`);
 });

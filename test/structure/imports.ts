@@ -177,7 +177,7 @@ export const DOORS: readonly Door[] = [
     because: 'the command line says its version without loading the server',
   },
   {
-    to: /^store\/(?:inspect-store|keep-swept|open-store|store)\.ts$/,
+    to: /^store\/(?:inspect-store|keep-swept|open-store|open-trail|store)\.ts$/,
     from: /^(?:cli\/|metrics\/|process\/|compose\.ts$)/,
     because: 'who looks into a store loads nothing that opens it: it has doors instead of an index',
   },

@@ -27,7 +27,7 @@ import { issuedAtOf, type TokenId, type TokenRecord } from '../../tokens/index.t
 import { mayHaveBeenUsed } from '../before-restore.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import { EpochRegistry } from '../epoch-registry.ts';
-import type { Change, Store, StoreOptions } from '../store.ts';
+import { type Change, openedToRead, type Store, type StoreOptions } from '../store.ts';
 import type { StoreFigures } from '../store-figures.ts';
 import { takesAwayOnly } from '../takes-away.ts';
 import { UseNotes } from '../use-notes.ts';
@@ -53,6 +53,7 @@ import { Passes } from './passes.ts';
 import { askPrimary, KnownPrimaryClock, PrimaryClock } from './primary-clock.ts';
 import { read, readFigures, readPatience, readTrail, trustedFilter } from './read.ts';
 import { Records } from './records.ts';
+import { TrailReads, toRow } from './trail-reads.ts';
 
 export { migrateMongo } from './migrations.ts';
 
@@ -101,6 +102,7 @@ class MongoStore implements Store {
   readonly #passes: Passes;
   readonly #uses: UseNotes;
   readonly #primaryClock: PrimaryClock;
+  readonly #trail: TrailReads;
 
   constructor(database: Database, session: ClientSession, description: string, options: StoreOptions) {
     this.description = description;
@@ -111,6 +113,7 @@ class MongoStore implements Store {
       : new PrimaryClock(options.now, askPrimary(nativeDatabase(database.connection)));
     this.#database = database;
     this.#session = session;
+    this.#trail = new TrailReads(database, () => this.epochs.era);
     this.#agents = new Records(database.agent, { uses: database.agentUse });
     this.#people = new Records(database.person, { keyField: 'emailKey' });
     this.#credentials = new Records(database.personCredential);
@@ -171,6 +174,7 @@ class MongoStore implements Store {
         lastCommittedAt: await this.#lastCommittedAt(),
         clockProblem: () => this.clockProblem(),
       });
+      if (this.#options.readsOnly) return;
       await this.commit({
         changes: [],
         events: [
@@ -190,6 +194,7 @@ class MongoStore implements Store {
   }
 
   commit(unit: Unit<Change>): Promise<CommitOutcome> {
+    if (this.#options.readsOnly) return Promise.reject(openedToRead());
     if (mayHaveBeenUsed(unit.changes, this.epochs)) {
       return Promise.resolve({ committed: false, conflict: 'already-used' });
     }
@@ -350,50 +355,16 @@ class MongoStore implements Store {
     return this.#engineRecords.findByUid(model, uid);
   }
 
-  async readLane(lane: string, fromSeq: number, limit: number): Promise<readonly AuditRow[]> {
-    const documents = await readTrail(() =>
-      this.#database.audit
-        .find(trustedFilter({ lane: String(lane), seq: { $gte: Number(fromSeq) } }))
-        .sort({ seq: 1 })
-        .limit(Number(limit))
-        .lean<AuditDocument[]>(),
-    );
-    return documents.map(toRow);
+  readLane(lane: string, fromSeq: number, limit: number): Promise<readonly AuditRow[]> {
+    return this.#trail.readLane(lane, fromSeq, limit);
   }
 
-  async listLanes(): Promise<readonly LaneHead[]> {
-    const firstRows = await readTrail(() =>
-      this.#database.audit.find({ seq: 1 }, { lane: 1, committedAt: 1 }).lean<AuditDocument[]>(),
-    );
-    // Lanes without their first row: there is a cut for each.
-    const begun = new Set(firstRows.map(({ lane }) => lane));
-    for (const { lane } of (await this.readCuts()).cuts) {
-      if (begun.has(lane)) continue;
-      const first = await readTrail(() =>
-        this.#database.audit.findOne({ lane }).sort({ seq: 1 }).lean<AuditDocument>(),
-      );
-      if (first) firstRows.push(first);
-    }
-    const heads: LaneHead[] = [];
-    for (const { lane } of firstRows.toSorted((a, b) => a.committedAt - b.committedAt)) {
-      const last = await readTrail(() =>
-        this.#database.audit.findOne({ lane }).sort({ seq: -1 }).lean<AuditDocument>(),
-      );
-      if (last) heads.push({ lane, seq: last.seq, hash: last.hash });
-    }
-    return heads;
+  listLanes(): Promise<readonly LaneHead[]> {
+    return this.#trail.listLanes();
   }
 
-  async readCuts(): Promise<Cuts> {
-    const found = await readTrail(() =>
-      this.#database.auditCut.find().readConcern('majority').sort({ _id: 1 }).lean<AuditCutDocument[]>(),
-    );
-    return {
-      version: found.find(({ _id }) => _id === '')?.seq ?? 0,
-      cuts: found
-        .filter(({ _id }) => _id !== '')
-        .map(({ _id, seq, hash: rowHash }) => ({ lane: _id, seq, hash: rowHash })),
-    };
+  readCuts(): Promise<Cuts> {
+    return this.#trail.readCuts();
   }
 
   async removeCutRows(lane: string, limit: number): Promise<number> {
@@ -413,31 +384,13 @@ class MongoStore implements Store {
     return ids.length;
   }
 
-  async readNewest(limit: number): Promise<readonly AuditRow[]> {
-    const documents = await this.#newestOf(this.epochs.era, limit);
-    const left = limit - documents.length;
-    return [...documents, ...(left > 0 ? await this.#newestOf('before', left) : [])].map(toRow);
-  }
-
-  /** Newest first. By a clock that was accepted, what was committed before it may be of a time that is still to come. */
-  #newestOf(era: number | 'before', limit: number): Promise<readonly AuditDocument[]> {
-    const present = this.epochs.era;
-    if (era === 'before' && present === 0) return Promise.resolve([]);
-    const filter = era === 'before' ? { clockEra: { $ne: present } } : era > 0 ? { clockEra: era } : {};
-    return read(() =>
-      this.#database.audit
-        .find(trustedFilter(filter))
-        // What a failover could take back must not be shown, nor marked as reached.
-        .readConcern('majority')
-        .sort({ committedAt: -1, _id: -1 })
-        .limit(Number(limit))
-        .lean<AuditDocument[]>(),
-    );
+  readNewest(limit: number): Promise<readonly AuditRow[]> {
+    return this.#trail.readNewest(limit);
   }
 
   /** The greatest time of a row of the trail, but for those that were committed before the machine's clock was accepted. */
   async #lastCommittedAt(): Promise<number | undefined> {
-    return (await this.#newestOf(this.epochs.era, 1))[0]?.committedAt;
+    return (await this.#trail.newestOf(this.epochs.era, 1))[0]?.committedAt;
   }
 
   #latest(): number {
@@ -570,8 +523,4 @@ function toToken(document: TokenDocument): TokenRecord {
     lineage: document.lineage,
     answer: document.answer,
   };
-}
-
-function toRow({ lane, seq, body, hash }: AuditDocument): AuditRow {
-  return { lane, seq, body, hash };
 }

@@ -1,5 +1,10 @@
+import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+<<<<<<< HEAD
 import { CannotUse } from '../../cannot-use.ts';
+=======
+import { pathToFileURL } from 'node:url';
+>>>>>>> 68e0ef0 (fix(audit): to read the trail changes nothing, and nothing is never right)
 
 /** How long the writer waits for another process's transaction. Only the writing thread ever waits. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -36,6 +41,50 @@ export function openForReading(path: string): DatabaseSync {
   assertPragma(database, 'journal_mode', 'wal');
   return database;
 }
+
+/** A database that is looked at: nothing is written, and no file is made beside it. */
+export interface SeenDatabase {
+  readonly database: DatabaseSync;
+  /** @throws {Error} when what was read may have been changed meanwhile */
+  assertSettled(): void;
+}
+
+/**
+ * Opens a file to look at it, also where nothing can be written: a copy, or a store of somebody else.
+ *
+ * SQLite makes a log and an index beside whatever it opens in WAL mode. So where there is no log, nobody has the file open, and it is read
+ * as one that does not change; whoever reads has `assertSettled` say afterwards that it did not.
+ *
+ * @throws {Error} when it is no database
+ */
+export function openToLook(path: string): SeenDatabase {
+  const isInUse = (): boolean => ['-wal', '-journal'].some(suffix => existsSync(path + suffix));
+  const place = pathToFileURL(path);
+  const isSettled = !isInUse();
+  if (isSettled) place.searchParams.set('immutable', '1');
+  const stateOf = (): string => {
+    const { ino, size, mtimeNs } = statSync(path, { bigint: true });
+    return `${ino} ${size} ${mtimeNs}`;
+  };
+  const state = stateOf();
+  const database = new DatabaseSync(place, { readOnly: true, timeout: 1_000 });
+  try {
+    database.prepare('PRAGMA schema_version').get();
+  } catch (error) {
+    database.close();
+    if (((error as { errcode?: number }).errcode ?? 0) !== SQLITE_NOTADB) throw error;
+    throw new Error(`${path} is no database`, { cause: error });
+  }
+  return {
+    database,
+    assertSettled: () => {
+      if (isSettled && (isInUse() || stateOf() !== state))
+        throw new Error(`${path} was opened by somebody else while it was read: run this again`);
+    },
+  };
+}
+
+const SQLITE_NOTADB = 26;
 
 function assertPragma(database: DatabaseSync, name: string, expected: string | number): void {
   const actual = database.prepare(`PRAGMA ${name}`).get()?.[name];

@@ -29,7 +29,7 @@ import { announcedUntil } from '../announced-until.ts';
 import { mayHaveBeenUsed } from '../before-restore.ts';
 import { CommitQueue } from '../commit-queue.ts';
 import { EpochRegistry } from '../epoch-registry.ts';
-import type { Change, Store, StoreOptions } from '../store.ts';
+import { type Change, openedToRead, type Store, type StoreOptions } from '../store.ts';
 import type { StoreFigures } from '../store-figures.ts';
 import { UseNotes } from '../use-notes.ts';
 import { tokenKey } from './apply-unit.ts';
@@ -143,6 +143,7 @@ class SqliteStore implements Store {
     await this.fresh();
     const lastCommittedAt = await this.#writer.lastCommittedAt();
     await this.#options.agreeOnTime?.({ lastCommittedAt, clockProblem: () => this.clockProblem() });
+    if (this.#options.readsOnly) return;
     const now = this.#options.now();
     await this.commit({
       changes: [],
@@ -159,6 +160,7 @@ class SqliteStore implements Store {
   }
 
   async commit(unit: Unit<Change>): Promise<CommitOutcome> {
+    if (this.#options.readsOnly) throw openedToRead();
     if (mayHaveBeenUsed(unit.changes, this.epochs)) return { committed: false, conflict: 'already-used' };
     const outcome = await this.#queue.commit(unit);
     if (outcome.committed) this.#raiseEpochs(unit.changes);

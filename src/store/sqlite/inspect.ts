@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { StoreInspection } from '../store-inspection.ts';
+import { openToLook } from './database.ts';
 import { KeptTime } from './kept-time.ts';
 import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 
@@ -9,7 +9,7 @@ import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 export function inspectSqlite(path: string): StoreInspection | undefined {
   const file = resolve(path);
   if (!existsSync(file)) return undefined;
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
+  const { database, assertSettled } = openToLook(file);
   try {
     const tables = new Set(
       database
@@ -27,7 +27,7 @@ export function inspectSqlite(path: string): StoreInspection | undefined {
     const newest = tables.has('audit')
       ? database.prepare('SELECT body FROM audit ORDER BY position DESC LIMIT 1').get()
       : undefined;
-    return {
+    const inspection: StoreInspection = {
       description: `SQLite ${file}`,
       schemaVersion: schemaVersion(database),
       knownVersion: SCHEMA_VERSION,
@@ -37,6 +37,8 @@ export function inspectSqlite(path: string): StoreInspection | undefined {
       lastCommittedAt: tables.has('kept_time') ? new KeptTime(database).read() : undefined,
       clockAt: undefined,
     };
+    assertSettled();
+    return inspection;
   } finally {
     database.close();
   }
