@@ -1,7 +1,9 @@
-import type { CheckpointFigures, DeliveryFigures } from '../audit/index.ts';
+import { randomUUID } from 'node:crypto';
+import type { CheckpointFigures, CommitPort, DeliveryFigures } from '../audit/index.ts';
 import type { ServerClock } from '../clock.ts';
 import type { SigningKeyring } from '../keys/index.ts';
 import type { Epochs } from '../liveness.ts';
+import type { TokenChange } from '../tokens/index.ts';
 import { checkClock } from './clock-check.ts';
 import { assertOpen } from './quarantine-gate.ts';
 import type { ReadinessCheck } from './readiness.ts';
@@ -18,7 +20,8 @@ export interface ReadinessCheckDeps {
     fresh(): Promise<void>;
     /** What is wrong with our time by the database's; undefined where nothing is. */
     clockProblem(): string | undefined;
-    readonly figures: { readonly commits: { oldestWaitMs(): number } };
+    readonly commit: CommitPort<TokenChange>['commit'];
+    readonly figures: { readonly commits: { oldestWaitMs(): number; readonly hasFailed: boolean } };
   };
   readonly keyring: Pick<SigningKeyring, 'refresh' | 'publicKeys'>;
   /** Where checkpoints are exported. */
@@ -41,7 +44,13 @@ export function readinessChecks({
     process: { check: () => failWhen(isStopping(), 'stopping') },
     store: { check: () => store.fresh() },
     commits: {
-      check: () => failWhen(store.figures.commits.oldestWaitMs() > SLOW_COMMIT_MS, 'a commit does not end'),
+      check: async () => {
+        const { commits } = store.figures;
+        failWhen(commits.oldestWaitMs() > SLOW_COMMIT_MS, 'a commit does not end');
+        // Whoever gets no requests for it would never know that it can write again.
+        if (commits.hasFailed) await commitSomething(store, clock.now()).catch(() => undefined);
+        failWhen(commits.hasFailed, 'the last commit failed');
+      },
     },
     clock: {
       check: () => {
@@ -73,6 +82,15 @@ export function readinessChecks({
       },
     }),
   };
+}
+
+/** Commits a value that nobody will use, which is swept like any other. */
+async function commitSomething(
+  store: Pick<ReadinessCheckDeps['store'], 'commit'>,
+  now: number,
+): Promise<void> {
+  const value = `readiness ${randomUUID()}`;
+  await store.commit({ changes: [{ kind: 'use-once', value, usableFrom: now, expiresAt: now }], events: [] });
 }
 
 function isLongAgo(since: number | undefined, now: number): boolean {

@@ -70,11 +70,13 @@ export class CommitQueue<Change> {
       this.figures.underWaySince = startedAt;
       try {
         const outcomes = await this.#applyBatch(batch.map(({ unit }) => unit));
+        this.figures.hasFailed = false;
         this.figures.durations.observe(performance.now() - startedAt);
         this.figures.batchUnits.observe(batch.length);
         for (const [index, waiting] of batch.entries()) this.#settle(waiting, outcomes[index]);
       } catch (error) {
         this.figures.failedBatches += 1;
+        this.figures.hasFailed = true;
         const unavailable =
           error instanceof StoreUnavailable
             ? error

@@ -18,6 +18,8 @@ export class CommitFigures {
   readonly durations = new Histogram(DURATION_BOUNDS_MS);
   /** Batches of which it is unknown whether they were committed. */
   failedBatches = 0;
+  /** The last thing that was to be written was not, as far as is known: nothing has been committed since. */
+  hasFailed = false;
   readonly conflicts = new Map<Conflict, number>();
   /** Rows of the trail that are durable, by type. Refusals that were counted together count as many times. */
   readonly events = new Map<AuditEventType, number>();

@@ -330,8 +330,13 @@ class SqliteStore implements Store {
     return this.#reader.read(() => keys.map(this.#read.attempts));
   }
 
-  sweep(): Promise<number> {
-    return this.#writer.sweep(this.#time());
+  async sweep(): Promise<number> {
+    try {
+      return await this.#writer.sweep(this.#time());
+    } catch (error) {
+      this.#queue.figures.hasFailed = true;
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

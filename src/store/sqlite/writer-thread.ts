@@ -2,6 +2,8 @@
  * The thread that owns the writing connection, so that an fsync, a checkpoint or another process's lock never holds up an
  * introspection. It takes batches of units, commits each batch at once, and answers after the commit.
  */
+import { hash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { emptyLane } from '../../audit/chain.ts';
 import type { LaneHead, Uncommitted } from '../../audit/index.ts';
@@ -54,6 +56,7 @@ const { path, lane, patience } = workerData as WriterData;
 
 let [now, latest] = [0, 0];
 const database = openForWriting(path, patience);
+const { ino: inode } = statSync(path);
 migrate(database);
 /** How far the kept time may fall behind. */
 const KEEP_EVERY_MS = 60_000;
@@ -169,6 +172,7 @@ function noteUses(uses: ReadonlyMap<string, number>): number {
 
 /** One transaction, one fsync. Whatever goes wrong, nothing of it remains and the lane stands where it stood. */
 function inTransaction<T>(work: () => T): T {
+  assertInPlace();
   const headBefore = head;
   // Immediate: a transaction that begins by reading cannot be upgraded once another process has written.
   database.exec('BEGIN IMMEDIATE');
@@ -182,4 +186,10 @@ function inTransaction<T>(work: () => T): T {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
+}
+
+/** What is written to a file that has no name any more is gone with this process, though it was acknowledged (I10). */
+function assertInPlace(): void {
+  if (statSync(path, { throwIfNoEntry: false })?.ino !== inode)
+    throw new Error(`${path} was removed, or another file is in its place`);
 }
