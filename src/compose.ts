@@ -211,6 +211,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
   const refusals = new RefusalCounter({
     audit: store,
     now: clock.now,
+    deadline: options.deadline,
     onError: error => log.warn({ err: error }, 'a refusal could not be recorded yet'),
   });
   const managed = { agents: store, people: store, resources: store, freshness: store };

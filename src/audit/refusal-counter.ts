@@ -1,9 +1,12 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, type Deadline, systemDeadline } from '../clock.ts';
 import { untrustedText } from '../text/index.ts';
 import type { AuditEvent } from './audit-event.ts';
 import type { CommitPort } from './unit-of-commit.ts';
 
 const MINUTE_MS = 60_000;
+
+/** How long an answer waits for the row: a locked database is no reason to keep a stranger, and what keeps for them, busy. */
+const PATIENCE_MS = 1_000;
 
 /** A unit of commit stays short, so that what is written at the end of a minute holds up no request for long. */
 const ROWS_PER_UNIT = 100;
@@ -16,6 +19,8 @@ export interface RefusalCounterOptions {
    * bounds what strangers can make us write, at 1,000 to about 0.8 MB a minute, and what we keep in memory.
    */
   readonly maxDistinct?: number;
+  /** Ends the wait of a refused caller for its row; the system's where absent. */
+  readonly deadline?: Deadline | undefined;
   /** Told when the store did not take a row. The refusal is kept and counted with later ones. */
   readonly onError?: (error: unknown) => void;
 }
@@ -38,7 +43,10 @@ export class RefusalCounter {
   readonly #audit: CommitPort<never>;
   readonly #now: Clock;
   readonly #maxDistinct: number;
+  readonly #deadline: Deadline;
   readonly #onError: (error: unknown) => void;
+  /** First rows that are being written. */
+  readonly #underWay = new Set<Promise<void>>();
   #minute = 0;
   #counted = new Map<string, Counted>();
   #writing: Promise<void> | undefined;
@@ -47,13 +55,15 @@ export class RefusalCounter {
     this.#audit = options.audit;
     this.#now = options.now;
     this.#maxDistinct = options.maxDistinct ?? 1_000;
+    this.#deadline = options.deadline ?? systemDeadline;
     this.#onError = options.onError ?? (() => undefined);
   }
 
   /**
    * Takes a refusal. Its `client` is what a caller claims, and is cleaned here.
    *
-   * @returns settled when the row is durable, or at once when the refusal was only counted; never rejected
+   * @returns settled when the row is durable or, while the store is slow, after a second; at once when the refusal was only counted; never
+   * rejected
    */
   async note(event: AuditEvent): Promise<void> {
     void this.sweep();
@@ -63,7 +73,9 @@ export class RefusalCounter {
       counted.unwritten += event.count ?? 1;
       return;
     }
-    await this.#write([counted.latest]);
+    const written = this.#write([counted.latest]).finally(() => this.#underWay.delete(written));
+    this.#underWay.add(written);
+    await Promise.race([written, ended(this.#deadline(PATIENCE_MS))]);
   }
 
   /** Writes the counts of a minute that is over. To be called every few seconds. Never rejected. */
@@ -76,7 +88,7 @@ export class RefusalCounter {
 
   /** Writes all counts, for an orderly shutdown. Never rejected. */
   async flush(): Promise<void> {
-    await this.#writing;
+    await Promise.all([this.#writing, ...this.#underWay]);
     await this.#writeCounts();
   }
 
@@ -120,6 +132,13 @@ export class RefusalCounter {
     this.#counted.set(likeness(kept), counted);
     return { counted, isFirst: true };
   }
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function keepLatest(counted: Counted, event: AuditEvent): Counted {

@@ -1,8 +1,9 @@
 /** Whether a server can answer safely is told, whatever a check does. */
 import { rename } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
 import { createReadiness } from '../../src/http/readiness.ts';
-import { addPerson, heldDeadline, startApp } from '../support/start-app.ts';
+import { addAgent, addPerson, addResource, heldDeadline, startApp } from '../support/start-app.ts';
 
 test('a check that does not end counts as failed once the time is up, and the others are told as they are', async t => {
   const deadline = heldDeadline();
@@ -56,4 +57,34 @@ test('I10: while nothing can be written /readyz says so, also where nobody has t
   t.like(await ready(), { status: 503, commits: 'the last commit failed' });
   await rename(`${file}.away`, file);
   t.is((await ready()).status, 200);
+});
+
+test('a wrong secret has its 401 while the database is locked, and its row when it no longer is', async t => {
+  const deadline = heldDeadline();
+  const begun = Promise.withResolvers<void>();
+  let isWatched = false;
+  const app = await startApp(t, {
+    deadline: ms => {
+      if (isWatched) begun.resolve();
+      return deadline(ms);
+    },
+  });
+  const agent = await addAgent(app, await addPerson(app), await addResource(app));
+  const other = new DatabaseSync(`${app.directory}/countersign.sqlite`);
+  t.teardown(() => other.close());
+  other.exec('BEGIN IMMEDIATE');
+  isWatched = true;
+  const asked = app.post('/token', { grant_type: 'client_credentials' }, { basic: [agent.id, 'wrong'] });
+  await begun.promise;
+  deadline.end();
+  t.is((await asked).status, 401);
+  const refusals = async () =>
+    (await app.trail()).filter(({ type }) => type === 'client.authentication-refused');
+  t.deepEqual(await refusals(), []);
+  other.exec('ROLLBACK');
+  await app.stop();
+  const rows = other
+    .prepare("SELECT count(*) AS n FROM audit WHERE body LIKE '%client.authentication-refused%'")
+    .get();
+  t.is(rows?.['n'], 1);
 });
