@@ -352,6 +352,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     people: store,
     resources: store,
     signer,
+    refusals,
     issuer,
     maxTtlSeconds: config.accessTokenTtlSeconds,
     findParties: (...asked) => findParties({ applications, agents: store }, ...asked),

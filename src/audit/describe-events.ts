@@ -46,9 +46,18 @@ An event names principals and artefacts by identifier. It never holds a token, s
 ## Refusals that anybody can cause
 
 Callers that cannot prove who they are, and clients that ask about the tokens of others, could fill the disk. Such refusals are
-alike when type, client, address and reason are the same. In each minute the first is written at once, and the others as one row
-with their \`count\` when the minute is over. Beyond 1,000 different ones in a minute, further ones are counted together by type, in a
-row with \`"detail":{"others":true}\` that names nobody. The counts always add up to what happened, with two exceptions: a crash loses
+alike when type, client, person, address and reason are the same. In each minute the first is written at once, and the others as one row
+with their \`count\` when the minute is over. Who is refused waits a second at most for the row. Beyond 1,000 different ones in a minute,
+further ones are counted together by type, in a row with \`"detail":{"others":true}\` that names nobody.
+
+What strangers do displaces nothing that is known of **registered** clients and persons, whether they were proved or only claimed: of these
+another 1,000 different ones are counted, of each one 100; beyond, in rows with \`"others":true\` that say who it was and why, without the
+address.
+
+A client that has proved itself and is refused (a token, a revocation, a call to the admin API) has a row for each refusal, 100 in a minute;
+further ones are counted like the others. What it asked for is in the row, 300 characters of each text at most.
+
+The counts always add up to what happened, with two exceptions: a crash loses
 the counts of its last minute, and a refusal may be counted twice when the store failed while it was recorded.
 
 What a caller claims is cut, a claimed client to 128 characters, and characters that nobody can see are removed: controls, line

@@ -57,7 +57,7 @@ export { facetsOfEvent } from './event-facets.ts';
 export { formatAuditRow } from './format-event.ts';
 export { type KeepPrunedOptions, keepPruned } from './keep-pruned.ts';
 export { type EventQuery, type FoundRow, listEvents } from './list-events.ts';
-export { RefusalCounter, type RefusalCounterOptions } from './refusal-counter.ts';
+export { RefusalCounter, type RefusalCounterOptions, type RefusedParty } from './refusal-counter.ts';
 export { refusedRequestOf } from './refused-request.ts';
 export { REMOVALS, type Removal } from './removals.ts';
 export { pruneTrail, type RetentionStore } from './retention.ts';

@@ -1,4 +1,10 @@
-import { type AuditEvent, type Conflict, eventOrigin, type Origin } from '../audit/index.ts';
+import {
+  type Conflict,
+  eventOrigin,
+  type Origin,
+  type RefusalCounter,
+  type RefusedParty,
+} from '../audit/index.ts';
 import { Refused, StoreUnavailable } from '../errors.ts';
 import { CLIENT_ASSERTION_TYPE, type FormFields } from '../oauth.ts';
 import type { Client, ClientDirectory } from './client.ts';
@@ -47,7 +53,7 @@ export interface AuthenticateClientDeps extends AssertionRules {
   readonly clients: ClientDirectory;
   readonly publishedKeys: PublishedKeys;
   /** Takes the record of a refusal; alike ones are counted, so that nobody can fill the disk. */
-  readonly refusals: { note(event: AuditEvent): Promise<void> };
+  readonly refusals: Pick<RefusalCounter, 'note' | 'take'>;
   readonly limits: {
     /**
      * Counts a failed authentication; rejected, in the place of its own refusal, when there have been too many.
@@ -88,7 +94,10 @@ export async function authenticateClient(
     await deps.publishedKeys.renewed(client.credential.jwksUri, client, origin);
     proof = proveClient(deps, presented, client, origin);
   }
-  if (typeof proof === 'string') return refuseClient(deps, presented.clientId, proof, origin);
+  if (typeof proof === 'string') {
+    const party = client ? 'registered' : 'stranger';
+    return refuseClient(deps, presented.clientId, proof, origin, party);
+  }
   return { client: proof.client, spent: proof.spent };
 }
 
@@ -104,14 +113,18 @@ async function refuseClient(
   clientId: string,
   reason: ClientAuthRefusal,
   origin: Origin,
+  party: RefusedParty,
 ): Promise<never> {
-  await deps.refusals.note({
-    type: 'client.authentication-refused',
-    outcome: 'refused',
-    reason,
-    ...eventOrigin(origin),
-    ...(clientId !== '' && { client: clientId }),
-  });
+  await deps.refusals.note(
+    {
+      type: 'client.authentication-refused',
+      outcome: 'refused',
+      reason,
+      ...eventOrigin(origin),
+      ...(clientId !== '' && { client: clientId }),
+    },
+    party,
+  );
   await deps.limits.noteFailure(clientId, origin);
   throw new Refused<ClientAuthRefusal>(reason, {}, { claimedClient: clientId });
 }
@@ -128,7 +141,8 @@ export async function refuseConflict(
   conflict: Conflict,
   origin: Origin,
 ): Promise<never> {
-  if (conflict === 'already-used') return refuseClient(deps, clientId, 'assertion-replayed', origin);
+  if (conflict === 'already-used')
+    return refuseClient(deps, clientId, 'assertion-replayed', origin, 'registered');
   throw new StoreUnavailable(`unexpected conflict: ${conflict}`);
 }
 
@@ -260,7 +274,7 @@ export async function assertAuthorizationReadable(
   origin: Origin,
 ): Promise<void> {
   if (authorization === undefined || decodeBasic(authorization).includes(':')) return;
-  await refuseClient(deps, form.get('client_id') ?? '', 'authorization-malformed', origin);
+  await refuseClient(deps, form.get('client_id') ?? '', 'authorization-malformed', origin, 'stranger');
 }
 
 function formDecode(text: string): string {

@@ -1,5 +1,5 @@
 import type { JWK } from 'jose';
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import { eventOrigin, type Origin, type RefusalCounter } from '../audit/index.ts';
 import type { Egress } from '../egress/index.ts';
 import { Refused } from '../errors.ts';
 import { newRecentlyUsed, type RecentlyUsed } from '../recently-used.ts';
@@ -9,7 +9,7 @@ import { parseKeySet } from './parse-key-set.ts';
 export interface PublishedKeysDeps {
   readonly egress: Pick<Egress, 'fetchDocument'>;
   /** Takes the record of a failure; alike ones are counted. */
-  readonly refusals: { note(event: AuditEvent): Promise<void> };
+  readonly refusals: Pick<RefusalCounter, 'note'>;
 }
 
 interface Entry {
@@ -126,14 +126,17 @@ export class PublishedKeys {
     }
     if (problem === undefined) return;
     await this.#refusals
-      .note({
-        type: 'client.keys-refused',
-        outcome: 'refused',
-        reason: problem,
-        ...eventOrigin(origin),
-        client: client.clientId,
-        detail: { jwksUri },
-      })
+      .note(
+        {
+          type: 'client.keys-refused',
+          outcome: 'refused',
+          reason: problem,
+          ...eventOrigin(origin),
+          client: client.clientId,
+          detail: { jwksUri },
+        },
+        /^(agt|res)_/.test(client.clientId) ? 'registered' : 'stranger',
+      )
       // The authentication that this is for is recorded or refused by itself.
       .catch(() => undefined);
   }

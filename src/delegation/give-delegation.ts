@@ -42,15 +42,18 @@ export async function giveDelegation(
   } catch (error) {
     // That the session has ended is said, and recorded, by whoever opened the session.
     if (error instanceof Refused && isOurs(error.reason)) {
-      await deps.refusals.note({
-        type: 'delegation.give-refused',
-        outcome: 'refused',
-        reason: error.reason,
-        ...eventOrigin(origin),
-        subject: personId,
-        target: parsed.agentId,
-        scope: parsed.scopes.join(' '),
-      });
+      await deps.refusals.note(
+        {
+          type: 'delegation.give-refused',
+          outcome: 'refused',
+          reason: error.reason,
+          ...eventOrigin(origin),
+          subject: personId,
+          target: parsed.agentId,
+          scope: parsed.scopes.join(' '),
+        },
+        'registered',
+      );
     }
     throw error;
   }

@@ -62,13 +62,16 @@ export async function noteForeign(
   origin: Origin,
 ): Promise<void> {
   const elevation = await getElevation(deps.elevations, id);
-  await deps.refusals.note({
-    type: 'elevation.decide-refused',
-    outcome: 'refused',
-    reason: 'elevation-not-yours',
-    ...aboutElevation(elevation, origin),
-    actor: [personId],
-  });
+  await deps.refusals.note(
+    {
+      type: 'elevation.decide-refused',
+      outcome: 'refused',
+      reason: 'elevation-not-yours',
+      ...aboutElevation(elevation, origin),
+      actor: [personId],
+    },
+    'registered',
+  );
 }
 
 /** A step of a person is refused for what the elevation is, or for whose it is. */

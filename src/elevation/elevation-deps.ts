@@ -16,5 +16,5 @@ export interface ElevationDeps {
   readonly delegations: Pick<DelegationStore, 'findDelegation'>;
   readonly epochs: Epochs;
   readonly freshness: Freshness;
-  readonly refusals: Pick<RefusalCounter, 'note'>;
+  readonly refusals: Pick<RefusalCounter, 'note' | 'take'>;
 }

@@ -247,14 +247,17 @@ async function refuse(
 ): Promise<never> {
   const { clientId, principalId } = poll.authenticated.client;
   await spend(deps, poll, origin);
-  await deps.refusals.note({
-    type: 'elevation.redeem-refused',
-    outcome: 'refused',
-    reason,
-    ...(elevation ? aboutElevation(elevation, origin) : { ...eventOrigin(origin), subject: principalId }),
-    client: clientId,
-    actor: [principalId],
-  });
+  await deps.refusals.note(
+    {
+      type: 'elevation.redeem-refused',
+      outcome: 'refused',
+      reason,
+      ...(elevation ? aboutElevation(elevation, origin) : { ...eventOrigin(origin), subject: principalId }),
+      client: clientId,
+      actor: [principalId],
+    },
+    'registered',
+  );
   throw new Refused<RedeemRefusal>(reason, detail);
 }
 

@@ -18,6 +18,7 @@ import {
   eventOrigin,
   type IfMatch,
   type Origin,
+  type RefusalCounter,
 } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import { answerOnce, type IdempotencyDeps, idempotentRequest, type Keeping } from '../idempotency/index.ts';
@@ -43,7 +44,7 @@ export interface AdminRouterDeps extends AdminAuthDeps {
   readonly idempotency: IdempotencyDeps;
   /** Takes the record of a refusal to somebody unknown; alike ones are counted, so that nobody can fill the disk. */
   readonly limits: Pick<Limits, 'noteFailure'>;
-  readonly refusals: { note(event: AuditEvent): Promise<void> };
+  readonly refusals: Pick<RefusalCounter, 'note' | 'take'>;
 }
 
 const NOTHING = closedObject({});
@@ -239,7 +240,10 @@ async function recordRefusal(
     },
   };
   if (origin.client === undefined) await deps.refusals.note(event);
-  else await deps.audit.commit({ changes: [], events: [event] });
+  else {
+    const events = deps.refusals.take(event);
+    if (events.length > 0) await deps.audit.commit({ changes: [], events });
+  }
 }
 
 function send(

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { type AuditEvent, eventOrigin, type Origin } from '../audit/index.ts';
+import { eventOrigin, type Origin, type RefusalCounter } from '../audit/index.ts';
 import { Refused } from '../errors.ts';
 import type { AttemptStore } from './attempt-store.ts';
 import { FailureCounter } from './failure-counter.ts';
@@ -32,7 +32,7 @@ export interface LimitsOptions {
   /** Tokens that one client asks about, or gives up, and that are not live for it; 0 for no limit. */
   readonly unknownTokensPerSecond: number;
   /** Takes the record of a refusal; alike ones are counted, so that nobody can fill the disk. */
-  readonly refusals: { note(event: AuditEvent): Promise<void> };
+  readonly refusals: Pick<RefusalCounter, 'note'>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -147,13 +147,16 @@ export class Limits {
   async #refuse(reason: LimitRefusal, seconds: number, origin: Origin, clientId = ''): Promise<never> {
     const limit = reason.replace(/-exceeded$/, '');
     this.refused.set(limit, (this.refused.get(limit) ?? 0) + 1);
-    await this.#refusals.note({
-      type: 'request.limited',
-      outcome: 'refused',
-      reason,
-      ...eventOrigin(origin),
-      ...(clientId !== '' && { client: clientId }),
-    });
+    await this.#refusals.note(
+      {
+        type: 'request.limited',
+        outcome: 'refused',
+        reason,
+        ...eventOrigin(origin),
+        ...(clientId !== '' && { client: clientId }),
+      },
+      clientId === '' ? 'stranger' : 'registered',
+    );
     throw new Refused<LimitRefusal>(reason, { retryAfterSeconds: seconds });
   }
 }

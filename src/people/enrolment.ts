@@ -257,13 +257,16 @@ async function refuseLink(
   target: string | undefined,
   origin: Origin,
 ): Promise<never> {
-  await deps.refusals.note({
-    type: 'person.enrolment-refused',
-    outcome: 'refused',
-    reason,
-    ...eventOrigin(origin),
-    ...(target !== undefined && { target }),
-  });
+  await deps.refusals.note(
+    {
+      type: 'person.enrolment-refused',
+      outcome: 'refused',
+      reason,
+      ...eventOrigin(origin),
+      ...(target !== undefined && { target }),
+    },
+    target === undefined ? 'stranger' : 'registered',
+  );
   throw new Refused<EnrolmentRefusal>('enrolment-link-invalid');
 }
 

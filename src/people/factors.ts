@@ -73,13 +73,16 @@ export function changePassword(
     const about = [person.name, ...(person.email === undefined ? [] : [person.email])];
     await countTry(deps, person.email ?? person.id, origin);
     if (!(await isPasswordOf(deps.slowHash, credential.password, textOf(current)))) {
-      await deps.refusals.note({
-        type: 'person.sign-in-refused',
-        outcome: 'refused',
-        reason: 'wrong-password',
-        ...eventOrigin(origin),
-        target: person.id,
-      });
+      await deps.refusals.note(
+        {
+          type: 'person.sign-in-refused',
+          outcome: 'refused',
+          reason: 'wrong-password',
+          ...eventOrigin(origin),
+          target: person.id,
+        },
+        'registered',
+      );
       throw new Refused<SignInRefusal>('sign-in-refused');
     }
     const hashed = await hashNewPassword(deps.slowHash, textOf(password), about);

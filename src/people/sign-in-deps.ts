@@ -1,4 +1,4 @@
-import type { AuditEvent, CommitPort, Freshness, Origin } from '../audit/index.ts';
+import type { CommitPort, Freshness, Origin, RefusalCounter } from '../audit/index.ts';
 import type { AttemptStore } from '../limits/index.ts';
 import type { Epochs } from '../liveness.ts';
 import type { CredentialChange, CredentialStore, PassChange, PassStore } from './pass-store.ts';
@@ -22,7 +22,7 @@ export interface SignInDeps {
     unseal(sealed: string, context: string): Buffer;
   };
   /** Takes the record of a refusal that anybody can cause. */
-  readonly refusals: { note(event: AuditEvent): Promise<void> };
+  readonly refusals: Pick<RefusalCounter, 'note'>;
   readonly slowHash: SlowHash;
   readonly issuer: string;
   /** Told when somebody who administers this server has enrolled; may be told again. */

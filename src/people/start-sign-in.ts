@@ -58,13 +58,16 @@ export async function startSignIn(
   const cause = causeOf(person, credential, isRight);
   if (cause !== undefined || !person || !credential) {
     deps.figures['password-refused'] += 1;
-    await deps.refusals.note({
-      type: 'person.sign-in-refused',
-      outcome: 'refused',
-      reason: cause ?? 'person-unknown',
-      ...eventOrigin(origin),
-      ...(person && { target: person.id }),
-    });
+    await deps.refusals.note(
+      {
+        type: 'person.sign-in-refused',
+        outcome: 'refused',
+        reason: cause ?? 'person-unknown',
+        ...eventOrigin(origin),
+        ...(person && { target: person.id }),
+      },
+      person ? 'registered' : 'stranger',
+    );
     throw new Refused<SignInRefusal>('sign-in-refused');
   }
   const value = newPassValue();

@@ -227,7 +227,7 @@ async function isRefusalRecorded(
   } as const satisfies AuditEvent;
   // Whoever may go on without end must not fill the disk.
   if (cause === 'factor-locked' || cause === 'passkey-not-accepted') {
-    await deps.refusals.note(event);
+    await deps.refusals.note(event, 'registered');
     return true;
   }
   const attempts = afterWrong(credential.attempts, origin.now);

@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { eventOrigin, type Origin } from '../audit/index.ts';
+import { eventOrigin, type Origin, type RefusedParty } from '../audit/index.ts';
 import type { AuthenticateClientDeps } from '../clients/index.ts';
 import { untrustedText } from '../text/index.ts';
 import type { UnknownTokenLimit } from '../tokens/index.ts';
@@ -18,6 +18,7 @@ interface EngineRefusal {
   readonly cause: string | undefined;
   /** Who the client is, or claims to be. */
   readonly clientId: string | undefined;
+  readonly party: RefusedParty;
 }
 
 /** Keeps what a client is refused, and why, until it is recorded: the engine does not wait for those it tells. */
@@ -30,6 +31,8 @@ export function keepRefusals(provider: Provider): void {
       error: error.error,
       cause: error.error_detail,
       clientId,
+      // Anybody makes a client by publishing a document, or by registering itself.
+      party: ctx.oidc?.client?.clientId.startsWith('agt_') ? 'registered' : 'stranger',
     } satisfies EngineRefusal;
   };
   provider.on('grant.error', keep);
@@ -45,16 +48,19 @@ export function keepRefusals(provider: Provider): void {
 export async function noteRefusal({ refusals, limits }: RefusalDeps, ctx: Context): Promise<void> {
   const refusal = ctx.state['engineRefusal'] as EngineRefusal | undefined;
   if (!refusal) return;
-  const { error, cause, clientId } = refusal;
+  const { error, cause, clientId, party } = refusal;
   const origin = ctx.state['origin'] as Origin;
   const isUnproven = error === 'invalid_client';
-  await refusals.note({
-    type: isUnproven ? 'client.authentication-refused' : 'token.issue-refused',
-    outcome: 'refused',
-    reason: cause === undefined ? error : `${error}: ${untrustedText(cause, 100)}`,
-    ...eventOrigin(origin),
-    ...(clientId !== undefined && { client: clientId }),
-  });
+  await refusals.note(
+    {
+      type: isUnproven ? 'client.authentication-refused' : 'token.issue-refused',
+      outcome: 'refused',
+      reason: cause === undefined ? error : `${error}: ${untrustedText(cause, 100)}`,
+      ...eventOrigin(origin),
+      ...(clientId !== undefined && { client: clientId }),
+    },
+    party,
+  );
   if (isUnproven) await limits.noteFailure(clientId ?? '', origin);
   // A code or refresh token that is not good for this client.
   if (error === 'invalid_grant' && clientId !== undefined) await limits.takeUnknownToken(clientId, origin);

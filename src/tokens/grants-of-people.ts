@@ -11,7 +11,10 @@ import {
 import type { IssueTokenDeps } from './issue-token.ts';
 
 export interface GrantsOfPeopleDeps
-  extends Pick<IssueTokenDeps, 'tokens' | 'people' | 'resources' | 'signer' | 'issuer' | 'maxTtlSeconds'> {
+  extends Pick<
+    IssueTokenDeps,
+    'tokens' | 'people' | 'resources' | 'signer' | 'refusals' | 'issuer' | 'maxTtlSeconds'
+  > {
   readonly agents: Pick<AgentStore, 'noteUse'>;
   /** Through whom a person uses an application: what says what it may, and the agent of their own. */
   findParties(

@@ -103,11 +103,14 @@ async function noteRefusedAsk(
 ): Promise<void> {
   const isFuture = isFromTheFuture(token, origin.latest);
   deps.introspections[isFuture ? 'inactive' : 'foreign'] += 1;
-  await deps.refusals.note({
-    type: 'token.introspection-refused',
-    outcome: 'refused',
-    reason: isFuture ? 'token-from-the-future' : 'foreign-audience',
-    ...eventOrigin(origin),
-    client: client.clientId,
-  });
+  await deps.refusals.note(
+    {
+      type: 'token.introspection-refused',
+      outcome: 'refused',
+      reason: isFuture ? 'token-from-the-future' : 'foreign-audience',
+      ...eventOrigin(origin),
+      client: client.clientId,
+    },
+    'registered',
+  );
 }

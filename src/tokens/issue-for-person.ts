@@ -4,7 +4,13 @@ import { eventOrigin, type Origin } from '../audit/index.ts';
 import { type RefusalDetail, Refused, StoreUnavailable } from '../errors.ts';
 import { handle, lineageOf } from '../liveness.ts';
 import { untrustedText } from '../text/index.ts';
-import { decideRequest, type IssueTokenDeps, mintToken, type RequestDecision } from './issue-token.ts';
+import {
+  decideRequest,
+  type IssueTokenDeps,
+  MOST_TEXT,
+  mintToken,
+  type RequestDecision,
+} from './issue-token.ts';
 
 /** - `grant-ended`: the person, an administrator or a replayed refresh token has ended what it rests on */
 export type GrantRefusal = 'grant-ended';
@@ -71,7 +77,10 @@ export function grantHandleId(grantId: string): string {
  * @throws {Refused<IssueTokenRefusal | GrantRefusal>} recorded in the trail
  */
 export async function issueForPerson(
-  deps: Pick<IssueTokenDeps, 'tokens' | 'people' | 'resources' | 'signer' | 'issuer' | 'maxTtlSeconds'> & {
+  deps: Pick<
+    IssueTokenDeps,
+    'tokens' | 'people' | 'resources' | 'signer' | 'refusals' | 'issuer' | 'maxTtlSeconds'
+  > & {
     readonly agents: Pick<AgentStore, 'noteUse'>;
   },
   request: TokenForPerson,
@@ -109,21 +118,17 @@ export async function issueForPerson(
   };
   if (decision.outcome !== 'issue') {
     const { reason } = decision;
-    await deps.tokens.commit({
-      changes: [],
-      events: [
-        {
-          type: 'token.issue-refused',
-          outcome: 'refused',
-          reason: reason === 'scope-needs-approval' ? 'needs-approval' : reason,
-          ...about,
-          detail: {
-            grant: grantType,
-            ...(askedScope !== undefined && { requestedScope: untrustedText(askedScope, 1_000) }),
-          },
-        },
-      ],
+    const events = deps.refusals.take({
+      type: 'token.issue-refused',
+      outcome: 'refused',
+      reason: reason === 'scope-needs-approval' ? 'needs-approval' : reason,
+      ...about,
+      detail: {
+        grant: grantType,
+        ...(askedScope !== undefined && { requestedScope: untrustedText(askedScope, MOST_TEXT) }),
+      },
     });
+    if (events.length > 0) await deps.tokens.commit({ changes: [], events });
     throw new Refused(reason, decision.detail);
   }
   const scope = decision.scopes.join(' ');

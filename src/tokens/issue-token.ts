@@ -365,6 +365,9 @@ export function mintToken(
   return { value: deps.signer.sign(decision.signingKeyId, { ...claims, jti }), jti };
 }
 
+/** What is kept of each text that was asked for and refused: enough to see what was meant, in a row that stays small. */
+export const MOST_TEXT = 300;
+
 /** Records the refusal of an authenticated client, with its spent assertion, and throws. */
 async function refuse(
   deps: IssueTokenDeps,
@@ -391,17 +394,17 @@ async function refuse(
     detail: {
       grant: asked.grant,
       ...basis?.detail,
-      ...(request.scope !== undefined && { requestedScope: untrustedText(request.scope, 1_000) }),
+      ...(request.scope !== undefined && { requestedScope: untrustedText(request.scope, MOST_TEXT) }),
       ...(request.resources.length > 0 && {
-        requestedResources: request.resources.slice(0, 4).map(each => untrustedText(each, 500)),
+        requestedResources: request.resources.slice(0, 4).map(each => untrustedText(each, MOST_TEXT)),
       }),
     },
   };
-  const outcome = await deps.tokens.commit({
-    changes: spentBy(asked.authenticated, request),
-    events: [event],
-  });
-  if (!outcome.committed) return refuseReplay(deps, { ...asked, proof: request.proof }, outcome.conflict);
+  const unit = { changes: spentBy(asked.authenticated, request), events: deps.refusals.take(event) };
+  if (unit.changes.length > 0 || unit.events.length > 0) {
+    const outcome = await deps.tokens.commit(unit);
+    if (!outcome.committed) return refuseReplay(deps, { ...asked, proof: request.proof }, outcome.conflict);
+  }
   throw new Refused(reason, detail);
 }
 
@@ -435,16 +438,14 @@ export async function refuseReplay(
   const reason: DpopProofRefusal = 'dpop-proof-replayed';
   const outcome = await deps.tokens.commit({
     changes: spent,
-    events: [
-      {
-        type: 'client.dpop-refused',
-        outcome: 'refused',
-        reason,
-        ...eventOrigin(origin),
-        client: client.clientId,
-        subject: client.principalId,
-      },
-    ],
+    events: deps.refusals.take({
+      type: 'client.dpop-refused',
+      outcome: 'refused',
+      reason,
+      ...eventOrigin(origin),
+      client: client.clientId,
+      subject: client.principalId,
+    }),
   });
   if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   throw new Refused<DpopProofRefusal>(reason);

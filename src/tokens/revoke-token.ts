@@ -64,7 +64,7 @@ export async function revokeToken(
     changes.push(change);
     events.push(event);
   } else if ((token || held) && !isTheirs) {
-    events.push({
+    const refused = deps.refusals.take({
       type: 'token.revocation-refused',
       outcome: 'refused',
       reason: 'foreign-token',
@@ -73,6 +73,7 @@ export async function revokeToken(
       subject: client.principalId,
       ...(token && { jti: token.jti }),
     });
+    events.push(...refused);
   }
   if (changes.length > 0 || events.length > 0) {
     const outcome = await deps.tokens.commit({ changes, events });

@@ -1,4 +1,5 @@
 /** What strangers can make us write is bounded, and nothing of it is lost. */
+import { DatabaseSync } from 'node:sqlite';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
@@ -12,8 +13,11 @@ import {
   type Unit,
   verifyTrail,
 } from '../../src/audit/index.ts';
+import { type AuthenticateClientDeps, authenticateClient } from '../../src/clients/index.ts';
+import { certainMoment } from '../../src/clock.ts';
+import { newOrigin } from '../../src/origin.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
-import { addResource, heldClock, startApp } from '../support/start-app.ts';
+import { type App, addAgent, addPerson, addResource, heldClock, startApp } from '../support/start-app.ts';
 import { SEED } from './real-trail.ts';
 
 const MINUTE = 60_000;
@@ -57,6 +61,11 @@ function bench(options: Partial<RefusalCounterOptions> = {}) {
     ...options,
   });
   return Object.assign(made, { counter });
+}
+
+async function adminToken(app: App): Promise<string> {
+  const basic = [app.admin.clientId, app.admin.secret] as const;
+  return (await app.post('/token', { grant_type: 'client_credentials' }, { basic })).json.access_token;
 }
 
 const sum = (rows: readonly AuditEvent[]): number => rows.reduce((total, { count = 1 }) => total + count, 0);
@@ -151,6 +160,85 @@ test.serial(
     t.true(units.every(length => length <= 100));
   },
 );
+
+test('what strangers do displaces nothing of registered clients, nor does one of those displace another', async t => {
+  const { counter, rows } = bench();
+  for (let index = 0; index < 1_100; index += 1) {
+    await counter.note(refusal({ client: `nobody ${index}`, reason: 'unknown-client' }));
+  }
+  await counter.note(refusal({ client: 'agt_1' }), 'registered');
+  t.like(rows.at(-1), { client: 'agt_1', address: '192.0.2.1', reason: 'wrong-secret' });
+  for (let index = 0; index < 1_100; index += 1) {
+    await counter.note(
+      refusal({ client: 'agt_1', address: `2001:db8::${index.toString(16)}` }),
+      'registered',
+    );
+  }
+  await counter.note(refusal({ client: 'agt_2' }), 'registered');
+  t.like(rows.at(-1), { client: 'agt_2', address: '192.0.2.1', reason: 'wrong-secret' });
+  await counter.flush();
+  t.is(sum(rows), 2_202);
+  t.is(sum(rows.filter(({ client }) => client === 'agt_1')), 1_101, 'all of them have its name');
+  t.true(rows.filter(({ client }) => client === 'agt_1').length <= 102);
+  t.true(
+    rows.some(
+      ({ client, reason, detail }) => client === 'agt_1' && reason === 'wrong-secret' && detail?.['others'],
+    ),
+  );
+});
+
+test('where very many registered clients are refused, each is named all the same', async t => {
+  const { counter, rows } = bench({ maxDistinct: 10 });
+  for (let index = 0; index < 30; index += 1) {
+    for (const address of ['192.0.2.1', '192.0.2.2'])
+      await counter.note(refusal({ client: `agt_${index}`, address }), 'registered');
+  }
+  await counter.flush();
+  t.is(sum(rows), 60);
+  t.is(new Set(rows.map(({ client }) => client)).size, 30);
+  t.true(rows.length <= 70);
+});
+
+test('refusals of two persons at one address are two rows', async t => {
+  const { counter, rows } = bench();
+  for (const target of ['usr_1', 'usr_2', 'usr_1'])
+    await counter.note(
+      refusal({ type: 'person.sign-in-refused', reason: 'wrong-password', target }),
+      'registered',
+    );
+  await counter.flush();
+  t.deepEqual(
+    rows.map(({ target, count }) => [target, count]),
+    [
+      ['usr_1', undefined],
+      ['usr_2', undefined],
+      ['usr_1', 1],
+    ],
+  );
+});
+
+test('of the refusals of a client that has proved itself a hundred a minute have a row of their own, the rest are counted', async t => {
+  const made = bench();
+  const { counter, rows } = made;
+  const type = 'token.issue-refused';
+  let own = 0;
+  const ask = (client: string, count: number) => {
+    for (let index = 0; index < count; index += 1)
+      own += counter.take(
+        refusal({ type, client, reason: 'scope-unknown', requestId: `req_${index}` }),
+      ).length;
+  };
+  ask('agt_1', 5_000);
+  t.is(own, 100);
+  ask('agt_2', 1);
+  t.is(own, 101, 'each client has its hundred');
+  await counter.flush();
+  t.is(rows.length, 2);
+  t.is(own + sum(rows), 5_001);
+  made.now += MINUTE;
+  ask('agt_1', 1);
+  t.is(own, 102);
+});
 
 test('the counts of a minute are written in short units', async t => {
   const { counter, units } = bench();
@@ -253,6 +341,69 @@ test('what a caller claims to be is cleaned before it is compared and kept', asy
     ['agt_1', 'agt_1'],
   );
   t.is(sum(rows), 3);
+});
+
+test('who guesses the secret of a registered client is named, however many that nobody knows come before', async t => {
+  const { counter, rows } = bench({ maxDistinct: 3 });
+  const client = {
+    clientId: 'agt_1',
+    kind: 'agent',
+    principalId: 'agt_1',
+    enabled: true,
+    credential: { method: 'client_secret', secretDigests: [] },
+  };
+  const deps = {
+    clients: { findClient: async (id: string) => (id === 'agt_1' ? client : undefined) },
+    refusals: counter,
+    limits: { noteFailure: async () => undefined },
+    issuer: 'https://as.example',
+  } as unknown as AuthenticateClientDeps;
+  const origin = { ...newOrigin(certainMoment(START)), address: '192.0.2.1' };
+  const guess = (id: string) =>
+    t.throwsAsync(
+      authenticateClient(
+        deps,
+        undefined,
+        { get: name => ({ client_id: id, client_secret: 'x' })[name], getAll: () => [] },
+        origin,
+      ),
+    );
+  for (const id of ['a', 'b', 'c', 'd', 'e', 'agt_1']) await guess(id);
+  t.deepEqual(
+    rows.map(row => row.client),
+    ['a', 'b', 'c', undefined, 'agt_1'],
+  );
+});
+
+test('over HTTP: an agent that is refused without end writes a hundred short rows a minute, and all are counted', async t => {
+  const app = await startApp(t, { clock: heldClock() });
+  const agent = await addAgent(app, await addPerson(app), await addResource(app));
+  const token = await adminToken(app);
+  const form = {
+    grant_type: 'client_credentials',
+    scope: 'x'.repeat(9_000),
+    resource: Array.from({ length: 4 }, (_, index) => `https://${index}.example/${'y'.repeat(9_000)}`),
+  };
+  for (let index = 0; index < 140; index += 1) {
+    await app.post('/token', form, { basic: agent.basic });
+    await fetch(`${app.base}/api/v1/agents/agt_${index}`, { headers: { Authorization: `Bearer ${token}` } });
+  }
+  await app.stop();
+  const database = new DatabaseSync(`${app.directory}/countersign.sqlite`, { readOnly: true });
+  t.teardown(() => database.close());
+  const bodies = database
+    .prepare('SELECT body FROM audit')
+    .all()
+    .map(({ body }) => String(body));
+  for (const type of ['token.issue-refused', 'admin.refused']) {
+    const refused = bodies.filter(body => body.includes(`"type":"${type}"`));
+    t.is(refused.length, 102, type);
+    t.true(
+      refused.every(body => body.length < 2_500),
+      type,
+    );
+    t.is(sum(refused.map(body => JSON.parse(body).event)), 140, type);
+  }
 });
 
 test('over HTTP: wrong secrets make two rows, and what was counted is written when the server stops', async t => {

@@ -1,6 +1,8 @@
 /** An agent that asks for more than it has, and the person who may countersign it, on a store that several processes share. */
+
 import type { ExecutionContext } from 'ava';
 import type { Agent } from '../../src/agents/index.ts';
+import type { RefusalCounter } from '../../src/audit/index.ts';
 import type { Delegation } from '../../src/delegation/index.ts';
 import { standOn } from '../../src/delegation/index.ts';
 import {
@@ -103,7 +105,7 @@ export async function startElevationWorld(t: ExecutionContext, env: StoreEnv): P
       tokens: store,
       store,
       signIn: process.deps,
-      refusals: world.depsOf(process).refusals,
+      refusals: world.depsOf(process).refusals as RefusalCounter,
       limits: { noteFailure: async () => undefined } as unknown as RedeemDeps['limits'],
       // It signs nothing: what is countersigned is opaque.
       signer: { activeKey: async () => ({ id: 'key_1', epoch: 0 }) } as unknown as AccessTokenSigner,

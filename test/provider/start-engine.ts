@@ -71,7 +71,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
     currentSession: async () => undefined,
     isGrantAlive: async () => false,
     isVerified: () => true,
-    refusals: { note: async () => undefined },
+    refusals: { note: async () => undefined, take: () => [] },
     limits: { noteFailure: async () => undefined, takeUnknownToken: () => undefined },
     issue: () => Promise.reject(new Error('nobody can sign in here')),
     endGrant: async () => undefined,

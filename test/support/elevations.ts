@@ -31,7 +31,7 @@ function depsOf({ store, issuer }: App): RedeemDeps {
     epochs: store.epochs,
     freshness: store,
     tokens: store,
-    refusals: { note: async () => undefined },
+    refusals: { note: async () => undefined, take: () => [] },
     limits: { noteFailure: async () => undefined } as unknown as RedeemDeps['limits'],
     // It signs nothing: what is countersigned is opaque.
     signer: { activeKey: async () => ({ id: 'key_1', epoch: 0 }) } as unknown as AccessTokenSigner,

@@ -1,6 +1,7 @@
 import { DEPLOYMENT, eraOf } from '../../deployment-epoch.ts';
 import type { TrailReader } from '../trail-reader.ts';
-import { describeUri, nativeDatabase, openDatabase } from './database.ts';
+import { nativeDatabase, openDatabase } from './database.ts';
+import { describeUri } from './describe-uri.ts';
 import { schemaVersion } from './migrations.ts';
 import { readPatience } from './read.ts';
 import { TrailReads } from './trail-reads.ts';

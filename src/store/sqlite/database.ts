@@ -1,10 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-<<<<<<< HEAD
-import { CannotUse } from '../../cannot-use.ts';
-=======
 import { pathToFileURL } from 'node:url';
->>>>>>> 68e0ef0 (fix(audit): to read the trail changes nothing, and nothing is never right)
+import { CannotUse } from '../../cannot-use.ts';
 
 /** How long the writer waits for another process's transaction. Only the writing thread ever waits. */
 const BUSY_TIMEOUT_MS = 5_000;

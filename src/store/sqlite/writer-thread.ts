@@ -2,7 +2,6 @@
  * The thread that owns the writing connection, so that an fsync, a checkpoint or another process's lock never holds up an
  * introspection. It takes batches of units, commits each batch at once, and answers after the commit.
  */
-import { hash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { emptyLane } from '../../audit/chain.ts';
