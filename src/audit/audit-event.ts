@@ -12,6 +12,8 @@ export const AUDIT_EVENTS = {
     'What a client publishes at its jwks_uri could not be fetched, or was not fit; keys fetched before are good for an hour more. Alike ones are counted for a minute: the first is written at once, the rest as one.',
   'client.document-refused':
     'A Client ID Metadata Document could not be fetched, or was not fit, when a browser came with its address. Alike ones are counted for a minute: the first is written at once, the rest as one.',
+  'client.authorization-refused':
+    'An application sent a browser to the authorization endpoint, and the request was refused before or without a person saying no. Alike ones are counted for a minute: the first is written at once, the rest as one.',
   'client.registered':
     'An application registered itself (RFC 7591). It may ask people, and is forgotten after a day unless one of them lets it act for them.',
   'client.dpop-refused':

@@ -36,6 +36,7 @@ export const REMOVALS = {
   'client.authentication-refused': 'none',
   'client.keys-refused': 'none',
   'client.document-refused': 'none',
+  'client.authorization-refused': 'none',
   'client.registered': 'none',
   'client.dpop-refused': 'none',
   'request.limited': 'none',

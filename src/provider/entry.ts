@@ -62,10 +62,11 @@ export function engineEntry(issuer: URL, noteRefusal: (ctx: Context) => Promise<
       ctx.remove('Access-Control-Allow-Origin');
       ctx.remove('Access-Control-Expose-Headers');
     }
+    // Also of what a browser takes back to its application.
+    await noteRefusal(ctx);
     if (ctx.status >= 400) {
       withholdSecrets(ctx.body);
       // For the reference of the answer, which the shell gives.
-      await noteRefusal(ctx);
       ctx.state['claimedClient'] = (ctx as Partial<KoaContextWithOIDC>).oidc?.client?.clientId;
     }
   };

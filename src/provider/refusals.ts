@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import type { errors, KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { eventOrigin, type Origin, type RefusedParty } from '../audit/index.ts';
+import { type AuditEventType, eventOrigin, type Origin, type RefusedParty } from '../audit/index.ts';
 import type { AuthenticateClientDeps } from '../clients/index.ts';
 import { untrustedText } from '../text/index.ts';
 import type { UnknownTokenLimit } from '../tokens/index.ts';
@@ -12,6 +12,7 @@ export interface RefusalDeps extends Pick<AuthenticateClientDeps, 'refusals'> {
 
 /** A request of a client that came to nothing. */
 interface EngineRefusal {
+  readonly type: AuditEventType;
   /** The error code of the answer. */
   readonly error: string;
   /** What was wrong, more exactly than the answer says. */
@@ -23,11 +24,12 @@ interface EngineRefusal {
 
 /** Keeps what a client is refused, and why, until it is recorded: the engine does not wait for those it tells. */
 export function keepRefusals(provider: Provider): void {
-  const keep = (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void => {
+  const keep = (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError, type: AuditEventType): void => {
     if (isRecorded(error) || error.status >= 500) return;
     const claimed = ctx.oidc?.params?.['client_id'];
     const clientId = ctx.oidc?.client?.clientId ?? (typeof claimed === 'string' ? claimed : undefined);
     ctx.state['engineRefusal'] = {
+      type,
       error: error.error,
       cause: error.error_detail,
       clientId,
@@ -35,8 +37,18 @@ export function keepRefusals(provider: Provider): void {
       party: ctx.oidc?.client?.clientId.startsWith('agt_') ? 'registered' : 'stranger',
     } satisfies EngineRefusal;
   };
-  provider.on('grant.error', keep);
-  provider.on('pushed_authorization_request.error', keep);
+  const keepProven = (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void =>
+    keep(
+      ctx,
+      error,
+      error.error === 'invalid_client' ? 'client.authentication-refused' : 'token.issue-refused',
+    );
+  provider.on('grant.error', keepProven);
+  provider.on('pushed_authorization_request.error', keepProven);
+  provider.on('authorization.error', (ctx, error) => {
+    // That a person said no is recorded with what they were asked.
+    if (error.error !== 'access_denied') keep(ctx, error, 'client.authorization-refused');
+  });
 }
 
 /**
@@ -48,12 +60,11 @@ export function keepRefusals(provider: Provider): void {
 export async function noteRefusal({ refusals, limits }: RefusalDeps, ctx: Context): Promise<void> {
   const refusal = ctx.state['engineRefusal'] as EngineRefusal | undefined;
   if (!refusal) return;
-  const { error, cause, clientId, party } = refusal;
+  const { type, error, cause, clientId, party } = refusal;
   const origin = ctx.state['origin'] as Origin;
-  const isUnproven = error === 'invalid_client';
   await refusals.note(
     {
-      type: isUnproven ? 'client.authentication-refused' : 'token.issue-refused',
+      type,
       outcome: 'refused',
       reason: cause === undefined ? error : `${error}: ${untrustedText(cause, 100)}`,
       ...eventOrigin(origin),
@@ -61,7 +72,7 @@ export async function noteRefusal({ refusals, limits }: RefusalDeps, ctx: Contex
     },
     party,
   );
-  if (isUnproven) await limits.noteFailure(clientId ?? '', origin);
+  if (type === 'client.authentication-refused') await limits.noteFailure(clientId ?? '', origin);
   // A code or refresh token that is not good for this client.
   if (error === 'invalid_grant' && clientId !== undefined) await limits.takeUnknownToken(clientId, origin);
 }

@@ -135,7 +135,7 @@ test('the person stops it with one press, and what had died stays dead when it i
 
 test('what is beyond the envelope is refused by name, what needs a countersignature is left out, and no is no', async t => {
   const world = await startWorld(t);
-  const { app, config, visitor } = world;
+  const { app, clientId, config, visitor } = world;
   const beyond = await world.walk(visitor, { scope: 'read delete' }, 'back');
   t.is(beyond.callback.searchParams.get('error'), 'access_denied');
   const pushed = await world.walk(visitor, { scope: 'read delete' }, 'allow');
@@ -150,6 +150,14 @@ test('what is beyond the envelope is refused by name, what needs a countersignat
     type: 'grant.refused',
     outcome: 'refused',
     reason: 'person-did-not-agree',
+  });
+  const query = new URLSearchParams({ client_id: clientId, response_type: 'code', redirect_uri: REDIRECT });
+  const sentBack = await fetch(`${app.base}/authorize?${query}`, { redirect: 'manual' });
+  t.is(new URL(sentBack.headers.get('location') ?? '').searchParams.get('error'), 'invalid_request');
+  t.like((await app.trail()).at(-1), {
+    type: 'client.authorization-refused',
+    reason: 'invalid_request',
+    client: clientId,
   });
 });
 

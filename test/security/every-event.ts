@@ -204,6 +204,10 @@ export const EVERY_EVENT: Partial<Record<AuditEventType, Drive>> = {
       row: { reason: 'egress-address-not-permitted', client: clientId },
     };
   },
+  'client.authorization-refused': async world => ({
+    act: () => ask(world, `/authorize?client_id=${world.agent.id}&response_type=code`),
+    row: { reason: 'invalid_request', client: world.agent.id },
+  }),
   'client.registered': async world => {
     await admitApplications(world);
     return {
