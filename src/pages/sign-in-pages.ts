@@ -30,7 +30,8 @@ export function signInPages({ signIn }: PageDeps, shell: PageShell): void {
         visit,
         error,
         ['sign-in-refused', 'sign-in-limited', 'sign-in-busy'],
-        passwordPage(visit, next, email),
+        // What is no address may be what belongs into the other field, or worse: it is not shown.
+        passwordPage(visit, next, email.includes('@') ? email : ''),
       );
     }
   });

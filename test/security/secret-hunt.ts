@@ -14,7 +14,11 @@ import type { ExecutionContext } from 'ava';
 import { SignJWT } from 'jose';
 import mongoose from 'mongoose';
 import { sealingKey } from '../../src/keys/index.ts';
+import { DEFERRED_GRANT_TYPE, GRANT_TYPES, TOKEN_TYPES } from '../../src/oauth.ts';
 import type { Person } from '../../src/people/index.ts';
+import { ADMIN_API_RESOURCE_ID } from '../../src/resources/admin-api.ts';
+import { letAct } from '../support/elevations.ts';
+import { codeOf, PASSWORD } from '../support/people.ts';
 import {
   type App,
   addAgent,
@@ -27,6 +31,7 @@ import {
   type TestAgent,
   type TestResource,
 } from '../support/start-app.ts';
+import { enrol, type Send, Visitor } from '../support/visitor.ts';
 
 /** Values that must be found nowhere, and what each of them is. */
 export class Secrets {
@@ -121,6 +126,11 @@ export interface Hunt {
   /** A token for the admin API, with all its scopes. */
   readonly adminToken: string;
   call(method: string, path: string, call?: Call): Promise<Answered>;
+  pass(ms: number): void;
+  /** What a person's browser sends, with each cookie and link noted as a secret. */
+  readonly browse: Send;
+  /** What is told of the server in figures. */
+  metrics(): Promise<string>;
   /** A token, noted as a secret. */
   issue(agent: TestAgent, resource: TestResource): Promise<string>;
   /** An assertion, noted as a secret. */
@@ -142,10 +152,15 @@ export async function startHunt(t: ExecutionContext, env: Readonly<Record<string
   const checkpointFile = join(outside, 'checkpoints.jws');
   const checkpointKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   notePrivateKey(secrets, 'the key of checkpoints', checkpointKey);
+  let [ahead, calls] = [0, 0];
   const app = await startApp(t, {
     logs,
+    clock: () => Date.now() + ahead,
     env: {
       ...env,
+      // So that tokens outlive the hunt.
+      COUNTERSIGN_ACCESS_TOKEN_TTL_SECONDS: '3600',
+      COUNTERSIGN_METRICS_PORT: '0',
       COUNTERSIGN_LOG_LEVEL: 'trace',
       COUNTERSIGN_TRACES: 'on',
       COUNTERSIGN_AUDIT_CHECKPOINT_FILE: checkpointFile,
@@ -155,6 +170,7 @@ export async function startHunt(t: ExecutionContext, env: Readonly<Record<string
   const noteKeys = () => noteServerKeys(app, secrets, env['COUNTERSIGN_KEY_ENCRYPTION_KEY']);
   await noteKeys();
 
+  await letAdminTokensLive(app);
   const owner = await addPerson(app);
   const opaque = await addResource(app);
   const jwt = await addResource(app, { tokenFormat: { kind: 'jwt', alg: 'ES256' } });
@@ -175,9 +191,13 @@ export async function startHunt(t: ExecutionContext, env: Readonly<Record<string
   }
 
   const call = async (method: string, path: string, options: Call = {}): Promise<Answered> => {
+    // A client has a hundred rows of its own in a minute: what is written of each refusal is to be looked at.
+    calls += 1;
+    if (calls % 90 === 0) ahead += 60_000;
     const answer = await send(app, method, path, options);
     for (const cookie of answer.cookies) secrets.add('a cookie', cookie);
-    if (answer.status >= 400) refusals.push(answer.raw);
+    // Whoever has to wait is given what they ask with (draft-ietf-oauth-deferred-token-response-01): no refusal, whatever its status.
+    if (answer.status >= 400 && answer.json?.deferral_code === undefined) refusals.push(answer.raw);
     return answer;
   };
   const issue = async ([id, secret]: readonly [string, string], resource?: string): Promise<string> => {
@@ -193,6 +213,36 @@ export async function startHunt(t: ExecutionContext, env: Readonly<Record<string
     logs,
     refusals,
     secrets,
+    pass: ms => {
+      ahead += ms;
+    },
+    browse: async (method, url, headers, body) => {
+      const [, link] = /\/enrol\/([^/?]+)/.exec(url) ?? [];
+      if (link !== undefined && link.length >= 16) secrets.add('an enrolment link', link);
+      const response = await fetch(url, {
+        method,
+        redirect: 'manual',
+        headers,
+        ...(body !== undefined && { body }),
+      });
+      for (const line of response.headers.getSetCookie()) {
+        const value = /=([^;]*)/.exec(line)?.[1] ?? '';
+        if (value.length >= 16) secrets.add('a cookie of a person', value);
+      }
+      const text = await response.text();
+      // A page that refuses shows its form again, with the token of that form, which is not noted.
+      if (response.status >= 400)
+        refusals.push(
+          `${response.status} ${[...response.headers].filter(([name]) => name !== 'set-cookie').join('\n')}\n\n${text}`,
+        );
+      return { status: response.status, headers: response.headers, text };
+    },
+    metrics: async () => {
+      const { port } = logs.map(line => JSON.parse(line)).find(({ msg }) => msg === 'metrics') as {
+        port: number;
+      };
+      return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    },
     checkpointFile,
     spans: () => exporter.getFinishedSpans().map(textOf),
     owner,
@@ -208,6 +258,18 @@ export async function startHunt(t: ExecutionContext, env: Readonly<Record<string
     noteKeys,
     stored: () => readStore(app, env['COUNTERSIGN_STORE']),
   };
+}
+
+/** A token for the admin API lives for minutes, and the hunt lets more of them go by. */
+async function letAdminTokensLive({ store }: App): Promise<void> {
+  const known = await store.findResource(ADMIN_API_RESOURCE_ID);
+  if (!known) throw new Error('there is no resource server for the admin API');
+  const record = { ...known, version: known.version + 1, accessTokenTtlSeconds: 3_600 };
+  await store.commit({
+    changes: [{ kind: 'replace', collection: 'resource', record, ifVersion: known.version }],
+    events: [],
+    authority: { none: 'boot' },
+  });
 }
 
 /** What an exporter sends of a span. */
@@ -656,11 +718,86 @@ const PROVING: Step = async ({ call, secrets, agent, opaque, adminToken, app }) 
   }
 };
 
+/** A person signs in, lets an agent act for her, and countersigns; each secret of it goes to wrong places too. */
+const ACTING: Step = async ({ app, call, browse, pass, secrets, opaque, adminToken }) => {
+  const visitor = new Visitor(app, browse);
+  secrets.add('a password', PASSWORD);
+  const ada = await enrol(app, visitor, ['member'], 'Ada Lovelace');
+  secrets.add('a seed', ada.seed);
+  const agent = await addAgent(app, ada.person, opaque);
+  secrets.add('the secret of an agent of a person', agent.basic[1]);
+  secrets.add('it, in a header', basicHeader(...agent.basic).slice('Basic '.length));
+  const headers = { Authorization: basicHeader(...agent.basic) };
+  const ask = (form: Record<string, string>) =>
+    call('POST', '/token', { headers, form: { resource: opaque.identifier, ...form } });
+  const stranger = new Visitor(app, browse);
+  for (const [email, password] of [
+    [ada.email, adminToken],
+    [adminToken, PASSWORD],
+    [PASSWORD, ada.seed],
+  ] as const) {
+    await stranger.get('/sign-in');
+    await stranger.submit('/sign-in', { email, password });
+  }
+  pass(60_000);
+  await visitor.signIn(ada.email, ada.seed, app.now());
+
+  const delegation = await letAct(app, ada.person, agent, opaque);
+  const exchange = (subject: string, more: Record<string, string> = {}) =>
+    ask({
+      grant_type: GRANT_TYPES.tokenExchange,
+      subject_token: subject,
+      subject_token_type: TOKEN_TYPES[subject.startsWith('dlg_') ? 'delegation' : 'accessToken'],
+      ...more,
+    });
+  const exchanged = await exchange(delegation.id);
+  if (exchanged.status !== 200) throw new Error(exchanged.text);
+  const token = noteSigned(secrets, 'an exchanged token', exchanged.json.access_token);
+  // Not the password: agents never have it, and nothing shows that words are one.
+  for (const wrong of [adminToken, `${token}x`, agent.basic[1]]) {
+    await exchange(wrong);
+    await exchange(delegation.id, { actor_token: wrong, actor_token_type: TOKEN_TYPES.accessToken });
+    await exchange(delegation.id, { scope: wrong });
+    await exchange(delegation.id, { audience: wrong });
+  }
+
+  const waiting = { grant_type: 'client_credentials', scope: 'read write', completion_mode: 'deferred' };
+  const asked = await ask({ ...waiting, reason: `because of ${adminToken}` });
+  const code = secrets.add('a deferral code', asked.json.deferral_code);
+  const poll = (deferralCode = code) =>
+    call('POST', '/token', {
+      headers,
+      form: { grant_type: DEFERRED_GRANT_TYPE, deferral_code: deferralCode },
+    });
+  const id = (await app.trail()).findLast(({ type }) => type === 'elevation.asked')?.target;
+  const card = `/approvals/${id}`;
+  await visitor.get(card);
+  await visitor.submit(`${card}/approve`, { code: token });
+  pass(60_000);
+  await visitor.get(card);
+  await visitor.submit(`${card}/approve`, { code: codeOf(ada.seed, app.now()) });
+  const fetched = await poll();
+  if (fetched.status !== 200) throw new Error(fetched.text);
+  noteSigned(secrets, 'a countersigned token', fetched.json.access_token);
+  await poll();
+  for (const wrong of [code, fetched.json.access_token, adminToken]) {
+    await ask({ ...waiting, scope: wrong });
+    await ask({ ...waiting, reason: wrong, duration: wrong });
+    await poll(`${wrong}x`);
+    await call('POST', '/revoke', { headers, form: { token: `${wrong}x`, token_type_hint: wrong } });
+    await call('GET', `/authorize?${new URLSearchParams({ client_id: wrong, state: wrong })}`);
+    await visitor.get(`/approvals/${wrong}`);
+  }
+  await visitor.get('/me');
+  await visitor.submit('/sign-out');
+};
+
 export const SCENARIO: Readonly<Record<string, Step>> = {
   authenticating: AUTHENTICATING,
   introspecting: INTROSPECTING,
   proving: PROVING,
   walking: WALKING,
   misplacing: MISPLACING,
+  acting: ACTING,
   administering: ADMINISTERING,
 };
