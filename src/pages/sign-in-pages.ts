@@ -13,6 +13,7 @@ import {
   startSignIn,
   stepUp,
 } from '../people/index.ts';
+import { untrustedText } from '../text/index.ts';
 import type { PageAnswer, PageDeps, SignedInVisit, Visit } from './page-deps.ts';
 import { type PageShell, pageReasonOf, safeNext } from './page-shell.ts';
 
@@ -31,7 +32,7 @@ export function signInPages({ signIn }: PageDeps, shell: PageShell): void {
         error,
         ['sign-in-refused', 'sign-in-limited', 'sign-in-busy'],
         // What is no address may be what belongs into the other field, or worse: it is not shown.
-        passwordPage(visit, next, email.includes('@') ? email : ''),
+        passwordPage(visit, next, email.includes('@') ? untrustedText(email, 254) : ''),
       );
     }
   });

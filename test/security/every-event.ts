@@ -1,4 +1,5 @@
 /** How each kind of event of the audit trail comes about over HTTP, and what its row has to say. */
+import { randomUUID } from 'node:crypto';
 import type { AuditEvent, AuditEventType } from '../../src/audit/index.ts';
 import type { DelegationChange } from '../../src/delegation/index.ts';
 import type { ElevationChange } from '../../src/elevation/index.ts';
@@ -319,6 +320,13 @@ export const EVERY_EVENT: Partial<Record<AuditEventType, Drive>> = {
   'agent.retired': change('agents', 'retire'),
   'agent.restored': change('agents', 'restore', 'kill'),
   'person.created': creation('people'),
+  'person.invited': async ({ admin, app }) => {
+    const { json } = await admin('POST', 'people', { name: 'Grace', email: `${randomUUID()}@example.com` });
+    return {
+      act: () => admin('POST', `people/${json.id}/invite`),
+      row: { client: app.admin.clientId, target: json.id },
+    };
+  },
   'person.updated': change('people', 'update'),
   'person.killed': change('people', 'kill'),
   'person.restored': change('people', 'restore', 'kill'),
