@@ -150,7 +150,7 @@ test('the secrets of a resource server are listed and ended like those of an age
   t.is(await ask(second), 200);
 });
 
-onEachStore(
+whateverTheStore(
   'R057: a public key is replaced without a failed request, and the old one ended by name',
   async (t, env) => {
     const { app, api, owner, resource } = await world(t, env);
