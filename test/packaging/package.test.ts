@@ -1,20 +1,17 @@
 /**
  * What is published: `npm pack` as a publisher runs it, the tarball installed in an empty folder as a newcomer does, and the
  * server started there with every Node.js that can be found.
- *
- * The Node.js that comes along is linked: npm would unpack its hundred megabytes once more.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { COMPILED } from '../support/child-env.ts';
 
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -42,22 +39,9 @@ test.before('pack and install', async () => {
   await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT });
   const tarball = (await readdir(folder)).find(name => name.endsWith('.tgz')) as string;
   installed = join(folder, 'node_modules/countersign');
-  const arguments_ = [
-    'install',
-    '--omit=dev',
-    '--omit=optional',
-    '--prefer-offline',
-    '--no-audit',
-    '--no-fund',
-  ];
+  const arguments_ = ['install', '--omit=dev', '--prefer-offline', '--no-audit', '--no-fund'];
   // Without `--prefix` npm would look for a package above the folder; there is none in a newcomer's either.
   await run('npm', [...arguments_, '--prefix', folder, join(folder, tarball)], { cwd: folder });
-  const { optionalDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
-  for (const name of Object.keys(optionalDependencies)) {
-    // Those for other machines are not there.
-    const path = join(ROOT, 'node_modules', name);
-    if (existsSync(path)) await symlink(path, join(folder, 'node_modules', name));
-  }
 });
 
 test.after.always(async () => {
@@ -222,7 +206,7 @@ function commandLine(cwd: string, nodeDirectory: string) {
       env: {
         PATH: `${nodeDirectory}${delimiter}/usr/bin${delimiter}/bin`,
         COUNTERSIGN_PORT: '0',
-        ...COMPILED,
+        NODE_COMPILE_CACHE: join(folder, 'compiled'),
       },
     },
   };
