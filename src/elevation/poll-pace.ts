@@ -38,7 +38,8 @@ export class PollPace {
    */
   note(code: string, nowMs: number): 'in-time' | 'too-fast' | 'far-too-fast' {
     const last = this.#paces.get(code);
-    const isInTime = !last || nowMs - last.at >= last.intervalMs - LEEWAY_MS;
+    // After a clock that was ahead time goes back, and nobody has to wait for it to come again.
+    const isInTime = !last || nowMs < last.at || nowMs - last.at >= last.intervalMs - LEEWAY_MS;
     const intervalMs = last?.intervalMs ?? POLL_INTERVAL_SECONDS * 1_000;
     const tooFast = isInTime ? 0 : last.tooFast + 1;
     this.#paces.set(code, {

@@ -42,7 +42,9 @@ export class RateLimit {
       this.#buckets.set(caller, { left: most - 1, at: nowMs });
       return 0;
     }
-    bucket.left = Math.min(most, bucket.left + ((nowMs - bucket.at) * perSecond) / 1_000);
+    // After a clock that was ahead time goes back, and nobody owes for that.
+    const passedMs = Math.max(0, nowMs - bucket.at);
+    bucket.left = Math.min(most, bucket.left + (passedMs * perSecond) / 1_000);
     bucket.at = nowMs;
     if (bucket.left >= 1) {
       bucket.left -= 1;
