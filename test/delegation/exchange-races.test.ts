@@ -16,7 +16,7 @@ import {
   startAppIn,
   type TestAgent,
 } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, sharingOnEachStore } from '../support/stores.ts';
 import { delegationDeps, EXCHANGE, subjectOf } from './exchange-world.ts';
 
 const HOUR_MS = 3_600_000;
@@ -76,24 +76,25 @@ const managed = ({ store }: App) => ({
   findStrongerAgents: async () => [],
 });
 
+const onTwoProcesses = sharingOnEachStore(async (host, env) => {
+  const now = Date.now();
+  const clock = () => now;
+  const app = await startApp(host, { env, clock });
+  const other = await startAppIn(app.directory, { env: { ...env, COUNTERSIGN_ISSUER: app.issuer }, clock });
+  const caller = openCaller(Number(new URL(other.base).port), app.issuer);
+  host.teardown(async () => {
+    caller.close();
+    await other.stop();
+  });
+  return { app, other, caller };
+});
+
 const isToken = ({ kind }: Change): boolean => kind === 'insert-token';
 
 for (const [what, end] of Object.entries(ENDS)) {
-  onEachStore(
+  onTwoProcesses(
     `I6: ${what} by another process, before, within and after an exchange: no token lives after that`,
-    async (t, env) => {
-      const now = Date.now();
-      const clock = () => now;
-      const app = await startApp(t, { env, clock });
-      const other = await startAppIn(app.directory, {
-        env: { ...env, COUNTERSIGN_ISSUER: app.issuer },
-        clock,
-      });
-      const caller = openCaller(Number(new URL(other.base).port), app.issuer);
-      t.teardown(async () => {
-        caller.close();
-        await other.stop();
-      });
+    async (t, { app, other, caller }) => {
       const exchange = ({ worker }: Cast, subject: string) =>
         app.post('/token', { grant_type: EXCHANGE, ...subjectOf(subject) }, { basic: worker.basic });
       const begin = async () => {
@@ -138,18 +139,9 @@ for (const [what, end] of Object.entries(ENDS)) {
   );
 }
 
-onEachStore(
+onTwoProcesses(
   'I6: a subject token that is revoked by another process takes along what it is being exchanged for',
-  async (t, env) => {
-    const now = Date.now();
-    const clock = () => now;
-    const app = await startApp(t, { env, clock });
-    const other = await startAppIn(app.directory, { env: { ...env, COUNTERSIGN_ISSUER: app.issuer }, clock });
-    const caller = openCaller(Number(new URL(other.base).port), app.issuer);
-    t.teardown(async () => {
-      caller.close();
-      await other.stop();
-    });
+  async (t, { app, caller }) => {
     const { delegation, planner, worker, resource } = await cast(app);
     const grant = (subject: string) => ({ grant_type: EXCHANGE, ...subjectOf(subject) });
     const { json } = await app.post('/token', grant(delegation.id), { basic: planner.basic });

@@ -16,34 +16,41 @@ import { delegationDeps } from '../delegation/exchange-world.ts';
 import { justBefore } from '../support/just-before.ts';
 import { codeOf, PASSWORD } from '../support/people.ts';
 import type { Answer, App } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
-import { managed, startWireWorld, type WireWorld } from './wire-world.ts';
+import { sharingOnEachStore } from '../support/stores.ts';
+import { castWireWorld, managed, startStage, type WireWorld } from './wire-world.ts';
+
+const onTwoProcesses = sharingOnEachStore(async (host, env) => {
+  const stage = await startStage(host, { env });
+  return { stage, other: await stage.startAnother() };
+});
 
 const isToken = ({ kind }: Change): boolean => kind === 'insert-token';
 
 const told = ({ status, json }: Answer) => [status, json.error];
 
-onEachStore('of fifty polls at once, at two processes, one alone has the token', async (t, env) => {
-  const world = await startWireWorld(t, { env });
-  const other = await world.startAnother();
-  const asked = await world.ask();
-  await world.approve(asked);
-  const answers = await Promise.all(
-    Array.from({ length: 50 }, (_, index) => world.poll(asked, { at: index % 2 ? other : world.app })),
-  );
-  const granted = answers.filter(({ status }) => status === 200);
-  t.is(granted.length, 1);
-  for (const answer of answers) if (answer.status !== 200) t.deepEqual(told(answer), [400, 'invalid_grant']);
-  t.true((await world.introspect(granted[0]?.json.access_token)).active);
-  t.is((await world.eventsOf('token.issued')).length, 1);
-  t.is((await world.eventsOf('elevation.redeemed')).length, 1);
-});
+onTwoProcesses(
+  'of fifty polls at once, at two processes, one alone has the token',
+  async (t, { stage, other }) => {
+    const world = await castWireWorld(t, stage);
+    const asked = await world.ask();
+    await world.approve(asked);
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => world.poll(asked, { at: index % 2 ? other : world.app })),
+    );
+    const granted = answers.filter(({ status }) => status === 200);
+    t.is(granted.length, 1);
+    for (const answer of answers)
+      if (answer.status !== 200) t.deepEqual(told(answer), [400, 'invalid_grant']);
+    t.true((await world.introspect(granted[0]?.json.access_token)).active);
+    t.is((await world.eventsOf('token.issued')).length, 1);
+    t.is((await world.eventsOf('elevation.redeemed')).length, 1);
+  },
+);
 
-onEachStore(
+onTwoProcesses(
   'identical asks at once, at two processes, wait as one, and one of their codes has the token',
-  async (t, env) => {
-    const world = await startWireWorld(t, { env });
-    const other = await world.startAnother();
+  async (t, { stage, other }) => {
+    const world = await castWireWorld(t, stage);
     const asked = await Promise.all(
       Array.from({ length: 12 }, (_, index) => world.ask({}, { at: index % 2 ? other : world.app })),
     );
@@ -60,11 +67,10 @@ onEachStore(
   },
 );
 
-onEachStore(
+onTwoProcesses(
   'of a withdrawal and a poll at once one comes first, and the other one goes by it',
-  async (t, env) => {
-    const world = await startWireWorld(t, { env });
-    const other = await world.startAnother();
+  async (t, { stage, other }) => {
+    const world = await castWireWorld(t, stage);
     const outcomes: string[] = [];
     for (let round = 0; round < 4; round += 1) {
       const asked = await world.ask();
@@ -124,12 +130,11 @@ const ENDS: Readonly<Record<string, (world: WireWorld, other: App, asked: Answer
 };
 
 for (const [what, end] of Object.entries(ENDS)) {
-  onEachStore(
+  onTwoProcesses(
     `R073: ${what} by another process, within a poll and before one: no token, and the poll says so`,
-    async (t, env) => {
-      const world = await startWireWorld(t, { env });
+    async (t, { stage, other }) => {
+      const world = await castWireWorld(t, stage);
       const { app } = world;
-      const other = await world.startAnother();
       const delegation = await world.give();
       const open = async () => {
         const asked = await world.exchange(delegation, { scope: 'read delete' });

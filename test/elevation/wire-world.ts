@@ -102,10 +102,45 @@ export async function startWireWorld(
   t: ExecutionContext,
   options: AppOptions & { readonly resource?: Record<string, unknown> } = {},
 ): Promise<WireWorld> {
-  const { resource: overridden, ...rest } = options;
+  const { resource, ...rest } = options;
+  return castWireWorld(t, await startStage(t, rest), resource);
+}
+
+/** A server, and what starts others on its store. */
+export interface Stage extends Pick<WireWorld, 'app' | 'clock' | 'startAnother'> {}
+
+export async function startStage(host: Host, options: AppOptions = {}): Promise<Stage> {
   // Tokens live for whole seconds.
   const clock = heldClock(Math.ceil(Date.now() / 1_000) * 1_000);
-  const app = await startApp(t, { clock, ...rest });
+  const app = await startApp(host, { clock, ...options });
+  return {
+    app,
+    clock,
+    startAnother: async () => {
+      const another = await startAppIn(app.directory, {
+        env: { ...options.env, COUNTERSIGN_ISSUER: app.issuer },
+        clock,
+      });
+      const caller = openCaller(Number(new URL(another.base).port), app.issuer);
+      host.teardown(async () => {
+        caller.close();
+        await another.stop();
+      });
+      return { app: another, post: (path, form, post = {}) => caller.post(path, form as Form, post) };
+    },
+  };
+}
+
+interface Host {
+  teardown(work: () => Promise<void>): void;
+}
+
+/** A person, a resource server and an agent whom nobody else there has. */
+export async function castWireWorld(
+  t: ExecutionContext,
+  { app, clock, startAnother }: Stage,
+  overridden: Record<string, unknown> = {},
+): Promise<WireWorld> {
   const { store } = app;
   const refusals = new RefusalCounter({ audit: store, now: clock, onError: error => t.log(error) });
   const signInDeps: SignInDeps = {
@@ -224,19 +259,9 @@ export async function startWireWorld(
     deny: async (asked, reason = 'too-much', person = ada) =>
       denyElevation(deps, person.person.id, (await elevation(asked)).id, reason, people.origin()),
     introspect: async token => (await introspect(app, resource, token)).json,
-    startAnother: async () => {
-      const another = await startAppIn(app.directory, {
-        env: { ...options.env, COUNTERSIGN_ISSUER: app.issuer },
-        clock,
-      });
-      const caller = openCaller(Number(new URL(another.base).port), app.issuer);
-      t.teardown(async () => {
-        caller.close();
-        await another.stop();
-      });
-      return { app: another, post: (path, form, post = {}) => caller.post(path, form as Form, post) };
-    },
-    eventsOf: async type => (await app.trail()).filter(event => event.type === type),
+    startAnother,
+    eventsOf: async type =>
+      (await app.trail()).filter(event => event.type === type && event.client === agent.id),
     approveDeps: () => deps,
   };
 }

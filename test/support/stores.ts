@@ -11,6 +11,8 @@ export type StoreEnv = Readonly<Record<string, string>>;
 
 let mongo: MongoServer | undefined;
 let isMongoWanted = false;
+/** Ends what the tests of a file have shared, the last first. */
+const endings: (() => unknown)[] = [];
 
 /**
  * Declares a test twice: on SQLite under its title, and on MongoDB under its title with `(mongodb)`. For what hangs on the store:
@@ -24,6 +26,10 @@ export function onEachStore(
 ): void {
   // SQLite is what `startApp` uses by itself, in a directory of the test's own.
   test(title, t => body(t, {}));
+  onMongo(title, body);
+}
+
+function onMongo(title: string, body: (t: ExecutionContext, store: StoreEnv) => Promise<void>): void {
   if (process.env['COUNTERSIGN_TEST_MONGODB'] === 'off') {
     test.skip(`${title} (mongodb)`, () => undefined);
     return;
@@ -52,6 +58,31 @@ export function whateverTheStore(
   else test(title, t => body(t, {}));
 }
 
+/**
+ * Declares tests as `onEachStore` does, one after the other, that have something in common on each store, such as two servers: it is
+ * started for the first of them. Each makes agents and people of its own.
+ */
+export function sharingOnEachStore<Shared>(
+  start: (host: { teardown(work: () => unknown): void }, store: StoreEnv) => Promise<Shared>,
+): (title: string, body: (t: ExecutionContext, shared: Shared) => Promise<void>) => void {
+  const started = new Map<string, Promise<Shared>>();
+  const host = { teardown: (work: () => unknown) => void endings.unshift(work) };
+  const startOnce = (kind: string, store: StoreEnv): Promise<Shared> => {
+    const known = started.get(kind) ?? start(host, store);
+    started.set(kind, known);
+    return known;
+  };
+  test.after.always('end what was shared', endShared);
+  return (title, body) => {
+    test.serial(title, async t => body(t, await startOnce('sqlite', {})));
+    onMongo(title, async (t, store) => body(t, await startOnce('mongo', store)));
+  };
+}
+
+async function endShared(): Promise<void> {
+  for (const end of endings.splice(0)) await end();
+}
+
 /** One MongoDB server for all tests of a file, started for the first that asks. */
 function wantMongo(): void {
   if (isMongoWanted) return;
@@ -59,5 +90,8 @@ function wantMongo(): void {
   test.before('start a MongoDB server', async () => {
     mongo = await startMongoServer();
   });
-  test.after.always('stop the MongoDB server', () => mongo?.stop());
+  test.after.always('stop the MongoDB server', async () => {
+    await endShared();
+    await mongo?.stop();
+  });
 }
