@@ -31,8 +31,10 @@ const LONG = [
   'test/pages/',
   'test/security/',
 ];
-/** How many short ones share a run of AVA, one after the other: few enough that the last run to begin is soon over. */
-const SHORT_AT_ONCE = 6;
+/** Of the rest, which begin before the others. */
+const LONGER = ['test/elevation/', 'test/delegation/', 'test/recovery/', 'test/http/', 'test/people/'];
+/** How many of the rest share a run of AVA, one after the other: few enough that the last run to begin is soon over. */
+const SHARE_A_RUN = 3;
 /** One more than there are cores: a file waits for disks and for processes that it has started for a third of its time. */
 const RUNS_AT_ONCE = availableParallelism() + 1;
 const STOP_PATIENCE_MS = 5_000;
@@ -101,8 +103,9 @@ function selectFiles(named: readonly string[]): string[] {
 }
 
 function rank(file: string): number {
-  const first = LONG.findIndex(folder => file.startsWith(folder));
-  return first === -1 ? LONG.length : first;
+  const order = [...LONG, ...LONGER];
+  const at = order.findIndex(folder => file.startsWith(folder));
+  return at === -1 ? order.length : at;
 }
 
 /** Files that share a run of AVA. */
@@ -113,8 +116,7 @@ function inRuns(sorted: readonly string[]): Files[] {
   const runs: Files[] = [];
   for (const file of sorted) {
     const last = runs.at(-1);
-    if (last && rank(file) === LONG.length && rank(last[0]) === LONG.length && last.length < SHORT_AT_ONCE)
-      last.push(file);
+    if (last && rank(last[0]) >= LONG.length && last.length < SHARE_A_RUN) last.push(file);
     else runs.push([file]);
   }
   return runs;

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import type { Delegation } from '../../src/delegation/index.ts';
 import { addResource, type TestAgent } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 import { type ExchangeWorld, startExchangeWorld, subjectOf } from './exchange-world.ts';
 
 const SEED = Number(process.env['COUNTERSIGN_TEST_SEED'] ?? randomInt(2 ** 31));
@@ -54,7 +54,7 @@ interface Modelled {
   readonly expiresAt: number;
 }
 
-onEachStore(
+whateverTheStore(
   'I9: from delegation to exchange to exchange nothing widens: scope, audience, end, chain',
   async (t, env) => {
     t.log(`seed ${SEED}`);

@@ -8,7 +8,7 @@ import { codeOf, enrolPerson, type SigningPerson, signIn } from '../support/peop
 import { onEachStore, whateverTheStore } from '../support/stores.ts';
 import { type ElevationWorld, reasonOf, startElevationWorld } from './elevation-world.ts';
 
-onEachStore(
+whateverTheStore(
   'what an agent asks for itself, its owner countersigns, and it gets that once',
   async (t, env) => {
     const world = await startElevationWorld(t, env);
@@ -125,7 +125,7 @@ whateverTheStore('beyond a delegation its person countersigns, and nobody else',
   t.is(await world.introspect(token.access_token), undefined, 'it dies with the delegation');
 });
 
-onEachStore('what is not possible is refused at once, and nothing waits', async (t, env) => {
+whateverTheStore('what is not possible is refused at once, and nothing waits', async (t, env) => {
   const world = await startElevationWorld(t, env);
   t.is(await reasonOf(world.tryAsk({ scope: 'read burn' })), 'scope-unknown');
   const narrow = await world.addAgent({

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { updateAgent } from '../../src/agents/index.ts';
 import type { Answer } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { whateverTheStore } from '../support/stores.ts';
 import { managed, startWireWorld } from './wire-world.ts';
 
 const SEED = Number(process.env['COUNTERSIGN_TEST_SEED'] ?? randomInt(2 ** 31));
@@ -67,7 +67,7 @@ interface IssuedToken {
   isDead: boolean;
 }
 
-onEachStore(
+whateverTheStore(
   'I2: whatever is asked, decided and narrowed, a token holds no more than its source and one approved elevation',
   async (t, env) => {
     t.log(`seed ${SEED}`);

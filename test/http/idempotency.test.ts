@@ -20,7 +20,7 @@ import {
   startApp,
   startAppIn,
 } from '../support/start-app.ts';
-import { onEachStore } from '../support/stores.ts';
+import { onEachStore, whateverTheStore } from '../support/stores.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -127,7 +127,7 @@ onEachStore('the same creation with the same key makes one thing and gets one an
 
 const RESOURCE = { name: 'Orders', scopes: [{ name: 'read', sentence: 'See orders', risk: 'low' }] };
 
-onEachStore(
+whateverTheStore(
   'the same call with the same key and another body is refused, and makes nothing',
   async (t, env) => {
     const { post, agent, countOf } = await world(t, env);
@@ -315,7 +315,7 @@ onEachStore('a first request that is refused claims nothing, in no process', asy
   t.is((await one.post('/agents', agent, 'k')).text, second.text);
 });
 
-onEachStore(
+whateverTheStore(
   'an answer is kept sealed: it takes the key that the client gave, and the key-encryption key',
   async (t, env) => {
     const { app, post, agent } = await world(t, env);
@@ -424,28 +424,35 @@ test('a repetition needs the scope that the request needed', async t => {
   t.is(response.status, 403);
 });
 
-onEachStore('the client makes one agent although the first answer was lost on its way', async (t, env) => {
-  const { app, agent, countOf } = await world(t, env);
-  let lost = 0;
-  const losing: typeof fetch = async (url, init) => {
-    const response = await fetch(url, init);
-    if (!String(url).endsWith('/agents') || lost > 0) return response;
-    lost += 1;
-    throw new TypeError('fetch failed');
-  };
-  const { clientId, secret: clientSecret } = app.admin;
-  const api = createClient({ issuer: app.issuer, clientId, clientSecret, fetch: losing });
-  const before = await countOf('agent.created');
-  const made = await api.createAgent({ body: agent as never });
-  t.is(lost, 1);
-  t.truthy(made.secret, 'the secret that was lost with it');
-  t.is(await countOf('agent.created'), before + 1);
-  const form = { grant_type: 'client_credentials', resource: agent.envelope[0]?.resource ?? '' };
-  const token = await app.post('/token', { ...form, scope: 'read' }, { basic: [made.id, made.secret ?? ''] });
-  t.not(token.status, 401, token.text);
-});
+whateverTheStore(
+  'the client makes one agent although the first answer was lost on its way',
+  async (t, env) => {
+    const { app, agent, countOf } = await world(t, env);
+    let lost = 0;
+    const losing: typeof fetch = async (url, init) => {
+      const response = await fetch(url, init);
+      if (!String(url).endsWith('/agents') || lost > 0) return response;
+      lost += 1;
+      throw new TypeError('fetch failed');
+    };
+    const { clientId, secret: clientSecret } = app.admin;
+    const api = createClient({ issuer: app.issuer, clientId, clientSecret, fetch: losing });
+    const before = await countOf('agent.created');
+    const made = await api.createAgent({ body: agent as never });
+    t.is(lost, 1);
+    t.truthy(made.secret, 'the secret that was lost with it');
+    t.is(await countOf('agent.created'), before + 1);
+    const form = { grant_type: 'client_credentials', resource: agent.envelope[0]?.resource ?? '' };
+    const token = await app.post(
+      '/token',
+      { ...form, scope: 'read' },
+      { basic: [made.id, made.secret ?? ''] },
+    );
+    t.not(token.status, 401, token.text);
+  },
+);
 
-onEachStore('the client waits while its first request is being answered', async (t, env) => {
+whateverTheStore('the client waits while its first request is being answered', async (t, env) => {
   const { app, agent, countOf } = await world(t, env);
   const held = holdCommit(app);
   const before = await countOf('agent.created');

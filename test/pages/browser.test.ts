@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { createAgent } from '../../src/agents/index.ts';
-import { lookAt, PATIENCE_MS, startBrowser } from '../support/browser.ts';
+import { follow, lookAt, PATIENCE_MS, startBrowser } from '../support/browser.ts';
 import { codeOf, PASSWORD } from '../support/people.ts';
 import { type App, addAgent, addPerson, addResource, heldClock, startApp } from '../support/start-app.ts';
 import { enrol as enrolByForms, Visitor } from '../support/visitor.ts';
@@ -29,7 +29,7 @@ async function enrol(
   const link = (await readFile(join(app.directory, 'first-administrator-link'), 'utf8')).trim();
   await page.goto(link);
   await look(page, 'enrol-open');
-  await page.getByRole('button', { name: 'Begin' }).click();
+  await follow(page, page.getByRole('button', { name: 'Begin' }));
   await look(page, 'enrol-details');
   await page.getByLabel('Name').fill('Ada Lovelace');
   await page.getByLabel('E-mail address').fill(EMAIL);
@@ -39,7 +39,7 @@ async function enrol(
   await page.getByRole('alert').waitFor();
   await look(page, 'enrol-password-refused');
   await page.getByLabel('New password').fill(PASSWORD);
-  await page.getByRole('button', { name: 'Continue' }).click();
+  await follow(page, page.getByRole('button', { name: 'Continue' }));
   await look(page, 'enrol-app');
   const seed = ((await page.locator('.secret').textContent()) ?? '').replaceAll(/\s/g, '');
   await page.getByLabel('Code').fill(codeOf(seed, app.now()));
@@ -94,18 +94,18 @@ test('the first administrator enrols, signs in with a code and with a passkey, a
       automaticPresenceSimulation: true,
     },
   });
-  await page.getByRole('button', { name: 'Add a passkey' }).click();
+  await follow(page, page.getByRole('button', { name: 'Add a passkey' }));
   await look(page, 'passkey-new');
   await page.getByLabel('Name of this passkey').fill('Laptop');
   await page.getByRole('button', { name: 'Add a passkey' }).click();
   await page.getByText('The passkey is added.').waitFor();
-  await page.getByRole('link', { name: 'Change password' }).click();
+  await follow(page, page.getByRole('link', { name: 'Change password' }));
   await look(page, 'password');
-  await page.getByRole('link', { name: 'Cancel' }).click();
+  await follow(page, page.getByRole('link', { name: 'Cancel' }));
 
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  await follow(page, page.getByRole('button', { name: 'Sign out' }));
   await look(page, 'signed-out');
-  await page.getByRole('link', { name: 'Sign in again' }).click();
+  await follow(page, page.getByRole('link', { name: 'Sign in again' }));
   await look(page, 'sign-in');
   await page.getByLabel('E-mail address').fill(EMAIL);
   await page.getByLabel('Password').fill('not the password');
@@ -113,7 +113,7 @@ test('the first administrator enrols, signs in with a code and with a passkey, a
   await page.getByRole('alert').waitFor();
   await look(page, 'sign-in-refused');
   await page.getByLabel('Password').fill(PASSWORD);
-  await page.getByRole('button', { name: 'Continue' }).click();
+  await follow(page, page.getByRole('button', { name: 'Continue' }));
   await look(page, 'factor');
   await page.getByLabel('Code from your authenticator app').fill('000000');
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();

@@ -12,7 +12,7 @@ for (const kind of STORES) {
       const deployment = await deploy(t, shared);
       const { crashBelow } = shared;
       const report = await crashUnderLoad(deployment, {
-        kills: 3,
+        kills: 2,
         seed: SEED,
         callers: 8,
         maxAcknowledged: 150,

@@ -13,7 +13,7 @@ import {
   getToken,
   startApp,
 } from '../support/start-app.ts';
-import { onEachStore, type StoreEnv } from '../support/stores.ts';
+import { type StoreEnv, whateverTheStore } from '../support/stores.ts';
 
 const CALLS = Object.entries(ADMIN_CALLS) as [string, AdminCallDescription][];
 const BODY_LIMIT = 262_144;
@@ -104,7 +104,7 @@ async function world(t: Parameters<typeof startApp>[0], env: StoreEnv = {}) {
   return { app, owner, resource, agent, basic, admin, requestOf, state, forward };
 }
 
-onEachStore(
+whateverTheStore(
   'R110: no call does anything for nobody, for a dead, foreign, bound or narrow token, and each says why',
   async (t, env) => {
     const { app, owner, resource, agent, basic, admin, requestOf, state, forward } = await world(t, env);

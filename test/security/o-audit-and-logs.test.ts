@@ -31,7 +31,7 @@ import {
   signAssertion,
   startApp,
 } from '../support/start-app.ts';
-import { onEachStore, type StoreEnv } from '../support/stores.ts';
+import { type StoreEnv, whateverTheStore } from '../support/stores.ts';
 import { enrol, Visitor } from '../support/visitor.ts';
 import { EVERY_EVENT, type World } from './every-event.ts';
 import { SCENARIO, Secrets, startHunt } from './secret-hunt.ts';
@@ -320,7 +320,7 @@ test('R134: what a person and an agent do in their sessions makes one row each t
   t.deepEqual(more, []);
 });
 
-onEachStore(
+whateverTheStore(
   'R134: each event makes exactly one row that says who, for whom, by whom, what came of it, in which request and when; the shipped program verifies the chain',
   async (t, store) => {
     let now = Date.now();
@@ -395,7 +395,7 @@ onEachStore(
   },
 );
 
-onEachStore(
+whateverTheStore(
   'R136: whatever is asked, and whatever is sent to the wrong place, no secret is in logs, spans, trail, store, metrics, checkpoints or refusals',
   async (t, store) => {
     const hunt = await startHunt(t, store);

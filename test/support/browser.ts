@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import chromium from '@sparticuz/chromium';
 import axe from 'axe-core';
-import { type Browser, type Page, chromium as playwright } from 'playwright-core';
+import { type Browser, type Locator, type Page, chromium as playwright } from 'playwright-core';
 
 const SCREENSHOTS = resolve(import.meta.dirname, '../../.screenshots');
 const KEEPS_PICTURES = process.env['COUNTERSIGN_TEST_PICTURES'] === 'on';
@@ -37,6 +37,13 @@ export async function startBrowser(): Promise<Browser> {
   const executablePath =
     process.env['CHROMIUM'] ?? (existsSync(INSTALLED) ? INSTALLED : await chromium.executablePath());
   return playwright.launch({ executablePath, args: ARGUMENTS, timeout: PATIENCE_MS });
+}
+
+/** Presses what leads to another page, and resolves when that has been loaded: what is looked at is not the one before. */
+export async function follow(page: Page, goal: Locator): Promise<void> {
+  const loaded = page.waitForEvent('load');
+  await goal.click();
+  await loaded;
 }
 
 /** What is wrong with a page for people who cannot see, hear or point (WCAG 2.2 AA), one line each. */
