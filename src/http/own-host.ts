@@ -32,7 +32,10 @@ export function ownHostCheck({
 }: OwnHosts): (ctx: Context, isAnywhere: (path: string) => boolean) => void {
   const { host, protocol } = issuer;
   const own = new Set([host, ...furtherHosts].map(each => normalHost(each, protocol)));
-  const isOwn = (sent: string): boolean => own.has(normalHost(sent, protocol));
+  const isOwn = (sent: string): boolean => {
+    const normal = normalHost(sent, protocol);
+    return normal !== undefined && own.has(normal);
+  };
   return (ctx, isAnywhere) => {
     const repeated = repeatedHeader(ctx.req);
     if (repeated !== undefined) {

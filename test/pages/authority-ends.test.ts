@@ -4,21 +4,22 @@ import * as client from 'openid-client';
 import { agentIdOf, killAgent } from '../../src/agents/index.ts';
 import { killPerson } from '../../src/people/index.ts';
 import type { Change } from '../../src/store/store.ts';
-import { startWorld, type World } from '../support/application-world.ts';
+import { castWorld, type World } from '../support/application-world.ts';
 import { justBefore } from '../support/just-before.ts';
-import { type App, startAppIn } from '../support/start-app.ts';
-import { onEachStore, type StoreEnv } from '../support/stores.ts';
+import { movableTime } from '../support/movable-time.ts';
+import { type App, startApp, startAppIn } from '../support/start-app.ts';
+import { sharingOnEachStore } from '../support/stores.ts';
 
-async function twoProcesses(t: ExecutionContext, env: StoreEnv): Promise<{ world: World; other: App }> {
-  const world = await startWorld(t, undefined, env);
-  const { app } = world;
+const onTwoProcesses = sharingOnEachStore(async (host, store) => {
+  const time = movableTime();
+  const app = await startApp(host, { time, databaseTime: time.actual, env: store });
   const other = await startAppIn(app.directory, {
     clock: app.now,
-    env: { ...env, COUNTERSIGN_ISSUER: app.issuer },
+    env: { ...store, COUNTERSIGN_ISSUER: app.issuer },
   });
-  t.teardown(() => other.stop());
-  return { world, other };
-}
+  host.teardown(() => other.stop());
+  return { cast: (t: ExecutionContext) => castWorld(t, app, { store, time }), other };
+});
 
 /** Comes to the page that asks whether an application may act. @returns the path of its form */
 async function comeToConsent({ config, resource, visitor, app }: World): Promise<string> {
@@ -62,12 +63,13 @@ const isCode = (change: Change): boolean =>
   change.kind === 'engine-put' && change.record.model === 'AuthorizationCode';
 
 for (const [ending, end] of Object.entries(ENDINGS)) {
-  onEachStore(
+  onTwoProcesses(
     `I6: whoever lets an application act for them while ${ending} signs in again, and has let it do nothing`,
-    async (t, env) => {
+    async (t, { cast, other }) => {
       for (const [step, isStep] of Object.entries(STEPS)) {
-        const { world, other } = await twoProcesses(t, env);
+        const world = await cast(t);
         const { app, visitor, clientId, ada } = world;
+        const before = (await app.trail()).length;
         const form = await comeToConsent(world);
         const hasEnded = justBefore(app.store, isStep, () => end(world, other));
         const answer = await visitor.submit(form, { decision: 'allow' });
@@ -80,7 +82,7 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
         const agent = await app.store.findAgent(agentIdOf({ record: application, clientId }, ada.person.id));
         t.is(agent !== undefined, step === 'the grant', step);
         t.false(
-          (await app.trail()).some(({ type }) => type === 'grant.given'),
+          (await app.trail()).slice(before).some(({ type }) => type === 'grant.given'),
           step,
         );
       }
@@ -89,10 +91,10 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
 }
 
 for (const [ending, end] of Object.entries(ENDINGS)) {
-  onEachStore(
+  onTwoProcesses(
     `I6: a person who has let an application act for them is asked anew where ${ending} before the browser goes on`,
-    async (t, env) => {
-      const { world, other } = await twoProcesses(t, env);
+    async (t, { cast, other }) => {
+      const world = await cast(t);
       const { visitor } = world;
       const goOn = (await visitor.submit(await comeToConsent(world), { decision: 'allow' })).location ?? '';
       t.regex(goOn, /\/authorize\//);
@@ -115,11 +117,11 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
     },
   );
 
-  onEachStore(
+  onTwoProcesses(
     `I6: an application gets no code while ${ending}, whether they were asked just now or had agreed before`,
-    async (t, env) => {
+    async (t, { cast, other }) => {
       for (const hasAgreedBefore of [false, true]) {
-        const { world, other } = await twoProcesses(t, env);
+        const world = await cast(t);
         const { app, visitor } = world;
         if (hasAgreedBefore) await world.walk(visitor);
         const hasEnded = justBefore(app.store, isCode, () => end(world, other));
@@ -132,10 +134,10 @@ for (const [ending, end] of Object.entries(ENDINGS)) {
   );
 }
 
-onEachStore(
+onTwoProcesses(
   'I6: an application that is killed while its code is exchanged is 401 invalid_client, and gets nothing',
-  async (t, env) => {
-    const { world, other } = await twoProcesses(t, env);
+  async (t, { cast, other }) => {
+    const world = await cast(t);
     const { app, clientId } = world;
     const { callback, checks } = await world.walk(world.visitor);
     const kill = () => killAgent({ agents: other.store, freshness: other.store }, clientId, other.origin());
@@ -154,10 +156,10 @@ onEachStore(
   },
 );
 
-onEachStore(
+onTwoProcesses(
   'I6: an application that is killed while it pushes a request is 401 invalid_client',
-  async (t, env) => {
-    const { world, other } = await twoProcesses(t, env);
+  async (t, { cast, other }) => {
+    const world = await cast(t);
     const { app, clientId, resource } = world;
     const kill = () => killAgent({ agents: other.store, freshness: other.store }, clientId, other.origin());
     const push = async () =>

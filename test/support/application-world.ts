@@ -37,11 +37,24 @@ export interface Walked {
 
 export async function startWorld(
   t: ExecutionContext,
-  application: object = { redirectUris: [REDIRECT] },
+  application?: object,
   store: StoreEnv = {},
   time: MovableTime = movableTime(),
 ): Promise<World> {
   const app = await startApp(t, { time, databaseTime: time.actual, env: store });
+  return castWorld(t, app, { ...(application && { application }), store, time });
+}
+
+/** A person, a resource server and an application that nobody else has, at a server that is there. */
+export async function castWorld(
+  t: ExecutionContext,
+  app: App,
+  {
+    application = { redirectUris: [REDIRECT] },
+    store = {},
+    time,
+  }: { readonly application?: object; readonly store?: StoreEnv; readonly time: MovableTime },
+): Promise<World> {
   const resource = await addResource(app);
   const owner = await addPerson(app, 'Olga');
   const addApplication = async (method: 'none' | 'client_secret' = 'none'): Promise<string> => {
