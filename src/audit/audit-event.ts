@@ -73,8 +73,6 @@ export const AUDIT_EVENTS = {
   'person.enrolment-refused':
     'Somebody came with an enrolment link that is unknown, used or too old, or gave a wrong code. Alike ones are counted for a minute: the first is written at once, the rest as one.',
   'person.enrolled': 'A person has set how they sign in: what they signed in with before is void.',
-  'person.reset-requested':
-    'An administrator asked that the factors of a person be reset; another one has to ask for it too.',
   'person.reset-opened': 'A link was made by which a person sets anew how they sign in.',
   'person.sign-in-refused':
     'Somebody gave an address and a password that are not those of a person who may sign in. Alike ones are counted for a minute: the first is written at once, the rest as one.',

@@ -80,7 +80,6 @@ export const REMOVALS = {
   'person.invited': 'by-restore',
   'person.enrolment-refused': 'none',
   'person.enrolled': 'person-credential',
-  'person.reset-requested': 'none',
   'person.reset-opened': 'by-restore',
   'person.sign-in-refused': 'none',
   'person.sign-in-begun': 'by-restore',

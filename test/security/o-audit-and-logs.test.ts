@@ -46,7 +46,6 @@ const RECOVERY = 'an operator brings it about at the terminal, and it ends every
 const ELSEWHERE: Partial<Record<AuditEventType, string>> = {
   'person.enrolment-refused': PEOPLE,
   'person.enrolled': PEOPLE,
-  'person.reset-requested': PEOPLE,
   'person.reset-opened': PEOPLE,
   'person.sign-in-refused': PEOPLE,
   'person.sign-in-begun': PEOPLE,
@@ -96,7 +95,6 @@ const ELSEWHERE: Partial<Record<AuditEventType, string>> = {
 
 /** Of those, what is brought about there, and no row is looked at by its name. May only become fewer. */
 const UNNAMED: readonly string[] = [
-  'person.reset-requested',
   'person.reset-opened',
   'person.sessions-ended',
   'elevation.expired',
