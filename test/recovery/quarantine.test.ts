@@ -24,12 +24,13 @@ import { DEPLOYMENT, isQuarantineEpoch } from '../../src/deployment-epoch.ts';
 import { newId } from '../../src/ids.ts';
 import { sealingKey } from '../../src/keys/index.ts';
 import { isLive } from '../../src/liveness.ts';
-import { newOrigin } from '../../src/origin.ts';
+import { newOrigin, type Origin } from '../../src/origin.ts';
 import {
   confirmRecord,
   getQuarantined,
   keepClosed,
   openAsConfirmed,
+  openDeployment,
   quarantineDeployment,
   type RecoveryDeps,
   replayTrail,
@@ -195,6 +196,93 @@ whateverTheStore('a decision counts for the quarantine it was made in', async (t
   await t.throwsAsync(getQuarantined(deps), { message: 'not-quarantined' });
   await t.throwsAsync(confirmRecord(deps, person.id, undefined, origin()), { message: 'not-quarantined' });
 });
+
+whateverTheStore(
+  'R134: what is done to a deployment makes one row each that says by whom, to what, what came of it, in which request and when',
+  async (t, env) => {
+    const store = await (await opener(t, env))();
+    const deps = depsOf(store);
+    const [{ lane: ownLane } = { lane: '' }] = await store.readNewest(1);
+    const own = async (): Promise<readonly AuditEvent[]> =>
+      (await store.readNewest(1_000))
+        .filter(({ lane }) => lane === ownLane)
+        .map(({ body }) => JSON.parse(body).event)
+        .reverse();
+    const whoever = { actor: [newId('usr', Date.now())], address: '192.0.2.1' };
+    /** What an act adds to the trail: these rows, whole, in its request, and no other. */
+    const recorded = async <Done>(
+      act: (origin: Origin) => Promise<Done>,
+      expected: (done: Done) => readonly Pick<AuditEvent, 'type' | 'target' | 'detail'>[],
+    ): Promise<Done> => {
+      const before = (await own()).length;
+      const at = origin();
+      const done = await act({ ...at, ...whoever });
+      t.deepEqual(
+        (await own()).slice(before),
+        expected(done).map(each => ({
+          ...each,
+          outcome: 'done',
+          at: at.now,
+          requestId: at.requestId,
+          ...whoever,
+        })),
+      );
+      return done;
+    };
+    const start = (first: Origin) =>
+      openDeployment(
+        { deployment: store, freshness: store, trail: store, markFile: `${ownLane}.mark` },
+        first,
+      );
+    const { storeId: target } = await recorded(start, ({ storeId }) => [
+      { type: 'deployment.created', target: storeId },
+    ]);
+    await recorded(start, () => []);
+
+    const [good, gone] = [personRecord(), personRecord()];
+    await store.commit({
+      changes: [
+        { kind: 'insert', collection: 'person', record: good },
+        { kind: 'insert', collection: 'person-credential', record: credentialRecord(good.id) },
+        { kind: 'insert', collection: 'person', record: gone },
+      ],
+      events: [event()],
+      authority: { none: 'boot' },
+    });
+    const order = { cause: 'restored', since: Date.now(), backupMadeAt: 1 } as const;
+    const { epoch } = await recorded(
+      by => quarantineDeployment(deps, order, by),
+      ({ epoch }) => [
+        { type: 'deployment.quarantined', target, detail: { cause: 'restored', epoch, backupMadeAt: 1 } },
+      ],
+    );
+    const detail = { kind: 'person', epoch };
+    const confirm = (by: Origin) => confirmRecord(deps, good.id, undefined, by);
+    await recorded(confirm, () => [{ type: 'deployment.record-confirmed', target: good.id, detail }]);
+    await recorded(confirm, () => []);
+    await recorded(
+      by => keepClosed(deps, gone.id, by),
+      () => [
+        { type: 'person.killed', target: gone.id, detail: { epoch: 1 } },
+        { type: 'deployment.record-kept-closed', target: gone.id, detail },
+      ],
+    );
+    await recorded(
+      by => openAsConfirmed(deps, by),
+      () => [{ type: 'deployment.opened', target, detail: { by: 'confirmation' } }],
+    );
+
+    const exported = await exportWith(store, [event({ type: 'person.factor-removed', target: good.id })]);
+    await close(store);
+    await recorded(
+      by => replayTrail(deps, exported, by),
+      () => [
+        { type: 'person.credential-voided', target: good.id },
+        { type: 'deployment.opened', target, detail: { by: 'replay', removals: 1, rows: 1 } },
+      ],
+    );
+  },
+);
 
 const CUT_OFF = { fields: ['envelope'], cutsOff: true, epoch: 1 };
 const secretOf = ({ credential }: Pick<Agent, 'credential'>): unknown =>
