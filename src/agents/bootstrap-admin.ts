@@ -64,6 +64,8 @@ export interface AdminApiReport {
   readonly newScopes: readonly string[];
   /** The bootstrap clients that got them. */
   readonly widened: readonly string[];
+  /** What our own API was called until now: tokens and client configurations of that issuer are invalid from now on. */
+  readonly movedFrom?: string | undefined;
   /** The resource server that has taken the name which our own API would have with this issuer; it keeps the one from before. */
   readonly nameTakenBy?: Pick<Resource, 'id' | 'identifier'> | undefined;
 }
@@ -131,6 +133,7 @@ export async function ensureAdminApi(
       isSecretReplaced: bootstrap !== undefined && agent !== undefined && isReplaced(agent, bootstrap),
       newScopes: news,
       widened: steps.flatMap(step => step.widened ?? []),
+      movedFrom: isRenamed ? resource.identifier : undefined,
       nameTakenBy,
     };
     if (steps.length === 0) return done;

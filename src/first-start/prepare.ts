@@ -90,7 +90,13 @@ export function endFirstStart(
  * An upgrade has brought new rights, and somebody has them now, or a move to another issuer has found a name taken: that is not left to
  * the trail alone.
  */
-function tellChanges(log: Logger, { newScopes, widened, nameTakenBy }: AdminApiReport): void {
+function tellChanges(log: Logger, { newScopes, widened, movedFrom, nameTakenBy }: AdminApiReport): void {
+  if (movedFrom !== undefined) {
+    log.warn(
+      { before: movedFrom },
+      'this store was used under another issuer: tokens and client configurations of that one are invalid from now on; two servers on one store need the same COUNTERSIGN_ISSUER',
+    );
+  }
   if (nameTakenBy) {
     log.warn(
       { resource: nameTakenBy.id, identifier: nameTakenBy.identifier },

@@ -86,7 +86,7 @@ export const ERROR_FIXES = {
   'scope-needs-approval':
     "Ask for what is permitted, or have a person countersign it: send completion_mode=deferred, a reason and a duration. An administrator can add the scope to the agent's baseline.",
   'scope-none-by-default':
-    'Name the scopes, or have an administrator give the agent a baseline at this resource.',
+    'Have an administrator give the agent a baseline at this resource, or name the scopes and send completion_mode=deferred, so that a person countersigns them.',
   'no-signing-key':
     'Tell the operator: the signing keys are missing, or cannot be opened; keys list shows them.',
   'scope-high-risk':
@@ -297,10 +297,11 @@ export const EXACT_REASONS: Readonly<Partial<Record<AnyRefusal, string>>> = {
   'assertion-signature-wrong': 'The assertion was not signed with a registered key of the client.',
   'assertion-claims-malformed': 'A claim of the assertion is missing or of the wrong type.',
   'assertion-issuer-wrong': 'iss and sub of the assertion are not both the client identifier.',
-  'assertion-audience-wrong': 'aud of the assertion is not exactly the issuer identifier of this server.',
-  'assertion-expired': 'The assertion has expired; the clocks may differ.',
+  'assertion-audience-wrong':
+    'aud of the assertion is not exactly the issuer identifier of this server, as one string: not the address of the token endpoint, nor a list.',
+  'assertion-expired': 'The assertion has expired: sign one for each request. The clocks may differ.',
   'assertion-lifetime-too-long':
-    'The assertion is good for longer than COUNTERSIGN_ASSERTION_LIFETIME_SECONDS permits: five minutes, where nothing else is set.',
+    'The assertion is good for longer than COUNTERSIGN_ASSERTION_LIFETIME_SECONDS permits: five minutes, where nothing else is set. Sign one for each request, with exp no further ahead, or raise the setting.',
   'assertion-from-the-future': 'The assertion was issued in the future; the clocks may differ.',
   'agent-suspended': 'The agent was suspended between authentication and decision.',
   'agent-retired': 'The agent was retired between authentication and decision.',

@@ -306,8 +306,9 @@ function decideScopes(
   const scopes = requested ?? (standing ? permitted : baseline);
   if (scopes.length === 0) {
     if (standing) return refuse('scope-none-left', { parameter: 'scope', permitted });
-    const hint = 'name the scopes, or have an administrator give the agent a baseline at this resource';
-    return refuse('scope-none-by-default', { parameter: 'scope', permitted, hint });
+    const within = `within its envelope: ${envelope.join(' | ') || 'nothing'}`;
+    const hint = `it has no baseline at this resource; ${within}, if a person countersigns it (completion_mode=deferred) or an administrator adds it to the baseline`;
+    return refuse('scope-none-by-default', { parameter: 'scope', permitted: baseline, hint });
   }
   const held = standing
     ? ([

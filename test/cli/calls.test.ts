@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { parse } from 'yaml';
+import { columnsThatFit } from '../../src/cli/calls/show-answer.ts';
 import { CHILD_ENV } from '../support/child-env.ts';
 import { type App, addAgent, addPerson, addResource, startApp } from '../support/start-app.ts';
 import { type Folder, makeFolder } from './run-cli.ts';
@@ -129,6 +130,16 @@ test('JSON is what the API answers; YAML says the same; a table has a line a rec
   const { id } = json.json.items[1];
   const one = await folder.cliHere(['people', 'get', id, '-o', 'table']);
   t.regex(one.stdout, /^id +usr_\w+\nname +Grace\nroles +member\n/);
+});
+
+test('where a terminal has no room for all columns, what is looked for stays', t => {
+  const agents = [['id'], ['name'], ['purpose'], ['ownerId'], ['status']];
+  t.deepEqual([...columnsThatFit(agents, [38, 14, 60, 38, 11], 100)], [0, 1, 4]);
+  t.deepEqual([...columnsThatFit(agents, [38, 14, 60, 38, 11], 101)], [0, 1, 4, 3]);
+  t.deepEqual([...columnsThatFit(agents, [38, 14, 60, 38, 11], 161)], [0, 1, 4, 2, 3]);
+  t.deepEqual([...columnsThatFit(agents, [38, 14, 60, 38, 11], 20)], [0]);
+  const rows = [['lane'], ['seq'], ['type'], ['target'], ['at']];
+  t.deepEqual([...columnsThatFit(rows, [40, 6, 20, 40, 26], 120)], [2, 3, 4, 1]);
 });
 
 test('what others wrote cannot move the cursor', async t => {

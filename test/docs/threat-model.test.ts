@@ -6,7 +6,7 @@ import test from 'ava';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** How a title may be written, beside the beginning of a call. */
-const TITLE = /(?:test(?:\.serial)?|run|onEachStore|whateverTheStore)\(\s*['"`]([^'"`]+)/g;
+const TITLE = /(?:test(?:\.serial)?|run|onEachStore|onTwoProcesses|whateverTheStore)\(\s*['"`]([^'"`]+)/g;
 
 test('every test that the threat model names is there', async t => {
   const page = await readFile(join(ROOT, 'docs/threat-model.md'), 'utf8');

@@ -177,8 +177,10 @@ whateverTheStore(
     t.is((await ask(agent.basic)).json.error, 'invalid_target');
     await moved.stop();
 
-    // Where the name is free, it is taken as ever.
-    const onwards = await place.start(configured(id, FIRST));
+    // Where the name is free, it is taken as ever, and whoever has started it is told what that ends.
+    logs.length = 0;
+    const onwards = await place.start(configured(id, FIRST), logs);
+    t.true(logs.some(line => line.includes('was used under another issuer') && line.includes(first.issuer)));
     const named = { grant_type: 'client_credentials', resource: `${onwards.issuer}/api` };
     t.is((await onwards.post('/token', named, { basic: [id, FIRST] })).status, 200);
   },

@@ -306,7 +306,7 @@ async function atTheMachineEndpoints(world: World): Promise<readonly Provoked[]>
       sent: 'write',
       permitted: 'read',
     },
-    { reason: 'oauth/scope-none-by-default', send: () => ask(grant, idle.basic), permitted: 'read | write' },
+    { reason: 'oauth/scope-none-by-default', send: () => ask(grant, idle.basic), permitted: 'nothing' },
     ...exchanging(world),
     ...deferring(world),
     { reason: 'oauth/grant-type-missing', send: () => ask({ resource: resource.identifier }) },

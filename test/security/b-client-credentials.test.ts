@@ -66,7 +66,10 @@ test('a refusal of what is in the envelope alone says what to do: countersign, o
   t.regex(asked.json.error_description, /permitted: nothing; .*an administrator can add it to .*baseline/);
   const { scope: _, ...unnamed } = form;
   const none = await app.post('/token', unnamed, { basic: bare.basic });
-  t.regex(none.json.error_description, /name the scopes, or have an administrator .*baseline/);
+  t.regex(
+    none.json.error_description,
+    /within its envelope: read \| write, if a person countersigns it .*baseline/,
+  );
 
   // No request for a JWT waits.
   const offline = await addResource(app, { tokenFormat: { kind: 'jwt', alg: 'ES256' } });

@@ -83,8 +83,7 @@ function readArguments({ verb: { call, params }, query, body, typed, args }: Run
       problems.push('nothing is changed; permitted: a flag, or --file');
   }
   const isLeftOut = call.bodyOptional && Object.keys(sent as object).length === 0;
-  if (problems.length > 0)
-    throw new Failure(EXIT.usage, 'What was typed is not permitted:', { '': problems });
+  if (problems.length > 0) throw new Failure(EXIT.usage, 'What was typed is not permitted:', { problems });
   return { ...named, ...asked, ...(call.body && !isLeftOut && { body: sent }) };
 }
 

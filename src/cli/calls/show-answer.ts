@@ -60,15 +60,48 @@ function tableOf({ call }: Verb, records: readonly Record_[]): string {
   const columns = columnsOf(item).filter(path => records.some(record => valueAt(record, path) !== undefined));
   const rows = records.map(record => columns.map(path => inWords(path.at(-1), valueAt(record, path))));
   const room = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
-  let width = 0;
-  const fitting = columns.filter((path, index) => {
-    width += Math.max(heading(path).length, ...rows.map(row => row[index]?.length ?? 0)) + 2;
-    return index === 0 || width - 2 <= room;
-  });
-  return table(
-    fitting.map(heading),
-    rows.map(row => row.slice(0, fitting.length)),
+  const widths = columns.map(
+    (path, at) => Math.max(heading(path).length, ...rows.map(row => row[at]?.length ?? 0)) + 2,
   );
+  const fitting = columnsThatFit(columns, widths, room + 2);
+  const left = columns.filter((_, at) => !fitting.has(at)).map(heading);
+  if (left.length > 0) {
+    const they = left.length === 1 ? 'It' : 'They';
+    process.stderr.write(
+      `No room for ${left.join(', ')}. ${they} can be seen in a wider terminal, and with -o yaml.\n`,
+    );
+  }
+  return table(
+    columns.filter((_, at) => fitting.has(at)).map(heading),
+    rows.map(row => row.filter((_, at) => fitting.has(at))),
+  );
+}
+
+/** What somebody looks for in a list: it gets room before the rest. */
+const LOOKED_FOR: readonly string[] = [
+  ...['id', 'name', 'status', 'what', 'type', 'outcome', 'target', 'reason', 'by', 'client', 'at'],
+];
+
+/** The places of the columns for which there is room: what is looked for comes first, then the others in their order. */
+export function columnsThatFit(
+  columns: readonly Path[],
+  widths: readonly number[],
+  room: number,
+): ReadonlySet<number> {
+  const rankOf = (at: number): number => {
+    const rank = LOOKED_FOR.indexOf(heading(columns[at] ?? []));
+    return rank === -1 ? LOOKED_FOR.length : rank;
+  };
+  const places = columns.map((_, at) => at).sort((a, b) => rankOf(a) - rankOf(b) || a - b);
+  const fitting = new Set<number>();
+  let left = room;
+  for (const at of places) {
+    const width = widths[at] ?? 0;
+    if (fitting.size > 0 && width > left) continue;
+    fitting.add(at);
+    left -= width;
+  }
+  return fitting;
 }
 
 /** What says most of a row comes first: a hash says least. */
