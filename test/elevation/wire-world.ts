@@ -77,6 +77,7 @@ export interface WireWorld {
   introspect(token: string): Promise<Answer['json']>;
   /** One more process on the same store. */
   startAnother(): Promise<Endpoint & { readonly app: App }>;
+  /** Since the world is there, oldest first. */
   eventsOf(type: string): Promise<Awaited<ReturnType<App['trail']>>>;
   approveDeps(): ApproveDeps;
 }
@@ -142,6 +143,7 @@ export async function castWireWorld(
   overridden: Record<string, unknown> = {},
 ): Promise<WireWorld> {
   const { store } = app;
+  const before = (await app.trail()).length;
   const refusals = new RefusalCounter({ audit: store, now: clock, onError: error => t.log(error) });
   const signInDeps: SignInDeps = {
     people: store,
@@ -260,8 +262,7 @@ export async function castWireWorld(
       denyElevation(deps, person.person.id, (await elevation(asked)).id, reason, people.origin()),
     introspect: async token => (await introspect(app, resource, token)).json,
     startAnother,
-    eventsOf: async type =>
-      (await app.trail()).filter(event => event.type === type && event.client === agent.id),
+    eventsOf: async type => (await app.trail()).slice(before).filter(event => event.type === type),
     approveDeps: () => deps,
   };
 }
