@@ -1,4 +1,5 @@
 /** Agents that ask for more over real HTTP, and the people who may countersign it: on the store of the server, beside it. */
+
 import { createSecretKey, randomBytes } from 'node:crypto';
 import type { ExecutionContext } from 'ava';
 import { RefusalCounter } from '../../src/audit/index.ts';
@@ -17,6 +18,7 @@ import {
 import { sealingKey } from '../../src/keys/index.ts';
 import { findSession, newSignInFigures, type SignInDeps, SlowHash } from '../../src/people/index.ts';
 import { delegationDeps, subjectOf } from '../delegation/exchange-world.ts';
+import { markTrail } from '../support/events-since.ts';
 import { codeOf, enrolPerson, type SignInWorld, type SigningPerson, signIn } from '../support/people.ts';
 import { openCaller } from '../support/server-process.ts';
 import {
@@ -143,7 +145,7 @@ export async function castWireWorld(
   overridden: Record<string, unknown> = {},
 ): Promise<WireWorld> {
   const { store } = app;
-  const before = (await app.trail()).length;
+  const since = await markTrail(app);
   const refusals = new RefusalCounter({ audit: store, now: clock, onError: error => t.log(error) });
   const signInDeps: SignInDeps = {
     people: store,
@@ -262,7 +264,7 @@ export async function castWireWorld(
       denyElevation(deps, person.person.id, (await elevation(asked)).id, reason, people.origin()),
     introspect: async token => (await introspect(app, resource, token)).json,
     startAnother,
-    eventsOf: async type => (await app.trail()).slice(before).filter(event => event.type === type),
+    eventsOf: async type => (await since()).filter(event => event.type === type),
     approveDeps: () => deps,
   };
 }
