@@ -2,8 +2,10 @@
  * What a proof is. Its body stands beside its small form: `npm test` runs that with few rounds and holds the order of events;
  * `npm run proofs` runs it at full size and measures as well.
  */
+import assert from 'node:assert/strict';
 import { type SharedStore, sharedMongo, sharedSqlite } from '../support/deployment.ts';
 import { startMongoServer } from '../support/mongo-server.ts';
+import type { Answer } from '../support/start-app.ts';
 
 /** What a proof needs of whoever runs it: an AVA test is one. */
 export interface ProofHost {
@@ -51,6 +53,23 @@ export async function freshStore(
     await server.restart();
   };
   return { ...shared, crashBelow };
+}
+
+/**
+ * Who cannot prove who they are is refused, and gets nothing: 401, and after a thousand failures from this machine in ten minutes
+ * 429, which a proof comes to and a test does not (I16).
+ *
+ * @param message what it would mean otherwise
+ */
+export function assertUnproven(answer: Answer, message: string): void {
+  const { status, json, text } = answer;
+  const told = [status, json?.error];
+  assert.deepEqual(
+    told,
+    status === 429 ? [429, 'temporarily_unavailable'] : [401, 'invalid_client'],
+    `${message}: ${text}`,
+  );
+  if (status === 429) assert.match(text, /Too many failed attempts to authenticate, and this one failed too/);
 }
 
 /** The value that this share of all values does not exceed, to a tenth. */
