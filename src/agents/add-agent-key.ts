@@ -1,14 +1,9 @@
 import type { JWK } from 'jose';
-import {
-  type AuthorisedOrigin,
-  assertVersion,
-  eventOrigin,
-  type IfMatch,
-  reviseRecord,
-} from '../audit/index.ts';
-import { addKey, publicKeyId } from '../clients/index.ts';
+import type { AuthorisedOrigin, IfMatch } from '../audit/index.ts';
+import { addKey, type ClientCredential, publicKeyId } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
-import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
+import type { AgentDeps } from './check-agent.ts';
+import { reviseCredential } from './revise-credential.ts';
 
 /**
  * Registers another public key for an agent. The newest one before is accepted too, until the next is added; older ones stop working.
@@ -23,30 +18,10 @@ export function addAgentKey(
   origin: AuthorisedOrigin,
   ifMatch?: IfMatch,
 ): Promise<Agent> {
-  return reviseRecord(
-    deps.agents,
-    deps.freshness,
-    'agent',
-    () => getAgent(deps.agents, id),
-    async current => {
-      assertNotRetired(current);
-      await assertNotStronger(deps, current, origin);
-      const credential = addKey(current.credential, key);
-      assertVersion(current, ifMatch);
-      return {
-        record: { ...current, credential },
-        events: [
-          {
-            type: 'agent.key-added',
-            outcome: 'done',
-            ...eventOrigin(origin),
-            target: id,
-            detail: { key: publicKeyId(key) },
-          },
-        ],
-      };
-    },
-    origin.authority,
-    origin.now,
-  );
+  const change = {
+    type: 'agent.key-added',
+    detail: { key: publicKeyId(key) },
+    change: (current: ClientCredential) => addKey(current, key),
+  } as const;
+  return reviseCredential(deps, id, change, origin.authority, origin, ifMatch);
 }

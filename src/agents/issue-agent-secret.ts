@@ -1,13 +1,8 @@
-import {
-  type AuthorisedOrigin,
-  assertVersion,
-  eventOrigin,
-  type IfMatch,
-  reviseRecord,
-} from '../audit/index.ts';
-import { addSecret, newClientSecret } from '../clients/index.ts';
+import type { AuthorisedOrigin, IfMatch } from '../audit/index.ts';
+import { addSecret, type ClientCredential, newClientSecret } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
-import { type AgentDeps, assertNotRetired, assertNotStronger, getAgent } from './check-agent.ts';
+import type { AgentDeps } from './check-agent.ts';
+import { reviseCredential } from './revise-credential.ts';
 
 /**
  * Makes a new client secret for an agent. The one before is accepted too, until the next is made. Whoever knows a secret is the
@@ -24,23 +19,10 @@ export async function issueAgentSecret(
   options: { readonly ifMatch?: IfMatch | undefined; readonly secret?: string } = {},
 ): Promise<{ readonly agent: Agent; readonly secret: string }> {
   const { ifMatch, secret = newClientSecret() } = options;
-  const agent = await reviseRecord(
-    deps.agents,
-    deps.freshness,
-    'agent',
-    () => getAgent(deps.agents, id),
-    async current => {
-      assertNotRetired(current);
-      await assertNotStronger(deps, current, origin);
-      const credential = addSecret(current.credential, secret, origin.now);
-      assertVersion(current, ifMatch);
-      return {
-        record: { ...current, credential },
-        events: [{ type: 'agent.secret-issued', outcome: 'done', ...eventOrigin(origin), target: id }],
-      };
-    },
-    origin.authority,
-    origin.now,
-  );
+  const change = {
+    type: 'agent.secret-issued',
+    change: (current: ClientCredential) => addSecret(current, secret, origin.now),
+  } as const;
+  const agent = await reviseCredential(deps, id, change, origin.authority, origin, ifMatch);
   return { agent, secret };
 }

@@ -1,14 +1,8 @@
-import {
-  assertVersion,
-  eventOrigin,
-  type IfMatch,
-  type Origin,
-  reviseRecord,
-  TAKES_AWAY,
-} from '../audit/index.ts';
-import { withoutKey } from '../clients/index.ts';
+import { type IfMatch, type Origin, TAKES_AWAY } from '../audit/index.ts';
+import { type ClientCredential, withoutKey } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
-import { type AgentDeps, assertNotStronger, getAgent } from './check-agent.ts';
+import type { AgentDeps } from './check-agent.ts';
+import { reviseCredential } from './revise-credential.ts';
 
 /**
  * Ends one public key of an agent at once. Tokens that were got with it live on to their end: `revokeAgentTokens` ends those. That the
@@ -25,29 +19,10 @@ export function revokeAgentKey(
   origin: Origin,
   ifMatch?: IfMatch,
 ): Promise<Agent> {
-  return reviseRecord(
-    deps.agents,
-    deps.freshness,
-    'agent',
-    () => getAgent(deps.agents, id),
-    async current => {
-      await assertNotStronger(deps, current, origin);
-      const credential = withoutKey(current.credential, keyId);
-      assertVersion(current, ifMatch);
-      return {
-        record: { ...current, credential },
-        events: [
-          {
-            type: 'agent.key-revoked',
-            outcome: 'done',
-            ...eventOrigin(origin),
-            target: id,
-            detail: { key: keyId },
-          },
-        ],
-      };
-    },
-    TAKES_AWAY,
-    origin.now,
-  );
+  const change = {
+    type: 'agent.key-revoked',
+    detail: { key: keyId },
+    change: (current: ClientCredential) => withoutKey(current, keyId),
+  } as const;
+  return reviseCredential(deps, id, change, TAKES_AWAY, origin, ifMatch);
 }

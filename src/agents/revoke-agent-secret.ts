@@ -1,14 +1,8 @@
-import {
-  assertVersion,
-  eventOrigin,
-  type IfMatch,
-  type Origin,
-  reviseRecord,
-  TAKES_AWAY,
-} from '../audit/index.ts';
-import { withoutSecret } from '../clients/index.ts';
+import { type IfMatch, type Origin, TAKES_AWAY } from '../audit/index.ts';
+import { type ClientCredential, withoutSecret } from '../clients/index.ts';
 import type { Agent } from './agent.ts';
-import { type AgentDeps, assertNotStronger, getAgent } from './check-agent.ts';
+import type { AgentDeps } from './check-agent.ts';
+import { reviseCredential } from './revise-credential.ts';
 
 /**
  * Ends one secret of an agent at once. Tokens that were got with it live on to their end: `revokeAgentTokens` ends those. That the
@@ -25,29 +19,10 @@ export function revokeAgentSecret(
   origin: Origin,
   ifMatch?: IfMatch,
 ): Promise<Agent> {
-  return reviseRecord(
-    deps.agents,
-    deps.freshness,
-    'agent',
-    () => getAgent(deps.agents, id),
-    async current => {
-      await assertNotStronger(deps, current, origin);
-      const credential = withoutSecret(current.credential, secretId);
-      assertVersion(current, ifMatch);
-      return {
-        record: { ...current, credential },
-        events: [
-          {
-            type: 'agent.secret-revoked',
-            outcome: 'done',
-            ...eventOrigin(origin),
-            target: id,
-            detail: { secret: secretId },
-          },
-        ],
-      };
-    },
-    TAKES_AWAY,
-    origin.now,
-  );
+  const change = {
+    type: 'agent.secret-revoked',
+    detail: { secret: secretId },
+    change: (current: ClientCredential) => withoutSecret(current, secretId),
+  } as const;
+  return reviseCredential(deps, id, change, TAKES_AWAY, origin, ifMatch);
 }

@@ -1,13 +1,8 @@
-import {
-  type AuthorisedOrigin,
-  assertVersion,
-  eventOrigin,
-  type IfMatch,
-  reviseRecord,
-} from '../audit/index.ts';
-import { addSecret, newClientSecret } from '../clients/index.ts';
-import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
+import type { AuthorisedOrigin, IfMatch } from '../audit/index.ts';
+import { addSecret, type ClientCredential, newClientSecret } from '../clients/index.ts';
+import type { ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
+import { reviseCredential } from './revise-credential.ts';
 
 /**
  * Makes a new introspection secret for a resource server. The one before is accepted too, until the next is made.
@@ -22,31 +17,11 @@ export async function issueResourceSecret(
   origin: AuthorisedOrigin,
   options: { readonly ifMatch?: IfMatch | undefined; readonly secret?: string } = {},
 ): Promise<{ readonly resource: Resource; readonly secret: string }> {
-  assertNotProtected(id);
   const { ifMatch, secret = newClientSecret() } = options;
-  const resource = await reviseRecord(
-    deps.resources,
-    deps.freshness,
-    'resource',
-    () => getResource(deps.resources, id),
-    current => {
-      const credential = addSecret(current.credential, secret, origin.now);
-      assertVersion(current, ifMatch);
-      return {
-        record: { ...current, credential },
-        events: [
-          {
-            type: 'resource.secret-issued',
-            outcome: 'done',
-            ...eventOrigin(origin),
-            resource: current.identifier,
-            target: id,
-          },
-        ],
-      };
-    },
-    origin.authority,
-    origin.now,
-  );
+  const change = {
+    type: 'resource.secret-issued',
+    change: (current: ClientCredential) => addSecret(current, secret, origin.now),
+  } as const;
+  const resource = await reviseCredential(deps, id, change, origin.authority, origin, ifMatch);
   return { resource, secret };
 }

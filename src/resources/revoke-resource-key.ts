@@ -1,14 +1,8 @@
-import {
-  assertVersion,
-  eventOrigin,
-  type IfMatch,
-  type Origin,
-  reviseRecord,
-  TAKES_AWAY,
-} from '../audit/index.ts';
-import { withoutKey } from '../clients/index.ts';
-import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
+import { type IfMatch, type Origin, TAKES_AWAY } from '../audit/index.ts';
+import { type ClientCredential, withoutKey } from '../clients/index.ts';
+import type { ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
+import { reviseCredential } from './revise-credential.ts';
 
 /**
  * Ends one public key of a resource server at once.
@@ -23,30 +17,10 @@ export function revokeResourceKey(
   origin: Origin,
   ifMatch?: IfMatch,
 ): Promise<Resource> {
-  assertNotProtected(id);
-  return reviseRecord(
-    deps.resources,
-    deps.freshness,
-    'resource',
-    () => getResource(deps.resources, id),
-    current => {
-      const credential = withoutKey(current.credential, keyId);
-      assertVersion(current, ifMatch);
-      return {
-        record: { ...current, credential },
-        events: [
-          {
-            type: 'resource.key-revoked',
-            outcome: 'done',
-            ...eventOrigin(origin),
-            resource: current.identifier,
-            target: id,
-            detail: { key: keyId },
-          },
-        ],
-      };
-    },
-    TAKES_AWAY,
-    origin.now,
-  );
+  const change = {
+    type: 'resource.key-revoked',
+    detail: { key: keyId },
+    change: (current: ClientCredential) => withoutKey(current, keyId),
+  } as const;
+  return reviseCredential(deps, id, change, TAKES_AWAY, origin, ifMatch);
 }

@@ -1,14 +1,8 @@
-import {
-  assertVersion,
-  eventOrigin,
-  type IfMatch,
-  type Origin,
-  reviseRecord,
-  TAKES_AWAY,
-} from '../audit/index.ts';
-import { withoutSecret } from '../clients/index.ts';
-import { assertNotProtected, getResource, type ResourceDeps } from './create-resource.ts';
+import { type IfMatch, type Origin, TAKES_AWAY } from '../audit/index.ts';
+import { type ClientCredential, withoutSecret } from '../clients/index.ts';
+import type { ResourceDeps } from './create-resource.ts';
 import type { Resource } from './resource.ts';
+import { reviseCredential } from './revise-credential.ts';
 
 /**
  * Ends one secret of a resource server at once.
@@ -23,30 +17,10 @@ export function revokeResourceSecret(
   origin: Origin,
   ifMatch?: IfMatch,
 ): Promise<Resource> {
-  assertNotProtected(id);
-  return reviseRecord(
-    deps.resources,
-    deps.freshness,
-    'resource',
-    () => getResource(deps.resources, id),
-    current => {
-      const credential = withoutSecret(current.credential, secretId);
-      assertVersion(current, ifMatch);
-      return {
-        record: { ...current, credential },
-        events: [
-          {
-            type: 'resource.secret-revoked',
-            outcome: 'done',
-            ...eventOrigin(origin),
-            resource: current.identifier,
-            target: id,
-            detail: { secret: secretId },
-          },
-        ],
-      };
-    },
-    TAKES_AWAY,
-    origin.now,
-  );
+  const change = {
+    type: 'resource.secret-revoked',
+    detail: { secret: secretId },
+    change: (current: ClientCredential) => withoutSecret(current, secretId),
+  } as const;
+  return reviseCredential(deps, id, change, TAKES_AWAY, origin, ifMatch);
 }
