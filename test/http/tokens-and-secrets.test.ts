@@ -258,3 +258,19 @@ test('a token says what it may do', async t => {
   t.deepEqual(caller.scopes, ['read', 'agents', 'people', 'kill', 'keys', 'audit']);
   t.deepEqual((await adminClient(app, ['kill']).getCaller()).scopes, ['kill']);
 });
+
+test('a retired agent gets no other secret and no other key; what it has can be taken from it', async t => {
+  const { app, api, owner, resource, agent } = await world(t, {});
+  const keyed = await addKeyAgent(app, owner, resource);
+  for (const { id } of [agent, keyed]) await api.retireAgent({ id });
+  const key = (await newProofKey()).publicJwk as NewKey;
+  for (const add of [
+    () => api.issueAgentSecret({ id: agent.id }),
+    () => api.addAgentKey({ id: keyed.id, body: { key } }),
+  ]) {
+    t.is((await t.throwsAsync(add, { instanceOf: ProblemError }))?.code, 'agent-is-retired');
+  }
+  const [secret] = (await api.listAgentSecrets({ id: agent.id })).items;
+  await api.revokeAgentSecret({ id: agent.id, secret: secret?.id ?? '' });
+  t.deepEqual((await api.listAgentSecrets({ id: agent.id })).items, []);
+});
