@@ -40,7 +40,10 @@ export interface Skipped {
 const WORSE = 0.1;
 
 /** Sums up the rounds of a work. */
-export function compareRounds(work: Pick<Work, 'name'>, { connections, of }: Rounds<SideName>): AgainstRow {
+export function compareRounds(
+  work: Pick<Work, 'name'>,
+  { connections, of }: Pick<Rounds<SideName>, 'connections' | 'of'>,
+): AgainstRow {
   const cpu = ratio(of, 'cpuMicroseconds');
   const throughput = ratio(of, 'requestsPerSecond');
   return {

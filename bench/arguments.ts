@@ -31,7 +31,7 @@ export const HELP = `Compares Countersign, durable and audited, with bare oidc-p
   npm run bench -- --only W3,W5 --rounds 8       two works, more closely
   npm run bench -- --connections 1,16            other than 64: no bars hold there
   npm run bench -- --json bench.json             also for machines
-  npm run bench -- --only W1 --profile profiles  a CPU profile of each thread of the servers
+  npm run bench -- --only W1 --profile profiles  and where the time of a request goes, by thread
 
   npm run bench -- --against ../before           this checkout and another, in turn: about ten minutes
   npm run bench -- --against ../before --only W1,W3 --rounds 16 --json against.json
@@ -49,7 +49,8 @@ ${WORKS.map(({ name, isOurs, title }) => `                         ${(isOurs ? `
   --tokens COUNT       live tokens that introspection chooses from (100000; --quick: 10000)
   --quick              smaller rounds, fewer of them, and nothing that takes long
   --json FILE          writes {machine, rows, checks} there; --against: {machine, sides, rows, skipped}, each round too
-  --profile DIRECTORY  writes CPU profiles there, by work and server; profiled figures are slower
+  --profile DIRECTORY  writes CPU profiles there, by work and server, and prints where the time of a request goes, by thread;
+                       profiled figures are slower
   --help               this text
 
 Ends with 0 when every bar is met, with 1 when one is missed, with 2 when something went wrong. With --against no figure is a

@@ -60,7 +60,7 @@ export async function startCountersign(main: string, options: ServerProcessOptio
   try {
     await untilReady(started, port);
     const target = await register(port, admin, options);
-    return { target, use: () => ask(started, { kind: 'report-use' }, 'use'), stop };
+    return { pid: child.pid as number, target, use: () => ask(started, { kind: 'report-use' }, 'use'), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -8,6 +8,7 @@ import { compareCheckouts, openSides } from './against.ts';
 import { type AgainstRow, renderAgainst, renderSkipped, type Skipped } from './against-report.ts';
 import { type Arguments, HELP, readArguments } from './arguments.ts';
 import { type Check, checkFootprint, checkRows, checkSlowDisk } from './checks.ts';
+import { COSTS_NOTE } from './cost-centres.ts';
 import { MAIN, startCountersign } from './countersign.ts';
 import { measureFootprint } from './footprint.ts';
 import { type MeasureOptions, measure, type Starts } from './measure.ts';
@@ -53,11 +54,13 @@ async function run(given: Arguments): Promise<number> {
   say(
     `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, load ${machine.load.join(' ')}`,
   );
+  const costs: string[] = [];
   const options = {
     ...given,
     profileDirectory: given.profileDirectory && resolve(given.profileDirectory),
     directory,
     onProgress: say,
+    onCosts: (tables: string) => void costs.push(tables),
   };
   try {
     return given.against === undefined
@@ -67,6 +70,7 @@ async function run(given: Arguments): Promise<number> {
     say(`the run failed: ${error instanceof Error ? error.message : String(error)}`);
     return FAILED;
   } finally {
+    if (costs.length > 0) process.stdout.write(`\n${[COSTS_NOTE, ...costs].join('\n\n')}\n`);
     await rm(directory, { recursive: true, force: true });
   }
 }

@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { adminToken, post } from './admin-api.ts';
 import { newClientKey } from './client-key.ts';
+import { type CostsByConnections, describeCosts, type RoundCosts } from './cost-centres.ts';
 import { drive } from './load-generator.ts';
 import type { Admin, ServerProcess, ServerProcessOptions } from './servers.ts';
+import { readThreadTimes, usedBetween } from './thread-times.ts';
 import { issueTokens, type MakeRequests, type Scene, shuffle, type Work } from './works.ts';
 
 /** What one server did in one round. */
@@ -38,6 +40,7 @@ export interface Rounds<Name extends string> {
   readonly connections: number;
   /** Those of one server stand beside those of the other. */
   readonly of: Readonly<Record<Name, readonly Round[]>>;
+  readonly costs: Readonly<Record<Name, readonly RoundCosts[]>>;
 }
 
 /** What a work took. */
@@ -56,8 +59,11 @@ export interface MeasureOptions {
   readonly share: number;
   /** Where the servers keep what they store. */
   readonly directory: string;
+  /** Profiles go there, by work and server; none are made without it. */
   readonly profileDirectory?: string | undefined;
   readonly onProgress: (line: string) => void;
+  /** Takes the tables of each server, where there are profiles. */
+  readonly onCosts: (tables: string) => void;
 }
 
 /** A server cannot do a work at all. */
@@ -78,7 +84,7 @@ export class CannotDo extends Error {
  * them; a warm-up; then rounds in turn, each begun by the other server than the one before, so that a noisy neighbour meets both.
  *
  * @throws {CannotDo} when the very first request of a server does not get the right answer, and it runs on
- * @throws when any later answer is not the right one
+ * @throws when any later answer is not the right one, or a thread of a server leaves no profile
  */
 export async function measure<Name extends string>(
   work: Work,
@@ -89,6 +95,9 @@ export async function measure<Name extends string>(
   const clientKey = newClientKey();
   const names = Object.keys(starts) as Name[];
   const servers: ServerProcess[] = [];
+  const profilesOf = (name: Name): string | undefined =>
+    options.profileDirectory && join(options.profileDirectory, work.name, name);
+  let measured: Measurement<Name>;
   try {
     const scenes: NamedScene<Name>[] = [];
     for (const name of names) {
@@ -99,7 +108,7 @@ export async function measure<Name extends string>(
         crowd: work.crowd ?? 0,
         // One more for the try.
         spares: work.kills ? work.kills * options.rounds * options.connections.length + 1 : 0,
-        profileDirectory: options.profileDirectory && join(options.profileDirectory, work.name),
+        profileDirectory: profilesOf(name),
       });
       servers.push(server);
       const requests = instead?.[name] ?? work.requests;
@@ -118,10 +127,21 @@ export async function measure<Name extends string>(
     }
     const residentMiB = {} as Record<Name, number>;
     for (const { name, server } of ready) residentMiB[name] = (await server.use()).residentBytes / 2 ** 20;
-    return { rounds, residentMiB };
+    measured = { rounds, residentMiB };
   } finally {
     await Promise.all(servers.map(server => server.stop()));
   }
+  // Profiles are written when their server ends.
+  for (const [index, name] of names.entries()) {
+    const directory = profilesOf(name);
+    if (directory === undefined) continue;
+    const costs: CostsByConnections = new Map(
+      measured.rounds.map(each => [each.connections, each.costs[name]]),
+    );
+    const { pid } = servers[index] as ServerProcess;
+    options.onCosts(await describeCosts({ work: work.name, server: name }, pid, directory, costs));
+  }
+  return measured;
 }
 
 interface NamedScene<Name extends string> extends Scene {
@@ -158,33 +178,64 @@ async function measureAt<Name extends string>(
   );
   for (const scene of scenes) await runRound({ ...work, kills: 0 }, scene, Math.ceil(warmUp * share));
   const rounds = {} as Record<Name, Round[]>;
-  for (const { name } of scenes) rounds[name] = [];
+  const costs = {} as Record<Name, RoundCosts[]>;
+  for (const { name } of scenes) {
+    rounds[name] = [];
+    costs[name] = [];
+  }
   for (let number = 1; number <= options.rounds; number += 1) {
     const inTurn = number % 2 === 1 ? scenes : scenes.toReversed();
-    for (const scene of inTurn) rounds[scene.name].push(await runRound(work, scene, count));
+    for (const scene of inTurn) {
+      const { round, costs: roundCosts } = await runRound(work, scene, count);
+      rounds[scene.name].push(round);
+      costs[scene.name].push(roundCosts);
+    }
     const said = scenes.map(({ name }) => `${name} ${rounds[name].at(-1)?.cpuMicroseconds.toFixed(0)} µs`);
     options.onProgress(
       `  ${connections} connections, round ${number} of ${options.rounds}: ${said.join(', ')} of CPU a request`,
     );
   }
-  return { connections, of: rounds };
+  return { connections, of: rounds, costs };
 }
 
-async function runRound(work: Work, scene: NamedScene<string>, count: number): Promise<Round> {
+async function runRound(
+  work: Work,
+  scene: NamedScene<string>,
+  count: number,
+): Promise<{ readonly round: Round; readonly costs: RoundCosts }> {
   const { server } = scene;
   const requests = await scene.requests(scene, count);
   const token = work.kills && server.target.admin ? await tokenFor(server) : undefined;
   const before = await server.use();
+  const threadsBefore = await readThreadTimes(server.pid);
+  const from = monotonicMicroseconds();
   const killing = work.kills && token !== undefined ? startKilling(server, work.kills, token) : undefined;
   const { seconds, latenciesMs } = await drive(requests, scene.connections);
   await killing?.stop();
+  const to = monotonicMicroseconds();
+  const threadsAfter = await readThreadTimes(server.pid);
   const after = await server.use();
+  const cpuMicroseconds = (after.cpuMicroseconds - before.cpuMicroseconds) / count;
   return {
-    cpuMicroseconds: (after.cpuMicroseconds - before.cpuMicroseconds) / count,
-    requestsPerSecond: count / seconds,
-    p50Ms: quantile(latenciesMs, 0.5),
-    p99Ms: quantile(latenciesMs, 0.99),
+    round: {
+      cpuMicroseconds,
+      requestsPerSecond: count / seconds,
+      p50Ms: quantile(latenciesMs, 0.5),
+      p99Ms: quantile(latenciesMs, 0.99),
+    },
+    costs: {
+      from,
+      to,
+      requests: count,
+      cpuMicroseconds,
+      threads: threadsBefore && threadsAfter && usedBetween(threadsBefore, threadsAfter),
+    },
   };
+}
+
+/** On the clock of CPU profiles, which is one for all processes of the machine. */
+function monotonicMicroseconds(): number {
+  return Number(process.hrtime.bigint() / 1_000n);
 }
 
 function tokenFor({ target }: ServerProcess): Promise<string> {

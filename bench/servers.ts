@@ -11,6 +11,12 @@ import type { JWK } from 'jose';
 
 /** How long a server may take to start or to answer a question about itself. */
 export const PATIENCE_MS = 30_000;
+/**
+ * How often each thread is sampled, where CPU profiles are made: some thousand times in the rounds of a work. So often, the threads
+ * of a server need no more CPU than their rounds scatter by; twice as often, several per cent more. It is no part of a millisecond,
+ * since timers go by those, and a thread would be met again and again at the same step.
+ */
+const SAMPLING_MICROSECONDS = 907;
 /** What of its log is shown when a server fails. */
 const LOG_LINES = 10;
 
@@ -84,6 +90,7 @@ export type ServerReport =
 export type Use = Extract<ServerReport, { kind: 'use' }>;
 
 export interface ServerProcess {
+  readonly pid: number;
   readonly target: Target;
   use(): Promise<Use>;
   stop(): Promise<void>;
@@ -100,7 +107,7 @@ export interface ServerProcessOptions {
   readonly spares?: number;
   /** More of the environment. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Where CPU profiles go, one for each thread, in a directory for each server; none are made without it. */
+  /** Where its CPU profiles go, one for each thread; none are made without it. */
   readonly profileDirectory?: string | undefined;
 }
 
@@ -116,7 +123,7 @@ export async function startBase(options: ServerProcessOptions): Promise<ServerPr
   try {
     const order = { directory, clientKey, crowd };
     const { target } = await ask(started, { kind: 'start', order }, 'started');
-    return { target, use: () => ask(started, { kind: 'report-use' }, 'use'), stop };
+    return { pid: child.pid as number, target, use: () => ask(started, { kind: 'report-use' }, 'use'), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -151,7 +158,11 @@ export async function startChild(
       ...(preload === undefined ? [] : ['--import', preload]),
       ...(profileDirectory === undefined
         ? []
-        : ['--cpu-prof', `--cpu-prof-dir=${join(profileDirectory, name)}`]),
+        : [
+            '--cpu-prof',
+            `--cpu-prof-interval=${SAMPLING_MICROSECONDS}`,
+            `--cpu-prof-dir=${profileDirectory}`,
+          ]),
     ],
     env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...envIn?.(directory), ...env },
   });
