@@ -50,7 +50,7 @@ import {
 import {
   answerJson,
   createAdminRouter,
-  createApp,
+  createHandler,
   createQuarantineGate,
   createReadiness,
   docsRoutes,
@@ -393,7 +393,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     }),
     options.deadline,
   );
-  const app = createApp(
+  const handler = createHandler(
     engine,
     {
       issuer: issuerUrl,
@@ -413,52 +413,52 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
       }),
       isStopping: () => isStopping,
     },
-    [
-      machineRoutes(
-        {
-          clients: registeredClients(managed),
-          publishedKeys,
-          tokens: store,
-          agents: store,
-          people: store,
-          resources: ownApiFirst(store, issuer),
-          signer,
-          refusals,
-          limits,
-          introspections,
-          dpop,
-          issuer,
-          assertionLifetimeSeconds: config.assertionLifetimeSeconds,
-          maxTtlSeconds: config.accessTokenTtlSeconds,
-          grants: [
-            tokenExchange({
-              delegations: store,
-              tokens: store,
-              agents: store,
-              people: store,
-              resources: store,
-              signer,
-            }),
-          ],
-          deferral: deferredTokenResponse({
-            ...elevation,
+    machineRoutes(
+      {
+        clients: registeredClients(managed),
+        publishedKeys,
+        tokens: store,
+        agents: store,
+        people: store,
+        resources: ownApiFirst(store, issuer),
+        signer,
+        refusals,
+        limits,
+        introspections,
+        dpop,
+        issuer,
+        assertionLifetimeSeconds: config.assertionLifetimeSeconds,
+        maxTtlSeconds: config.accessTokenTtlSeconds,
+        grants: [
+          tokenExchange({
+            delegations: store,
             tokens: store,
             agents: store,
+            people: store,
+            resources: store,
             signer,
-            issuer,
-            maxTtlSeconds: config.accessTokenTtlSeconds,
-            limits,
           }),
-          otherGrantTypes: ENGINE_GRANT_TYPES,
-          onKeyProved: setProvenKey,
-          applications: everyClient(managed, applications),
-          findHeldGrant: engine.heldGrants.find,
-          endGrant: engine.heldGrants.end,
-          readForm: (ctx, admits) => readForm(ctx, issuerUrl.origin, admits),
-          answerJson,
-        },
-        prefix,
-      ),
+        ],
+        deferral: deferredTokenResponse({
+          ...elevation,
+          tokens: store,
+          agents: store,
+          signer,
+          issuer,
+          maxTtlSeconds: config.accessTokenTtlSeconds,
+          limits,
+        }),
+        otherGrantTypes: ENGINE_GRANT_TYPES,
+        onKeyProved: setProvenKey,
+        applications: everyClient(managed, applications),
+        findHeldGrant: engine.heldGrants.find,
+        endGrant: engine.heldGrants.end,
+        readForm: (ctx, admits) => readForm(ctx, issuerUrl.origin, admits),
+        answerJson,
+      },
+      prefix,
+    ),
+    [
       registrationRoutes({ applications, descriptions: store, limits, readJson }, prefix),
       metadataRoutes({
         issuer,
@@ -545,7 +545,7 @@ async function composeOn(store: Store, options: ComposeOptions): Promise<Composi
     keepSwept(store, failed('sweep', 'sweep failed')),
   ];
   return {
-    handler: app.callback(),
+    handler,
     store,
     metrics: {
       version: options.version,

@@ -16,8 +16,11 @@ export interface Origin extends Moment {
 }
 
 /** A request, or a piece of the server's own work, that begins now. */
-export function newOrigin(moment: Moment): Origin {
-  return { requestId: newId('req', moment.now), ...moment };
+export function newOrigin({ now, latest, leadMs }: Moment, address?: string): Origin {
+  const requestId = newId('req', now);
+  return address === undefined
+    ? { requestId, now, latest, leadMs }
+    : { requestId, now, latest, leadMs, address };
 }
 
 /**

@@ -5,7 +5,7 @@
  * Not here: what an endpoint does, which its capability says (`…/routes.ts`), and pages (`pages/`).
  */
 export { createAdminRouter } from './admin-router.ts';
-export { createApp } from './app.ts';
+export { createHandler } from './app.ts';
 export { renderApiPage } from './describe-api.ts';
 export { renderErrorsPage } from './describe-errors.ts';
 export { docsRoutes } from './docs-routes.ts';

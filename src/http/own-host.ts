@@ -52,7 +52,7 @@ export function ownHostCheck({
       ctx.originalUrl = ctx.req.url;
       return;
     }
-    const sent = ctx.headers.host ?? '';
+    const sent = ctx.req.headers.host ?? '';
     if (sent === host || isAnywhere(ctx.path) || isOwn(sent)) return;
     throw new Refused<AddresseeRefusal>('host-foreign', { parameter: 'Host', sent, permitted: [host] });
   };

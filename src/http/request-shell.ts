@@ -58,14 +58,15 @@ export function requestShell(deps: RequestShellDeps): Middleware {
   return async (ctx: Context, next: Next): Promise<void> => {
     const startedAt = performance.now();
     deps.meter.underWay += 1;
-    const origin: Origin = { ...newOrigin(deps.clock.moment()), address: deps.addressOf(ctx) };
+    const origin: Origin = newOrigin(deps.clock.moment(), deps.addressOf(ctx));
     ctx.state['origin'] = origin;
     let ready: ReadyAnswer | undefined;
     try {
       assertOurs(ctx, isProbe);
-      const refusal = deps.quarantineGate(ctx.path, origin);
+      const { path } = ctx;
+      const refusal = deps.quarantineGate(path, origin);
       if (refusal) await refusal;
-      const limited = PROBES.has(ctx.path) ? undefined : deps.limits.takeRequest(origin);
+      const limited = PROBES.has(path) ? undefined : deps.limits.takeRequest(origin);
       if (limited) await limited;
       await next();
       ready = readyAnswer(ctx);

@@ -1,5 +1,4 @@
-import Router from '@koa/router';
-import type { Context } from 'koa';
+import type { Context, Middleware } from 'koa';
 import { type Origin, refuseWhileAhead } from '../audit/index.ts';
 import {
   type AuthenticateClientDeps,
@@ -60,13 +59,16 @@ export interface MachineEndpointDeps
   answerJson(ctx: Context, body: string): void;
 }
 
+/** By path, then by method. */
+export type MachineRoutes = ReadonlyMap<string, ReadonlyMap<string, Middleware>>;
+
 /**
  * What machines call in tight loops: `/token` for the grants that are ours, `/introspect`, `/revoke`. Every request passes the
  * same steps: read, authenticate, decide, commit, answer. Grant types that are not ours go on to the engine.
+ *
+ * @returns by path, then by method
  */
-export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router<{ origin: Origin }> {
-  const router = new Router<{ origin: Origin }>({ sensitive: true, strict: true, prefix });
-
+export function machineRoutes(deps: MachineEndpointDeps, prefix: string): MachineRoutes {
   const tokenUrl = `${deps.issuer}/token`;
   const revokeUrl = `${deps.issuer}/revoke`;
   const { deferral } = deps;
@@ -75,10 +77,8 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
   const publicClients: AuthenticateClientDeps = { ...deps, clients: deps.applications, admitsPublic: true };
   const readFromPages = (ctx: Context) => deps.readForm(ctx, pagesOf(deps.applications, ctx));
 
-  for (const path of ['/token', '/revoke']) router.options(path, answerPreflight);
-
-  router.post('/token', async (ctx, next) => {
-    const { origin } = ctx.state;
+  const token: Middleware = async (ctx, next) => {
+    const origin: Origin = ctx.state['origin'];
     const form = await readFromPages(ctx);
     // Before anything is used up: codes, refresh tokens and assertions work once the clock is right.
     const refused = refuseWhileAhead(deps.refusals, { type: 'token.issue-refused' }, origin);
@@ -90,7 +90,7 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     const code = grantType === deferral.grantType ? deferral.codeOf(form) : undefined;
     if (!grant && code === undefined) {
       if (deps.otherGrantTypes.includes(grantType)) {
-        await assertAuthorizationReadable(deps, ctx.headers.authorization, form, origin);
+        await assertAuthorizationReadable(deps, ctx.req.headers.authorization, form, origin);
         const key = await spendProof(deps, ctx, tokenUrl, origin);
         if (key !== undefined) deps.onKeyProved(ctx, key);
         return next();
@@ -103,10 +103,10 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     }
     // Before the client is authenticated: to be asked for a nonce uses up no assertion.
     const proof =
-      ctx.headers['dpop'] === undefined
+      ctx.req.headers['dpop'] === undefined
         ? undefined
         : await receiveDpopProof(deps.dpop, ctx, { url: tokenUrl }, origin);
-    const authenticated = await authenticateClient(deps, ctx.headers.authorization, form, origin);
+    const authenticated = await authenticateClient(deps, ctx.req.headers.authorization, form, origin);
     // The assertion and the proof are not used up: to write that down is what a limit saves, and nothing was granted for them.
     const limited = deps.limits.takeToken(authenticated.client.clientId, origin);
     if (limited) await limited;
@@ -114,21 +114,22 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
       ? await issueToken(deps, grant, authenticated, form, proof, origin)
       : await deferral.poll({ authenticated, code: code ?? '', proof }, origin);
     deps.answerJson(ctx, JSON.stringify(answer));
-  });
+  };
 
-  router.post('/par', async (ctx, next) => {
+  const par: Middleware = async (ctx, next) => {
+    const origin: Origin = ctx.state['origin'];
     // Also without a proof: who answers after us reads what was kept of the body.
     const form = await deps.readForm(ctx);
-    await assertAuthorizationReadable(deps, ctx.headers.authorization, form, ctx.state.origin);
-    const key = await spendProof(deps, ctx, `${deps.issuer}/par`, ctx.state.origin);
+    await assertAuthorizationReadable(deps, ctx.req.headers.authorization, form, origin);
+    const key = await spendProof(deps, ctx, `${deps.issuer}/par`, origin);
     if (key !== undefined) nameKey(ctx, form, key);
     return next();
-  });
+  };
 
-  router.post('/introspect', async ctx => {
+  const introspect: Middleware = async ctx => {
     const form = await deps.readForm(ctx);
-    const { origin } = ctx.state;
-    const authenticated = await authenticateClient(deps, ctx.headers.authorization, form, origin);
+    const origin: Origin = ctx.state['origin'];
+    const authenticated = await authenticateClient(deps, ctx.req.headers.authorization, form, origin);
     const answer = await introspectToken(
       deps,
       authenticated,
@@ -140,26 +141,39 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Router
     ctx.set('Cache-Control', 'no-store');
     ctx.type = SIGNED_INTROSPECTION;
     ctx.body = await signIntrospection(deps.signer, deps.issuer, clientId, answer, origin);
-  });
+  };
 
-  router.post('/revoke', async ctx => {
+  const revoke: Middleware = async ctx => {
     const form = await readFromPages(ctx);
-    const { origin } = ctx.state;
+    const origin: Origin = ctx.state['origin'];
     // What it is shows by its form: a hint can be wrong (RFC 7009 section 2.1).
     const code = deferral.isCode(form.get('token') ?? '') ? form.get('token') : undefined;
     const proof =
-      code === undefined || ctx.headers['dpop'] === undefined
+      code === undefined || ctx.req.headers['dpop'] === undefined
         ? undefined
         : await receiveDpopProof(deps.dpop, ctx, { url: revokeUrl }, origin);
-    const authenticated = await authenticateClient(publicClients, ctx.headers.authorization, form, origin);
+    const authenticated = await authenticateClient(
+      publicClients,
+      ctx.req.headers.authorization,
+      form,
+      origin,
+    );
     if (code === undefined) {
       const token = await requiredToken(deps, authenticated, form, origin);
       await revokeToken(deps, authenticated, token, origin);
     } else await deferral.cancel({ authenticated, code, proof }, origin);
     deps.answerJson(ctx, '{}');
-  });
+  };
 
-  return router;
+  const preflight: Middleware = ctx => answerPreflight(ctx);
+  return new Map(
+    Object.entries({
+      token: { POST: token, OPTIONS: preflight },
+      par: { POST: par },
+      introspect: { POST: introspect },
+      revoke: { POST: revoke, OPTIONS: preflight },
+    }).map(([name, methods]) => [`${prefix}/${name}`, new Map(Object.entries(methods))]),
+  );
 }
 
 /** A proof that comes with a pushed request says what `dpop_jkt` would say: they must not differ (RFC 9449 section 10.1). */

@@ -11,7 +11,7 @@ import { pino } from 'pino';
 import { type Client, digestSecret, PublishedKeys } from '../../src/clients/index.ts';
 import { certainMoment, ServerClock } from '../../src/clock.ts';
 import { Egress } from '../../src/egress/index.ts';
-import { createApp } from '../../src/http/app.ts';
+import { createHandler } from '../../src/http/app.ts';
 import { ERROR_CATALOGUE } from '../../src/http/error-catalogue.ts';
 import { engineReferences } from '../../src/http/error-reference.ts';
 import { listen } from '../../src/http/listen.ts';
@@ -84,7 +84,7 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
       use: 'sig',
     },
   });
-  const app = createApp(
+  const handler = createHandler(
     engine,
     {
       issuer: new URL(issuer),
@@ -99,9 +99,10 @@ export async function startEngine(t: ExecutionContext, issuer = 'http://localhos
       limits: { takeRequest: () => undefined },
       meter: new RequestMeter(new URL(issuer).pathname.replace(/\/$/, '')),
     },
+    new Map(),
     [],
   );
-  const server = await listen(app.callback(), {
+  const server = await listen(handler, {
     host: '127.0.0.1',
     port: 0,
     maxConnections: 64,
