@@ -32,7 +32,8 @@ export {
   assertAuthorityHeld,
   findEndedHandle,
 } from './authority.ts';
-export { type AuditRow, canonicalEvent, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
+export { canonicalEvent } from './canonical-event.ts';
+export { type AuditRow, chainEvent, chainHash, emptyLane, type LaneHead } from './chain.ts';
 export { applyChanges, changedFields } from './changes.ts';
 export {
   type BadCheckpointCause,

@@ -1,4 +1,5 @@
 /** R135 and I12: signed checkpoints, what they prove, and what is proved only by those that have left the machine. */
+
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { appendFile, copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,13 +12,13 @@ import {
   type AuditRow,
   type Checkpoint,
   type CheckpointOptions,
-  chainEvent,
   type LaneHead,
   startCheckpoints,
   storeTrail,
   verifyCheckpoints,
   verifyTrail,
 } from '../../src/audit/index.ts';
+import { chained } from '../support/chained.ts';
 import { byLane, NOW, readAll, rechain, replaceRows, SEED, someEvent, writeRealTrail } from './real-trail.ts';
 
 const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
@@ -34,7 +35,7 @@ class Lanes {
 
   grow(lane: string, index = 0): void {
     const known = this.heads.find(head => head.lane === lane);
-    const { seq, hash } = chainEvent(known ?? { lane, seq: 0, hash: '0'.repeat(64) }, someEvent(index));
+    const { seq, hash } = chained(known ?? { lane, seq: 0, hash: '0'.repeat(64) }, someEvent(index));
     this.heads = [...this.heads.filter(head => head !== known), { lane, seq, hash }];
   }
 }
@@ -405,7 +406,7 @@ test('R135: who holds the store and the key can forge both, and is found by the 
   const continued = (kept: number) => {
     const line = [...mine.slice(0, kept)];
     for (let index = kept; index < 12; index += 1)
-      line.push(chainEvent(line.at(-1) as AuditRow, someEvent(index + 100)));
+      line.push(chained(line.at(-1) as AuditRow, someEvent(index + 100)));
     return line;
   };
   const forgeries = {
@@ -417,7 +418,7 @@ test('R135: who holds the store and the key can forge both, and is found by the 
     'rows given to another lane': [
       ...mine.slice(0, 7),
       ...others,
-      chainEvent(lanes.get(second)?.at(-1) as AuditRow, someEvent(1)),
+      chained(lanes.get(second)?.at(-1) as AuditRow, someEvent(1)),
     ],
     'everything deleted': [],
   };
@@ -458,7 +459,7 @@ test('R135: an older copy of the whole store, gone on with, is found by the chec
   const lane = after.at(-1)?.lane ?? '';
   const fork = older.map(row => ({ ...row }) as unknown as AuditRow);
   for (let index = 0; index < 7; index += 1) {
-    fork.push(chainEvent(fork.findLast(row => row.lane === lane) as AuditRow, someEvent(index + 50)));
+    fork.push(chained(fork.findLast(row => row.lane === lane) as AuditRow, someEvent(index + 50)));
   }
   replaceRows(file, fork);
   await forgeCheckpoints();

@@ -1,4 +1,5 @@
 /** R135 and I12: a trail that is not kept for ever, of which the rest verifies and of which nobody can remove anything unseen. */
+
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +10,6 @@ import test from 'ava';
 import {
   type AuditRow,
   type Checkpoints,
-  chainEvent,
   digestOfCuts,
   type LaneCut,
   pruneTrail,
@@ -23,6 +23,7 @@ import {
   verifyTrail,
 } from '../../src/audit/index.ts';
 import type { Store } from '../../src/store/store.ts';
+import { chained } from '../support/chained.ts';
 import { type App, startAppIn } from '../support/start-app.ts';
 import { onEachStore, type StoreEnv } from '../support/stores.ts';
 import { byLane, rechain, someEvent } from './real-trail.ts';
@@ -251,7 +252,7 @@ test('R135: whoever removes the beginning of a lane without the process having s
     [oldLane, current].map(lane => ({ lane, seq: 1, why: 'missing' })),
   );
   t.true((await bad(trailOf({ cuts: [...cuts, cut] }, ...rest, ...own.slice(5)))).length > 0);
-  const forged = chainEvent(own.at(-1) as AuditRow, {
+  const forged = chained(own.at(-1) as AuditRow, {
     type: 'audit.pruned',
     outcome: 'done',
     at: LATER,

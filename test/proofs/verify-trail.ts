@@ -2,6 +2,7 @@
  * Exports a trail of many rows and verifies it, in the store and offline by a signed checkpoint and the public key alone; one that was
  * cut short does not verify. Each step is a process of its own (`verify-trail-step.ts`), so that its time and memory are known.
  */
+
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -10,9 +11,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
-import { chainEvent, emptyLane, startCheckpoints } from '../../src/audit/index.ts';
+import { emptyLane, startCheckpoints } from '../../src/audit/index.ts';
 import { newId } from '../../src/ids.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import { chained } from '../support/chained.ts';
 import type { ProofHost } from './proof.ts';
 
 const STARTED_AT = 1_800_000_000_000;
@@ -103,7 +105,7 @@ async function fill(file: string, rows: number): Promise<void> {
   for (let lane = 0; lane < LANES; lane += 1) {
     let head = emptyLane(newId('lane', STARTED_AT));
     for (let index = 0; index < rows / LANES; index += 1) {
-      const row = chainEvent(head, {
+      const row = chained(head, {
         type: 'token.issued',
         outcome: 'done',
         at: STARTED_AT + index,

@@ -10,7 +10,6 @@ import {
   type AuditEvent,
   type AuditRow,
   type CheckpointedHeads,
-  chainEvent,
   emptyLane,
   type LaneHead,
   type Removal,
@@ -48,6 +47,7 @@ import {
   resourceRecord,
   tokenRecord,
 } from '../contract/records.ts';
+import { chained } from '../support/chained.ts';
 import { PATIENCE } from '../support/start-app.ts';
 import { onEachStore, type StoreEnv, whateverTheStore } from '../support/stores.ts';
 
@@ -413,7 +413,7 @@ async function exportWith(store: Store, events: readonly AuditEvent[]): Promise<
   for await (const page of storeTrail(store).rows()) rows.push(...(page as AuditRow[]));
   let head: LaneHead = emptyLane(newId('lane', Date.now() - 60_000));
   for (const each of events) {
-    const row = chainEvent(head, each);
+    const row = chained(head, each);
     rows.push(row);
     head = row;
   }

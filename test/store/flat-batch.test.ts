@@ -34,7 +34,7 @@ test('a batch arrives as it was sent: tokens, other changes, events, authority, 
   ];
   // Where nobody's is needed, none has to cross.
   const none = { changes: [PUT], events: [], authority: { none: 'boot' } } as const;
-  const arrived = unflatten(structuredClone(flatten([...units, none])));
+  const arrived = unflatten(structuredClone(flatten([...units, none], canonicalEvent)));
   t.deepEqual(
     arrived,
     [...units, { changes: none.changes, events: none.events }].map(unit => ({

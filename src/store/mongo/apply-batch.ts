@@ -6,6 +6,7 @@ import {
   type AuditRow,
   type CommitOutcome,
   type Conflict,
+  canonicalEvent,
   chainEvent,
   type ExpectVersion,
   emptyLane,
@@ -368,7 +369,7 @@ export class BatchApplier {
         }
       }
       for (const event of events) {
-        const row: AuditRow = chainEvent(head, event);
+        const row: AuditRow = chainEvent(head, canonicalEvent(event));
         audit.push({
           _id: laneKey(row.lane, row.seq),
           ...row,

@@ -1,5 +1,4 @@
-import { canonicalEvent } from '../../audit/chain.ts';
-import type { HeldAuthority, Unit } from '../../audit/index.ts';
+import type { AuditEvent, HeldAuthority, Unit } from '../../audit/index.ts';
 import type { TokenRecord } from '../../tokens/index.ts';
 import type { Change } from '../store.ts';
 import type { UnitToWrite } from './apply-unit.ts';
@@ -17,29 +16,19 @@ const TOKEN = 0;
 /** Stands for an authority where nobody's is needed. */
 const NO_AUTHORITY = '';
 
-/** Every field of a token, in the order in which they cross. */
-const FIELDS = Object.keys({
-  jti: true,
-  clientId: true,
-  resourceId: true,
-  issuedAt: true,
-  expiresAt: true,
-  lineage: true,
-  answer: true,
-} satisfies Record<keyof TokenRecord, true>) as (keyof TokenRecord)[];
-
-export function flatten(units: readonly Unit<Change>[]): FlatBatch {
+/** @param canonical `canonicalEvent`: handed in, so that the writing thread need not load what it needs */
+export function flatten(units: readonly Unit<Change>[], canonical: (event: AuditEvent) => string): FlatBatch {
   const flat: (string | number | HeldAuthority | Change)[] = [];
   for (const { changes, events, authority } of units) {
     flat.push(authority && 'lineage' in authority ? authority : NO_AUTHORITY, changes.length);
     for (const change of changes) {
       if (change.kind === 'insert-token') {
-        flat.push(TOKEN);
-        for (const field of FIELDS) flat.push(change.token[field]);
+        const { jti, clientId, resourceId, issuedAt, expiresAt, lineage, answer } = change.token;
+        flat.push(TOKEN, jti, clientId, resourceId, issuedAt, expiresAt, lineage, answer);
       } else flat.push(change);
     }
     flat.push(events.length);
-    for (const event of events) flat.push(canonicalEvent(event));
+    for (const event of events) flat.push(canonical(event));
   }
   return flat;
 }
@@ -50,11 +39,13 @@ export function unflatten(flat: FlatBatch): readonly UnitToWrite[] {
   const next = () => flat[at++];
   while (at < flat.length) {
     const authority = next();
-    const changes = Array.from({ length: next() as number }, () => {
+    const changes: Change[] = [];
+    for (let left = next() as number; left > 0; left -= 1) {
       const change = next();
-      return change === TOKEN ? readToken(next) : (change as Change);
-    });
-    const events = Array.from({ length: next() as number }, () => next() as string);
+      changes.push(change === TOKEN ? { kind: 'insert-token', token: readToken(next) } : (change as Change));
+    }
+    const events: string[] = [];
+    for (let left = next() as number; left > 0; left -= 1) events.push(next() as string);
     units.push({
       changes,
       events,
@@ -64,8 +55,15 @@ export function unflatten(flat: FlatBatch): readonly UnitToWrite[] {
   return units;
 }
 
-function readToken(next: () => FlatBatch[number] | undefined): Change {
-  const token: Partial<Record<keyof TokenRecord, unknown>> = {};
-  for (const field of FIELDS) token[field] = next();
-  return { kind: 'insert-token', token: token as TokenRecord };
+/** The fields in the order in which `flatten` writes them. */
+function readToken(next: () => FlatBatch[number] | undefined): TokenRecord {
+  return {
+    jti: next() as TokenRecord['jti'],
+    clientId: next() as string,
+    resourceId: next() as string,
+    issuedAt: next() as number,
+    expiresAt: next() as number,
+    lineage: next() as string,
+    answer: next() as string,
+  };
 }

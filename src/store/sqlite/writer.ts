@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { CommitOutcome, Unit } from '../../audit/index.ts';
+import { type CommitOutcome, canonicalEvent, type Unit } from '../../audit/index.ts';
 import { fromThread } from '../../cannot-use.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { AttemptAddition } from '../../limits/index.ts';
@@ -48,7 +48,12 @@ export class Writer {
     time: CommitTime,
     latest: number,
   ): Promise<readonly CommitOutcome[]> {
-    const response = await this.#request({ kind: 'commit', batch: flatten(units), ...time, latest });
+    const response = await this.#request({
+      kind: 'commit',
+      batch: flatten(units, canonicalEvent),
+      ...time,
+      latest,
+    });
     if (response.kind !== 'committed') throw new StoreUnavailable('unexpected answer to a commit');
     const { conflicts } = response;
     return units.map((_unit, index) => conflicts.get(index) ?? { committed: true });
