@@ -161,11 +161,7 @@ function mayNeedNewKeys(
 }
 
 function proveClient(
-  {
-    publishedKeys,
-    admitsPublic,
-    ...rules
-  }: AssertionRules & Pick<AuthenticateClientDeps, 'publishedKeys' | 'admitsPublic'>,
+  deps: AssertionRules & Pick<AuthenticateClientDeps, 'publishedKeys' | 'admitsPublic'>,
   presented: Presented,
   client: Client | undefined,
   origin: Origin,
@@ -174,7 +170,7 @@ function proveClient(
     case 'unreadable':
       return 'authorization-malformed';
     case 'none':
-      if (!admitsPublic || client?.credential.method !== 'none') return 'no-credentials';
+      if (!deps.admitsPublic || client?.credential.method !== 'none') return 'no-credentials';
       return client.enabled ? { client, spent: [] } : 'client-not-enabled';
     case 'client_secret': {
       const digests =
@@ -187,12 +183,12 @@ function proveClient(
     }
     case 'private_key_jwt': {
       const credential = client?.credential.method === 'private_key_jwt' ? client.credential : undefined;
-      const keys = client && credential && publishedKeys.inHand(credential, client, origin);
+      const keys = client && credential && deps.publishedKeys.inHand(credential, client, origin);
       const verified = verifyClientAssertion(
         presented.assertion,
         presented.clientId,
         keys ?? [],
-        rules,
+        deps,
         origin.latest,
       );
       if (!client) return 'unknown-client';
