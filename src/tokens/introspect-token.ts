@@ -55,7 +55,8 @@ export async function findUnendedToken(
   value: string,
   now: number,
 ): Promise<TokenRecord | undefined> {
-  const jti = await locateToken(deps.signer, value);
+  // Without waiting where it needs no key.
+  const jti = opaqueTokenId(value) ?? (await locateToken(deps.signer, value));
   const token = jti && (await deps.tokens.findToken(jti));
   return token && !hasEnded(token, deps.tokens.epochs, now) ? token : undefined;
 }

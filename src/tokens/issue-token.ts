@@ -250,10 +250,10 @@ export function makeToken(
         scope,
         jti,
         detail: {
-          grant,
+          ...(approval && { approver: approval.by, elevation: approval.id }),
           expiresAt,
+          grant,
           owner: agent.ownerId,
-          ...(approval && { elevation: approval.id, approver: approval.by }),
           ...detail,
         },
       },
