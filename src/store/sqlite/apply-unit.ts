@@ -142,7 +142,7 @@ export class UnitApplier {
         const added = this.#run(
           'INSERT INTO used_once(digest, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING',
           digest,
-          change.expiresAt,
+          sweptFrom(change.expiresAt, this.#now()),
         );
         return added === 0 ? 'already-used' : undefined;
       }
@@ -308,6 +308,17 @@ export class UnitApplier {
     }
     return statement;
   }
+}
+
+const MINUTE_MS = 60_000;
+
+/**
+ * When a used value has expired, to the minute after: so many whole minutes from now. What is used at one time then stands side by side in
+ * the index that it is swept by, and a commit writes one page of it instead of one for each value. Milliseconds since the epoch.
+ */
+function sweptFrom(expiresAt: number, now: number): number {
+  const later = now + Math.ceil(Math.max(0, expiresAt - now) / MINUTE_MS) * MINUTE_MS;
+  return Math.min(later, Number.MAX_SAFE_INTEGER);
 }
 
 /** The bytes under which a token is stored: its `jti` without the prefix. */

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { StoreUnavailable } from '../../errors.ts';
 import { ReadFigures } from '../store-figures.ts';
 
@@ -16,13 +16,18 @@ export class TurnReader {
   readonly figures = new ReadFigures();
   readonly #database: DatabaseSync;
   readonly #beginTurn: () => void;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
   #lookups: Lookup[] = [];
+  #isFresh = false;
   #isClosed = false;
 
   /** @param beginTurn called first in each transaction; its failure fails every lookup of the turn */
   constructor(database: DatabaseSync, beginTurn: () => void) {
     this.#database = database;
     this.#beginTurn = beginTurn;
+    this.#begin = database.prepare('BEGIN');
+    this.#commit = database.prepare('COMMIT');
   }
 
   /** Runs a lookup in the next turn's transaction, which begins after this call. */
@@ -32,6 +37,14 @@ export class TurnReader {
       if (this.#lookups.length === 0) setImmediate(() => this.#turn());
       this.#lookups.push({ read, resolve: resolve as (value: never) => void, reject });
     });
+  }
+
+  /**
+   * Resolves once everything has been heard of that was committed before this call. What goes on at once with what a turn has brought,
+   * waiting for nothing else, is as fresh as that turn: nobody can have come since.
+   */
+  fresh(): Promise<void> {
+    return this.#isFresh && !this.#isClosed ? Promise.resolve() : this.read(() => undefined);
   }
 
   close(): void {
@@ -49,7 +62,7 @@ export class TurnReader {
     this.figures.lookups += lookups.length;
     const settled: (() => void)[] = [];
     try {
-      this.#database.exec('BEGIN');
+      this.#begin.run();
       this.#beginTurn();
       for (const { read, resolve, reject } of lookups) {
         try {
@@ -60,7 +73,7 @@ export class TurnReader {
           settled.push(() => reject(unavailable(error)));
         }
       }
-      this.#database.exec('COMMIT');
+      this.#commit.run();
       this.figures.durations.observe(performance.now() - startedAt);
     } catch (error) {
       this.figures.failed += lookups.length;
@@ -68,7 +81,14 @@ export class TurnReader {
       for (const { reject } of lookups) reject(unavailable(error));
       return;
     }
+    this.#isFresh = true;
     for (const settle of settled) settle();
+    // A tick that is asked for in a microtask comes when no microtask is left, and before anything from outside.
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        this.#isFresh = false;
+      }),
+    );
   }
 }
 
