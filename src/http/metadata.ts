@@ -1,10 +1,11 @@
-import Router from '@koa/router';
 import type { JWK } from 'jose';
+import type { Middleware } from 'koa';
 import type { AdmittedFeatures } from '../applications/index.ts';
 import { ASSERTION_ALG_NAMES } from '../clients/index.ts';
 import { DEFERRAL_METADATA } from '../elevation/index.ts';
 import { ACR_VALUES, CLIENT_AUTH_METHODS, DEFERRED_GRANT_TYPE, GRANT_TYPES } from '../oauth.ts';
 import { INTROSPECTION_SIGNING_ALG } from '../tokens/index.ts';
+import type { FixedRoutes } from './app.ts';
 import {
   answerDocumentPreflight,
   answerPrepared,
@@ -80,35 +81,40 @@ export function authorizationServerMetadata(
  * issuer has its documents where RFC 8414 section 3 and OpenID Connect Discovery section 4 look for them: between host and
  * path, and behind the path.
  */
-export function metadataRoutes(deps: MetadataDeps): Router {
-  const router = new Router({ sensitive: true, strict: true });
+export function metadataRoutes(deps: MetadataDeps): FixedRoutes {
   const path = issuerPath(deps.issuer);
   const metadata = new Map<string, PreparedDocument>();
-  const locations = new Set([
+  const locations = [
     `/.well-known/oauth-authorization-server${path}`,
     `/.well-known/openid-configuration${path}`,
     `${path}/.well-known/oauth-authorization-server`,
     `${path}/.well-known/openid-configuration`,
-  ]);
-  for (const location of locations) {
-    router.options(location, answerDocumentPreflight);
-    router.get(location, async ctx => {
-      const features = await deps.features();
-      const key = Object.values(features).join();
-      const document =
-        metadata.get(key) ??
-        prepare(authorizationServerMetadata(deps.issuer, features), METADATA_MAX_AGE_SECONDS);
-      metadata.set(key, document);
-      answerPrepared(ctx, document);
-    });
-  }
+  ];
+  const answerMetadata: Middleware = async ctx => {
+    const features = await deps.features();
+    const key = Object.values(features).join();
+    const document =
+      metadata.get(key) ??
+      prepare(authorizationServerMetadata(deps.issuer, features), METADATA_MAX_AGE_SECONDS);
+    metadata.set(key, document);
+    answerPrepared(ctx, document);
+  };
 
   let served: { readonly source: unknown; readonly document: PreparedDocument } | undefined;
-  router.options(`${path}/jwks`, answerDocumentPreflight);
-  router.get(`${path}/jwks`, async ctx => {
+  const answerKeys: Middleware = async ctx => {
     const source = await deps.publicKeys();
     if (served?.source !== source) served = { source, document: prepare(source, JWKS_MAX_AGE_SECONDS) };
     answerPrepared(ctx, served.document);
-  });
-  return router;
+  };
+  return new Map([
+    ...locations.map(location => [location, readable(answerMetadata)] as const),
+    [`${path}/jwks`, readable(answerKeys)],
+  ]);
 }
+
+const readable = (answer: Middleware): ReadonlyMap<string, Middleware> =>
+  new Map([
+    ['GET', answer],
+    ['HEAD', answer],
+    ['OPTIONS', ctx => answerDocumentPreflight(ctx)],
+  ]);
