@@ -11,7 +11,9 @@ import type { Client, ClientDirectory } from './client.ts';
 import {
   type AssertionRefusal,
   type AssertionRules,
-  unverifiedAssertionSubject,
+  type ReadAssertion,
+  readAssertion,
+  unverifiedSubject,
   type VerifiedAssertion,
   verifyClientAssertion,
 } from './client-assertion.ts';
@@ -66,7 +68,7 @@ export interface AuthenticateClientDeps extends AssertionRules {
 
 type Presented =
   | { readonly method: 'client_secret'; readonly clientId: string; readonly secret: string }
-  | { readonly method: 'private_key_jwt'; readonly clientId: string; readonly assertion: string }
+  | { readonly method: 'private_key_jwt'; readonly clientId: string; readonly assertion: ReadAssertion }
   | { readonly method: 'none' | 'unreadable'; readonly clientId: string };
 
 /** No secret is registered under it: an unknown client's secret is compared with it, and takes as long (I15). */
@@ -224,7 +226,8 @@ function readCredentials(authorization: string | undefined, form: FormFields): P
       permitted: assertion === undefined ? ['a signed JWT'] : [CLIENT_ASSERTION_TYPE],
     });
   }
-  const subject = unverifiedAssertionSubject(assertion);
+  const read = readAssertion(assertion);
+  const subject = unverifiedSubject(read);
   if (clientId !== undefined && subject !== undefined && clientId !== subject) {
     throw new Refused<CredentialFormRefusal>('credentials-malformed', {
       parameter: 'client_id',
@@ -232,7 +235,7 @@ function readCredentials(authorization: string | undefined, form: FormFields): P
       hint: 'client_id must name the subject of the assertion, or be left out',
     });
   }
-  return { method: 'private_key_jwt', clientId: subject ?? clientId ?? '', assertion };
+  return { method: 'private_key_jwt', clientId: subject ?? clientId ?? '', assertion: read };
 }
 
 /** RFC 6749 section 2.3.1: both halves are form-encoded before they are joined; ours never need it, so both ways work. */

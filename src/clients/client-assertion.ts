@@ -72,14 +72,23 @@ const keyObjects = new WeakMap<JWK, KeyObject>();
 /** A key nobody holds the other half of: an unknown client's assertion is verified against it, and takes as long (I15). */
 const decoyKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
 
-/**
- * The client an assertion claims to come from, for looking up its keys. Nothing has been verified.
- *
- * @returns undefined when there is no such claim to read
- */
-export function unverifiedAssertionSubject(assertion: string): string | undefined {
-  if (assertion.length > MAX_ASSERTION_CHARACTERS) return undefined;
-  const subject = parseSegment(assertion.split('.')[1])?.['sub'];
+/** An assertion taken apart. Nothing of it has been verified. */
+export interface ReadAssertion {
+  /** None of one that is too long. */
+  readonly segments: readonly string[];
+  /** Undefined when there are none to read. */
+  readonly claims: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Takes an assertion apart, once: its claims say whose keys to look up before anything is verified. */
+export function readAssertion(assertion: string): ReadAssertion {
+  const segments = assertion.length > MAX_ASSERTION_CHARACTERS ? [] : assertion.split('.');
+  return { segments, claims: parseSegment(segments[1]) };
+}
+
+/** The client that an assertion claims to come from; undefined when there is no such claim to read. */
+export function unverifiedSubject({ claims }: ReadAssertion): string | undefined {
+  const subject = claims?.['sub'];
   return typeof subject === 'string' ? subject : undefined;
 }
 
@@ -99,14 +108,12 @@ export interface AssertionRules {
  * @param nowMs milliseconds since the epoch
  */
 export function verifyClientAssertion(
-  assertion: string,
+  { segments, claims: unverified }: ReadAssertion,
   clientId: string,
   keys: readonly JWK[],
   { issuer, assertionLifetimeSeconds }: AssertionRules,
   nowMs: number,
 ): VerifiedAssertion | AssertionRefusal {
-  if (assertion.length > MAX_ASSERTION_CHARACTERS) return 'assertion-malformed';
-  const segments = assertion.split('.');
   const [headerText, claimsText, signatureText] = segments;
   if (segments.length !== 3 || !headerText || !claimsText || !signatureText) return 'assertion-malformed';
 
@@ -129,7 +136,7 @@ export function verifyClientAssertion(
     return 'assertion-signature-wrong';
   }
 
-  const claims = claimsSchema.safeParse(parseSegment(claimsText));
+  const claims = claimsSchema.safeParse(unverified);
   if (!claims.success) return 'assertion-claims-malformed';
   const { iss, sub, aud, exp, iat, nbf, jti } = claims.data;
   const now = nowMs / 1000;

@@ -25,7 +25,7 @@ export {
   type ClientDirectory,
   type ClientKind,
 } from './client.ts';
-export { type AssertionRules, verifyClientAssertion } from './client-assertion.ts';
+export { type AssertionRules, readAssertion, verifyClientAssertion } from './client-assertion.ts';
 export { digestSecret, isRegisteredSecret, newClientSecret } from './client-secret.ts';
 export {
   addSecret,

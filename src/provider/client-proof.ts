@@ -4,6 +4,7 @@ import {
   type AssertionRules,
   isRegisteredSecret,
   type PublishedKeys,
+  readAssertion,
   spendAssertion,
   verifyClientAssertion,
 } from '../clients/index.ts';
@@ -33,7 +34,7 @@ export function assertionCheck(deps: AssertionCheckDeps) {
     const client = await deps.clients.findClient(clientId, { origin, mayFetch: false });
     const keys = client ? await deps.publishedKeys.keysOf(client, origin) : [];
     const assertion = String(ctx.oidc.params?.['client_assertion']);
-    const verified = verifyClientAssertion(assertion, clientId, keys, deps, now);
+    const verified = verifyClientAssertion(readAssertion(assertion), clientId, keys, deps, now);
     if (typeof verified === 'string') throw clientNotProven(verified);
     let isFirstUse: boolean;
     try {
