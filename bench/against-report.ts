@@ -106,7 +106,7 @@ export function renderSkipped(skipped: readonly Skipped[]): string {
     .join('\n');
 }
 
-function ratio(of: Rounds<SideName>['of'], figure: keyof Round): Ratio {
+function ratio(of: Rounds<SideName>['of'], figure: 'cpuMicroseconds' | 'requestsPerSecond'): Ratio {
   const here = of.here.map(round => round[figure]);
   const there = of.there.map(round => round[figure]);
   const beside = here.map((value, index) => value / (there[index] as number));

@@ -5,6 +5,7 @@ import type { Task } from './arguments.ts';
 import { type Checkout, describeCheckout, openCheckout } from './checkout.ts';
 import { MAIN, startCountersign } from './countersign.ts';
 import { CannotDo, type Measurement, type MeasureOptions, measure, type Starts } from './measure.ts';
+import type { MongoStore } from './mongo-store.ts';
 
 /** This checkout: what runs is compiled into `dist/bench` of it. */
 const OWN = join(import.meta.dirname, '../..');
@@ -26,13 +27,15 @@ export async function* compareCheckouts(
   sides: Sides,
   tasks: readonly Task[],
   options: Omit<MeasureOptions, 'connections'>,
+  store?: MongoStore,
 ): AsyncGenerator<AgainstRow | Skipped> {
   const starts: Starts<SideName> = {
-    here: started => startCountersign(sides.here.main, started),
-    there: started => startCountersign(sides.there.main, started),
+    here: started => startCountersign(sides.here.main, { ...started, store }),
+    there: started => startCountersign(sides.there.main, { ...started, store }),
   };
   for (const { work, connections } of tasks) {
     options.onProgress(`${work.name}: ${work.title}`);
+    await store?.renew();
     let measured: Measurement<SideName>;
     try {
       measured = await measure(work, starts, { ...options, connections });

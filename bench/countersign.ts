@@ -1,5 +1,6 @@
 /**
- * Countersign as it is started for real use: its own main program, durable, audited, logging, its store a SQLite file on a disk.
+ * Countersign as it is started for real use: its own main program, durable, audited, logging, its store a SQLite file on a disk, or a
+ * database of a MongoDB where the run has one.
  * Everybody is registered over its own HTTP interfaces, so that a version that differs inside can be measured too.
  */
 import { randomBytes } from 'node:crypto';
@@ -11,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { adminToken, creatingAgents, post } from './admin-api.ts';
 import { drive } from './load-generator.ts';
+import type { MongoDatabase } from './mongo-store.ts';
 import {
   ask,
   type BasicCredentials,
@@ -26,6 +28,7 @@ import {
   startChild,
   type Target,
   TOKEN_TTL_SECONDS,
+  type Use,
 } from './servers.ts';
 
 /** The compiled main program of this checkout. */
@@ -48,19 +51,30 @@ export async function startCountersign(main: string, options: ServerProcessOptio
     secret: randomBytes(32).toString('base64url'),
   };
   const unlimited = await withoutLimits(main);
+  const { store } = options;
+  const database = store?.fresh();
   const started = await startChild(main, options, {
     preload: REPORT_USE,
-    envIn: directory => ({ ...environment(directory, port, admin), ...unlimited }),
+    envIn: directory => ({
+      ...environment(directory, port, admin),
+      ...unlimited,
+      ...(database && onMongo(database)),
+    }),
   });
   const { child, remove } = started;
   const stop = async (): Promise<void> => {
     await end(child, () => child.kill('SIGTERM'));
     await remove();
+    await database?.drop();
   };
+  const use = async (): Promise<Use> => ({
+    ...(await ask(started, { kind: 'report-use' }, 'use')),
+    databaseCpuMicroseconds: await store?.cpuMicroseconds(),
+  });
   try {
     await untilReady(started, port);
     const target = await register(port, admin, options);
-    return { pid: child.pid as number, target, use: () => ask(started, { kind: 'report-use' }, 'use'), stop };
+    return { pid: child.pid as number, target, use, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -77,6 +91,14 @@ function environment(directory: string, port: number, admin: BasicCredentials): 
     COUNTERSIGN_LOG_LEVEL: 'info',
     COUNTERSIGN_BOOTSTRAP_CLIENT_ID: admin.id,
     COUNTERSIGN_BOOTSTRAP_CLIENT_SECRET: admin.secret,
+  };
+}
+
+function onMongo({ uri }: MongoDatabase): NodeJS.ProcessEnv {
+  return {
+    COUNTERSIGN_STORE: uri,
+    // All processes on a database share it, so that none may make one.
+    COUNTERSIGN_KEY_ENCRYPTION_KEY: randomBytes(32).toString('hex'),
   };
 }
 

@@ -12,8 +12,17 @@ import { COSTS_NOTE } from './cost-centres.ts';
 import { MAIN, startCountersign } from './countersign.ts';
 import { measureFootprint } from './footprint.ts';
 import { type MeasureOptions, measure, type Starts } from './measure.ts';
-import { describeMachine, type Machine, type Row, renderChecks, renderTable, summarise } from './report.ts';
-import { type ServerName, startBase } from './servers.ts';
+import { type MongoStore, openMongoStore } from './mongo-store.ts';
+import {
+  describeMachine,
+  type Machine,
+  type Row,
+  renderChecks,
+  renderStore,
+  renderTable,
+  summarise,
+} from './report.ts';
+import { killServers, type ServerName, startBase } from './servers.ts';
 import { measureSlowDisk } from './slow-disk.ts';
 
 const MISSED = 1;
@@ -22,13 +31,12 @@ const FAILED = 2;
 /** Beside the sources: the directory for temporary files is in memory on some systems, where an fsync costs nothing. */
 const PARENT_DIRECTORY = join(import.meta.dirname, '../../node_modules/.cache/countersign');
 
-const STARTS: Starts<ServerName> = {
-  countersign: options => startCountersign(MAIN, options),
-  base: startBase,
-};
-
-/** The base is another Countersign, where bare oidc-provider cannot do the work. */
-const OURS_ALONE: Starts<ServerName> = { countersign: STARTS.countersign, base: STARTS.countersign };
+/** @param isOurs whether the base is another Countersign, where bare oidc-provider cannot do the work */
+function startsOn(store: MongoStore | undefined, isOurs: boolean): Starts<ServerName> {
+  const countersign: Starts<ServerName>['countersign'] = options =>
+    startCountersign(MAIN, { ...options, store });
+  return { countersign, base: isOurs ? countersign : startBase };
+}
 
 const given = readGiven();
 if (given === undefined) process.stdout.write(HELP);
@@ -38,7 +46,7 @@ function readGiven(): Arguments | undefined {
   try {
     return readArguments(process.argv.slice(2));
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error));
+    say(messageOf(error));
     process.exit(FAILED);
   }
 }
@@ -46,9 +54,17 @@ function readGiven(): Arguments | undefined {
 async function run(given: Arguments): Promise<number> {
   await mkdir(PARENT_DIRECTORY, { recursive: true });
   const directory = await mkdtemp(join(PARENT_DIRECTORY, 'bench-'));
+  let store: MongoStore | undefined;
+  let cleaning: Promise<void> | undefined;
+  const cleanUp = async (): Promise<void> => {
+    // A server that runs on would make its database anew.
+    await killServers();
+    await store?.close().catch(error => say(`--store: ${messageOf(error)}`));
+    await rm(directory, { recursive: true, force: true });
+  };
   process.once('SIGINT', () => {
-    // The servers end with their parent.
-    rm(directory, { recursive: true, force: true }).finally(() => process.exit(130));
+    cleaning ??= cleanUp();
+    cleaning.finally(() => process.exit(130));
   });
   const machine = describeMachine();
   say(
@@ -63,37 +79,45 @@ async function run(given: Arguments): Promise<number> {
     onCosts: (tables: string) => void costs.push(tables),
   };
   try {
+    if (given.store !== undefined) {
+      store = await openMongoStore(given.store, directory);
+      say(`Countersign runs on ${store.name}`);
+    }
     return given.against === undefined
-      ? await runWithBase(given, options, machine)
-      : await runAgainst(given.against, given, options, machine);
+      ? await runWithBase(given, options, machine, store)
+      : await runAgainst(given.against, given, options, machine, store);
   } catch (error) {
-    say(`the run failed: ${error instanceof Error ? error.message : String(error)}`);
+    // Who interrupts a run knows why its servers have ended.
+    if (cleaning === undefined) say(`the run failed: ${messageOf(error)}`);
     return FAILED;
   } finally {
     if (costs.length > 0) process.stdout.write(`\n${[COSTS_NOTE, ...costs].join('\n\n')}\n`);
-    await rm(directory, { recursive: true, force: true });
+    cleaning ??= cleanUp();
+    await cleaning;
   }
 }
 
 type Options = Omit<MeasureOptions, 'connections'>;
 
 async function runWithBase(
-  { tasks, isWhole, jsonFile }: Arguments,
+  { tasks, leftOut, isWhole, jsonFile }: Arguments,
   options: Options,
   machine: Machine,
+  store: MongoStore | undefined,
 ): Promise<number> {
   const rows: Row[] = [];
   const checks: Check[] = [];
   try {
     for (const { work, connections } of tasks) {
       say(`${work.name}: ${work.title}`);
+      await store?.renew();
       const { baseRequests: base } = work;
-      const { rounds, residentMiB } = await (base
-        ? measure(work, OURS_ALONE, { ...options, connections }, { base })
-        : measure(work, STARTS, { ...options, connections }));
+      const starts = startsOn(store, base !== undefined);
+      const instead = base && { base };
+      const { rounds, residentMiB } = await measure(work, starts, { ...options, connections }, instead);
       rows.push(...rounds.map(each => ({ ...summarise(work, each), residentMiB })));
     }
-    checks.push(...checkRows(rows));
+    if (store === undefined) checks.push(...checkRows(rows));
     if (isWhole) {
       say('starts, and memory with nothing to do');
       checks.push(...checkFootprint(await measureFootprint(options.directory)));
@@ -105,9 +129,10 @@ async function runWithBase(
     for (const { work } of tasks.filter(task => task.work.baseRequests)) {
       process.stdout.write(`\n${work.name}: ${work.title}\n`);
     }
+    if (store) process.stdout.write(`\n${renderStore(store, leftOut)}\n`);
   }
   if (checks.length > 0) process.stdout.write(`\n${renderChecks(checks)}\n`);
-  await writeJson(jsonFile, { machine, rows, checks });
+  await writeJson(jsonFile, { machine, ...(store && { store: store.name }), rows, checks });
   const missed = checks.filter(check => !check.isMet);
   for (const { what, figure, bar } of missed) say(`missed: ${what} is ${figure}, to be ${bar}`);
   return missed.length > 0 ? MISSED : 0;
@@ -118,6 +143,7 @@ async function runAgainst(
   { tasks, jsonFile }: Arguments,
   options: Options,
   machine: Machine,
+  store: MongoStore | undefined,
 ): Promise<number> {
   say(`builds ${against}`);
   const sides = await openSides(against);
@@ -126,7 +152,7 @@ async function runAgainst(
   const rows: AgainstRow[] = [];
   const skipped: Skipped[] = [];
   try {
-    for await (const result of compareCheckouts(sides, tasks, options)) {
+    for await (const result of compareCheckouts(sides, tasks, options, store)) {
       if ('reason' in result) skipped.push(result);
       else rows.push(result);
     }
@@ -134,7 +160,7 @@ async function runAgainst(
     if (rows.length > 0) process.stdout.write(`\n${renderAgainst(rows)}\n`);
     if (skipped.length > 0) process.stdout.write(`\n${renderSkipped(skipped)}\n`);
   }
-  await writeJson(jsonFile, { machine, sides, rows, skipped });
+  await writeJson(jsonFile, { machine, ...(store && { store: store.name }), sides, rows, skipped });
   for (const { work, connections, worse } of rows.filter(row => row.worse.length > 0)) {
     say(`more than a tenth worse here: ${work} at ${connections} connections (${worse.join(', ')})`);
   }
@@ -143,6 +169,10 @@ async function runAgainst(
 
 async function writeJson(file: string | undefined, content: object): Promise<void> {
   if (file !== undefined) await writeFile(file, `${JSON.stringify(content, undefined, 2)}\n`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function say(line: string): void {

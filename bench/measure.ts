@@ -4,7 +4,7 @@ import { adminToken, post } from './admin-api.ts';
 import { newClientKey } from './client-key.ts';
 import { type CostsByConnections, describeCosts, type RoundCosts } from './cost-centres.ts';
 import { drive } from './load-generator.ts';
-import type { Admin, ServerProcess, ServerProcessOptions } from './servers.ts';
+import type { Admin, ServerProcess, ServerProcessOptions, Use } from './servers.ts';
 import { readThreadTimes, usedBetween } from './thread-times.ts';
 import { issueTokens, type MakeRequests, type Scene, shuffle, type Work } from './works.ts';
 
@@ -12,6 +12,8 @@ import { issueTokens, type MakeRequests, type Scene, shuffle, type Work } from '
 export interface Round {
   /** User and system time of the server process for one request, all its threads. */
   readonly cpuMicroseconds: number;
+  /** The same of the database, where it is a process of its own and its time is known. */
+  readonly databaseCpuMicroseconds?: number;
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -219,6 +221,7 @@ async function runRound(
   return {
     round: {
       cpuMicroseconds,
+      ...databaseUse(before, after, count),
       requestsPerSecond: count / seconds,
       p50Ms: quantile(latenciesMs, 0.5),
       p99Ms: quantile(latenciesMs, 0.99),
@@ -236,6 +239,16 @@ async function runRound(
 /** On the clock of CPU profiles, which is one for all processes of the machine. */
 function monotonicMicroseconds(): number {
   return Number(process.hrtime.bigint() / 1_000n);
+}
+
+function databaseUse(
+  { databaseCpuMicroseconds: before }: Use,
+  { databaseCpuMicroseconds: after }: Use,
+  count: number,
+): Pick<Round, 'databaseCpuMicroseconds'> {
+  return before === undefined || after === undefined
+    ? {}
+    : { databaseCpuMicroseconds: (after - before) / count };
 }
 
 function tokenFor({ target }: ServerProcess): Promise<string> {

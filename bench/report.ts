@@ -1,6 +1,8 @@
 import { cpus, loadavg, platform, release, totalmem } from 'node:os';
+import type { LeftOut } from './arguments.ts';
 import type { Check } from './checks.ts';
 import type { Round, Rounds } from './measure.ts';
+import type { MongoStore } from './mongo-store.ts';
 import type { ServerName } from './servers.ts';
 import type { Work } from './works.ts';
 
@@ -22,13 +24,18 @@ export interface Row {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly cpuMicroseconds: number;
+  /** Of the database for a request of Countersign, where it is a process of its own and its time is known. */
+  readonly databaseCpuMicroseconds?: number;
   /** Resident memory of each server after the work. */
   readonly residentMiB: Readonly<Record<ServerName, number>>;
   readonly base: { readonly p50Ms: number; readonly p99Ms: number; readonly cpuMicroseconds: number };
 }
 
 /** Sums up the rounds of a work. A round of one server is compared with the round of the other beside it. */
-export function summarise(work: Work, { connections, of }: Rounds<ServerName>): Omit<Row, 'residentMiB'> {
+export function summarise(
+  work: Work,
+  { connections, of }: Pick<Rounds<ServerName>, 'connections' | 'of'>,
+): Omit<Row, 'residentMiB'> {
   const { countersign, base } = of;
   const cpuRatios = countersign.map(
     (round, index) => (base[index] as Round).cpuMicroseconds / round.cpuMicroseconds,
@@ -51,11 +58,13 @@ export function summarise(work: Work, { connections, of }: Rounds<ServerName>): 
 
 /** The rows as a Markdown table. */
 export function renderTable(rows: readonly Row[]): string {
+  const hasDatabase = rows.some(row => row.databaseCpuMicroseconds !== undefined);
   const cells = [
     [
       'work',
       'at',
       'CPU µs',
+      ...(hasDatabase ? ['database'] : []),
       'base',
       'ratio',
       'min–max',
@@ -70,6 +79,7 @@ export function renderTable(rows: readonly Row[]): string {
       row.work,
       String(row.connections),
       row.cpuMicroseconds.toFixed(1),
+      ...(hasDatabase ? [row.databaseCpuMicroseconds?.toFixed(0) ?? ''] : []),
       row.base.cpuMicroseconds.toFixed(1),
       `${row.cpuRatio.toFixed(2)}x`,
       `${row.cpuRatioMin.toFixed(2)}–${row.cpuRatioMax.toFixed(2)}`,
@@ -93,6 +103,20 @@ export function markdownTable(cells: readonly (readonly string[])[]): string {
   );
   lines.splice(1, 0, rule);
   return lines.map(line => `| ${line.join(' | ')} |`).join('\n');
+}
+
+/** What the figures of a run on MongoDB are, and are not. */
+export function renderStore(
+  { name, isCounted }: Pick<MongoStore, 'name' | 'isCounted'>,
+  leftOut: readonly LeftOut[],
+): string {
+  const database = isCounted
+    ? 'what the database needed for a request of ours stands beside it'
+    : 'what the database needed is not in it';
+  return [
+    `Countersign on ${name}. CPU µs is of our server process alone; ${database}. No bar holds here.`,
+    ...leftOut.map(({ what, reason }) => `left out  ${what}: ${reason}`),
+  ].join('\n');
 }
 
 /** What was to be, and what is. */
@@ -126,9 +150,12 @@ export function describeMachine(): Machine {
 
 /** The median of each figure. */
 export function medians(rounds: readonly Round[]): Round {
-  const of = (property: keyof Round): number => median(rounds.map(round => round[property]));
+  const of = (property: keyof Round): number => median(rounds.map(round => round[property] as number));
   return {
     cpuMicroseconds: of('cpuMicroseconds'),
+    ...(rounds.every(round => round.databaseCpuMicroseconds !== undefined) && {
+      databaseCpuMicroseconds: of('databaseCpuMicroseconds'),
+    }),
     requestsPerSecond: of('requestsPerSecond'),
     p50Ms: of('p50Ms'),
     p99Ms: of('p99Ms'),

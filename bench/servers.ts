@@ -8,6 +8,7 @@ import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JWK } from 'jose';
+import type { MongoStore } from './mongo-store.ts';
 
 /** How long a server may take to start or to answer a question about itself. */
 export const PATIENCE_MS = 30_000;
@@ -87,7 +88,10 @@ export type ServerReport =
   /** User and system time of the whole process, all its threads, since it began; and what it holds of the machine's memory. */
   | { readonly kind: 'use'; readonly cpuMicroseconds: number; readonly residentBytes: number };
 
-export type Use = Extract<ServerReport, { kind: 'use' }>;
+export type Use = Extract<ServerReport, { kind: 'use' }> & {
+  /** The same time of the database, where it is a process of its own that the run has started. */
+  readonly databaseCpuMicroseconds?: number | undefined;
+};
 
 export interface ServerProcess {
   readonly pid: number;
@@ -105,6 +109,8 @@ export interface ServerProcessOptions {
   readonly crowd?: number;
   /** How many agents can be killed, where the server knows a kill. */
   readonly spares?: number;
+  /** What Countersign keeps its records in; a SQLite file in its directory where absent. */
+  readonly store?: MongoStore | undefined;
   /** More of the environment. */
   readonly env?: NodeJS.ProcessEnv;
   /** Where its CPU profiles go, one for each thread; none are made without it. */
@@ -140,6 +146,13 @@ export interface Child {
   remove(): Promise<void>;
 }
 
+const children = new Set<ChildProcess>();
+
+/** Ends all of them without a word, and waits until they are gone. */
+export async function killServers(): Promise<void> {
+  await Promise.all([...children].map(child => end(child, () => child.kill('SIGKILL'))));
+}
+
 /** Starts a process of the same Node, with the same flags for every server, and with nothing of our environment but the path. */
 export async function startChild(
   module: string,
@@ -167,6 +180,8 @@ export async function startChild(
     env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...envIn?.(directory), ...env },
   });
   closeSync(log);
+  children.add(child);
+  child.once('exit', () => children.delete(child));
   return { child, name, directory, logFile, remove: () => rm(directory, { recursive: true, force: true }) };
 }
 

@@ -1,5 +1,9 @@
 import test from 'ava';
 import { readArguments } from '../../bench/arguments.ts';
+import type { Round } from '../../bench/measure.ts';
+import { type Row, renderStore, renderTable, summarise } from '../../bench/report.ts';
+import { inDatabase } from '../../bench/store-uri.ts';
+import { findWork } from '../../bench/works.ts';
 
 const namesOf = (...argv: readonly string[]): readonly string[] =>
   (readArguments(argv)?.tasks ?? []).map(({ work }) => work.name);
@@ -79,4 +83,90 @@ test('what is not permitted is refused with what is', t => {
 
 test('help is no comparison', t => {
   t.is(readArguments(['--against', '../before', '--help']), undefined);
+});
+
+test('on MongoDB the same works are measured, with no bar and nothing that concerns SQLite alone', t => {
+  const given = readArguments(['--store', 'mongodb']);
+  t.is(given?.store, 'mongodb');
+  t.false(given?.isWhole);
+  t.is(given?.rounds, 4);
+  t.is(given?.liveTokens, 10_000);
+  t.deepEqual(
+    namesOf('--store', 'mongodb'),
+    namesOf().filter(name => !name.startsWith('W3@')),
+  );
+  for (const { work, connections } of given?.tasks ?? []) {
+    t.is(work.bar, undefined, work.name);
+    t.deepEqual(connections, [64], work.name);
+  }
+  t.is(readArguments([])?.tasks[0]?.work.bar, 1.8);
+});
+
+test('what a run on MongoDB leaves out is named with a reason, unless the works were named', t => {
+  const leftOut = (...argv: readonly string[]): readonly string[] | undefined =>
+    readArguments(['--store', 'mongodb', ...argv])?.leftOut.map(({ what }) => what);
+  t.deepEqual(leftOut(), ['W3@1e3', 'W3@1e6', 'start and idle memory', 'a slow disk']);
+  t.deepEqual(leftOut('--quick'), []);
+  t.deepEqual(leftOut('--against', '../before'), []);
+  t.deepEqual(leftOut('--only', 'W3@1e6'), []);
+  t.deepEqual(namesOf('--store', 'mongodb', '--only', 'W3@1e6'), ['W3@1e6']);
+  t.deepEqual(readArguments([])?.leftOut, []);
+});
+
+test('numbers that are given hold on MongoDB too', t => {
+  const uri = 'mongodb://127.0.0.1:27017/?replicaSet=rs0';
+  const given = readArguments(['--store', uri, '--tokens', '500', '--connections', '1,16', '--rounds', '2']);
+  t.is(given?.store, uri);
+  t.is(given?.liveTokens, 500);
+  t.is(given?.rounds, 2);
+  t.deepEqual(given?.tasks[0]?.connections, [1, 16]);
+});
+
+test('a store that the server would not take is refused with what is permitted, and nothing of a password is shown', t => {
+  const refusal = (store: string): string =>
+    t.throws(() => readArguments(['--store', store]), { instanceOf: TypeError })?.message ?? '';
+  for (const store of [
+    '',
+    'sqlite:bench.sqlite',
+    'postgres://h/x',
+    'mongodb:',
+    'mongodb://',
+    'mongodb://h h/',
+  ]) {
+    t.regex(refusal(store), /^--store: .*; permitted: mongodb:\/\/HOST:PORT\/\?replicaSet=NAME/, store);
+  }
+  t.regex(refusal('mongodb://h/?w=1'), /the option w may only be majority/);
+  t.notRegex(refusal('mongodb://alice:s3@cret@h/'), /cret|alice/);
+});
+
+test('each server gets a database of its own, and a user stays in the one that the URI names', t => {
+  const uris = [
+    ['mongodb://h:1/?replicaSet=rs', 'mongodb://h:1/x?replicaSet=rs'],
+    ['mongodb://h:1,h:2', 'mongodb://h:1,h:2/x'],
+    ['mongodb://h/orders?appName=a', 'mongodb://h/x?appName=a'],
+    ['mongodb://u:p%2F@h/?replicaSet=rs', 'mongodb://u:p%2F@h/x?replicaSet=rs&authSource=admin'],
+    ['mongodb+srv://u:p@h/users', 'mongodb+srv://u:p@h/x?authSource=users'],
+    ['mongodb://u:p@h/a?authSource=b', 'mongodb://u:p@h/x?authSource=b'],
+  ] as const;
+  for (const [given, expected] of uris) t.is(inDatabase(given, 'x'), expected);
+});
+
+test('what the database needed stands beside what our process needed, where it is known', t => {
+  const round = { cpuMicroseconds: 100, requestsPerSecond: 1_000, p50Ms: 1, p99Ms: 2 };
+  const rowOf = (countersign: readonly Round[]): Row => ({
+    ...summarise(findWork('W1m'), {
+      connections: 64,
+      of: { countersign, base: [{ ...round, cpuMicroseconds: 50 }] },
+    }),
+    residentMiB: { countersign: 1, base: 1 },
+  });
+  const known = rowOf([{ ...round, databaseCpuMicroseconds: 640 }]);
+  t.is(known.databaseCpuMicroseconds, 640);
+  t.is(known.cpuRatio, 0.5);
+  t.regex(renderTable([known]), /CPU µs \| database \| +base .*\n.*\n.*100\.0 \| +640 \| +50\.0 /);
+  t.notRegex(renderTable([rowOf([round])]), /database/);
+  t.regex(
+    renderStore({ name: 'MongoDB 8.2', isCounted: false }, []),
+    /MongoDB 8\.2\..* our server process alone.*No bar/,
+  );
 });
