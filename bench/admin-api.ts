@@ -1,6 +1,7 @@
 /** The admin API as every version of it understands it. */
 import { randomBytes } from 'node:crypto';
-import type { Requests } from './load-generator.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { askAgainAfterMs, MOST_REPEATS, type Requests } from './load-generator.ts';
 import { type Admin, JWT_RESOURCE, OPAQUE_RESOURCE, SCOPE, type Target } from './servers.ts';
 
 const BASE = '/api/v1';
@@ -15,7 +16,7 @@ export async function adminToken({
   admin,
 }: Pick<Target, 'issuer' | 'paths'> & { readonly admin: Pick<Admin, 'client'> }): Promise<string> {
   const { id, secret } = admin.client;
-  const answer = await fetch(issuer + paths.token, {
+  const answer = await patientFetch(issuer + paths.token, {
     method: 'POST',
     headers: { Authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
     body: new URLSearchParams({ grant_type: 'client_credentials', resource: `${issuer}/api` }),
@@ -34,7 +35,7 @@ export async function post(
   body: object | undefined,
   token: string,
 ): Promise<{ readonly id: string; readonly secret?: string }> {
-  const answer = await fetch(`${issuer}${BASE}/${path}`, {
+  const answer = await patientFetch(`${issuer}${BASE}/${path}`, {
     method: 'POST',
     headers: {
       Authorization: `Bearer ${token}`,
@@ -46,6 +47,16 @@ export async function post(
   if (!answer.ok)
     throw new Error(`POST ${BASE}/${path} was answered with ${answer.status} ${text.slice(0, 200)}`);
   return JSON.parse(text) as { readonly id: string; readonly secret?: string };
+}
+
+/** Asks again where the server cannot answer at the moment. */
+export async function patientFetch(url: string | URL, request: RequestInit): Promise<Response> {
+  for (let repeats = 0; ; repeats += 1) {
+    const answer = await fetch(url, request);
+    if (answer.status !== 503 || repeats === MOST_REPEATS) return answer;
+    await answer.arrayBuffer();
+    await delay(askAgainAfterMs(answer.headers.get('Retry-After')));
+  }
 }
 
 const READS = [OPAQUE_RESOURCE, JWT_RESOURCE].map(resource => ({ resource, scopes: [SCOPE] }));

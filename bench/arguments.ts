@@ -71,7 +71,8 @@ ${WORKS.map(({ name, isOurs, title }) => `                         ${(isOurs ? `
   --help               this text
 
 Ends with 0 when every bar is met, with 1 when one is missed, with 2 when something went wrong. With --against no figure is a
-failure: what is more than a tenth worse is marked. With --store none is either.
+failure: what is more than a tenth worse is marked. With --store none is either; a work that breaks off is named, and
+the others go on.
 `;
 
 /**

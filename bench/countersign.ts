@@ -74,7 +74,8 @@ export async function startCountersign(main: string, options: ServerProcessOptio
   try {
     await untilReady(started, port);
     const target = await register(port, admin, options);
-    return { pid: child.pid as number, target, use, stop };
+    const pid = child.pid as number;
+    return { pid, target, mayBeUnavailable: store !== undefined, use, stop };
   } catch (error) {
     await stop();
     throw error;

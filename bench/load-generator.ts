@@ -6,6 +6,7 @@
  * the other core. It reads only what both servers send, answers with a Content-Length, and fails on anything else.
  */
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Requests of one kind: they differ in their bodies alone. */
 export interface Requests {
@@ -32,10 +33,21 @@ export interface Drive {
   readonly seconds: number;
   /** From sending a request to having the whole answer, in milliseconds, ascending. */
   readonly latenciesMs: Float64Array;
+  /** How often a request was sent again, because the server could not answer it at the moment (503). */
+  readonly repeated: number;
+}
+
+/** So often a request is sent again; then 503 is its answer. */
+export const MOST_REPEATS = 20;
+
+/** When to ask a server again that cannot answer at the moment: as it says (RFC 9110 section 10.2.3), else in a second. */
+export function askAgainAfterMs(retryAfter: string | null | undefined): number {
+  return Number(retryAfter ?? 1) * 1_000;
 }
 
 /** Longer than any answer takes on a loaded machine; a server that hangs must not hang the run. */
 const SILENCE_MS = 20_000;
+const UNAVAILABLE = 503;
 
 /**
  * Sends all requests, `connections` at a time, and resolves when all are answered.
@@ -43,7 +55,7 @@ const SILENCE_MS = 20_000;
  * @throws at the first answer that has not the expected status and body, and when a connection breaks or falls silent
  */
 export async function drive(requests: Requests, connections: number): Promise<Drive> {
-  if (requests.bodies.length === 0) return { seconds: 0, latenciesMs: new Float64Array() };
+  if (requests.bodies.length === 0) return { seconds: 0, latenciesMs: new Float64Array(), repeated: 0 };
   const sockets = await Promise.all(
     Array.from({ length: Math.min(connections, requests.bodies.length) }, () => open(requests.port)),
   );
@@ -61,6 +73,7 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
   const latenciesMs = new Float64Array(bodies.length);
   let sent = 0;
   let answered = 0;
+  let repeated = 0;
 
   return new Promise((resolve, reject) => {
     const startedAt = performance.now();
@@ -68,13 +81,18 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
       let received = '';
       let sentAt = 0;
       let index = 0;
+      let repeats = 0;
       const sendNext = (): void => {
-        const body = bodies[sent];
-        if (body === undefined) return void socket.setTimeout(0);
-        const own = requests.authorizations?.[sent];
+        if (sent >= bodies.length) return void socket.setTimeout(0);
         index = sent;
         sent += 1;
+        repeats = 0;
         sentAt = performance.now();
+        send();
+      };
+      const send = (): void => {
+        const body = bodies[index] as string;
+        const own = requests.authorizations?.[index];
         if (body === '') return void socket.write(get, 'latin1');
         const ownHead = own === undefined ? head : headOf(requests, own);
         socket.write(`${ownHead}${body.length}\r\n\r\n${body}`, 'latin1');
@@ -89,6 +107,11 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
         }
         if (!answer) return;
         received = '';
+        if (answer.status === UNAVAILABLE && repeats < MOST_REPEATS) {
+          repeats += 1;
+          repeated += 1;
+          return void delay(askAgainAfterMs(answer.retryAfter)).then(send);
+        }
         latenciesMs[answered] = performance.now() - sentAt;
         if (answer.status !== status || !isExpected(answer.body)) {
           return reject(
@@ -100,7 +123,8 @@ function exchange(requests: Requests, sockets: readonly Socket[]): Promise<Drive
         onAnswer?.(answer.body, index);
         answered += 1;
         if (answered < bodies.length) return sendNext();
-        resolve({ seconds: (performance.now() - startedAt) / 1000, latenciesMs: latenciesMs.sort() });
+        const seconds = (performance.now() - startedAt) / 1000;
+        resolve({ seconds, latenciesMs: latenciesMs.sort(), repeated });
       });
       socket.setTimeout(SILENCE_MS, () => reject(new Error(`${requests.path} gave no answer`)));
       socket.on('error', reject);
@@ -124,8 +148,11 @@ function headOf({ path, host, contentType }: Requests, authorization: string | u
 interface Answer {
   readonly status: number;
   readonly body: string;
+  /** Of 503 alone. */
+  readonly retryAfter?: string | undefined;
 }
 
+const RETRY_AFTER = /\r\nretry-after: (\d+)\r\n/i;
 const CONTENT_LENGTH = /\r\ncontent-length: (\d+)\r\n/i;
 
 /**
@@ -141,7 +168,9 @@ function readAnswer(received: string): Answer | undefined {
   if (length === undefined) throw new Error(`an answer without Content-Length: ${head}`);
   const missing = headEnd + 4 + Number(length) - received.length;
   if (missing < 0) throw new Error('more was answered than was asked for');
-  return missing > 0 ? undefined : { status: Number(head.slice(9, 12)), body: received.slice(headEnd + 4) };
+  if (missing > 0) return undefined;
+  const answer = { status: Number(head.slice(9, 12)), body: received.slice(headEnd + 4) };
+  return answer.status === UNAVAILABLE ? { ...answer, retryAfter: RETRY_AFTER.exec(head)?.[1] } : answer;
 }
 
 function open(port: number): Promise<Socket> {

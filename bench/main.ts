@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { compareCheckouts, openSides } from './against.ts';
 import { type AgainstRow, renderAgainst, renderSkipped, type Skipped } from './against-report.ts';
-import { type Arguments, HELP, readArguments } from './arguments.ts';
+import { type Arguments, HELP, type LeftOut, readArguments } from './arguments.ts';
 import { type Check, checkFootprint, checkRows, checkSlowDisk } from './checks.ts';
 import { COSTS_NOTE } from './cost-centres.ts';
 import { MAIN, startCountersign } from './countersign.ts';
@@ -38,6 +38,8 @@ function startsOn(store: MongoStore | undefined, isOurs: boolean): Starts<Server
   return { countersign, base: isOurs ? countersign : startBase };
 }
 
+let isInterrupted = false;
+
 const given = readGiven();
 if (given === undefined) process.stdout.write(HELP);
 else process.exitCode = await run(given);
@@ -63,6 +65,7 @@ async function run(given: Arguments): Promise<number> {
     await rm(directory, { recursive: true, force: true });
   };
   process.once('SIGINT', () => {
+    isInterrupted = true;
     cleaning ??= cleanUp();
     cleaning.finally(() => process.exit(130));
   });
@@ -87,8 +90,8 @@ async function run(given: Arguments): Promise<number> {
       ? await runWithBase(given, options, machine, store)
       : await runAgainst(given.against, given, options, machine, store);
   } catch (error) {
-    // Who interrupts a run knows why its servers have ended.
-    if (cleaning === undefined) say(`the run failed: ${messageOf(error)}`);
+    // Whoever interrupts a run knows why its servers have ended.
+    if (!isInterrupted) say(`the run failed: ${messageOf(error)}`);
     return FAILED;
   } finally {
     if (costs.length > 0) process.stdout.write(`\n${[COSTS_NOTE, ...costs].join('\n\n')}\n`);
@@ -107,15 +110,23 @@ async function runWithBase(
 ): Promise<number> {
   const rows: Row[] = [];
   const checks: Check[] = [];
+  const failed: LeftOut[] = [];
   try {
     for (const { work, connections } of tasks) {
       say(`${work.name}: ${work.title}`);
       await store?.renew();
       const { baseRequests: base } = work;
       const starts = startsOn(store, base !== undefined);
-      const instead = base && { base };
-      const { rounds, residentMiB } = await measure(work, starts, { ...options, connections }, instead);
-      rows.push(...rounds.map(each => ({ ...summarise(work, each), residentMiB })));
+      try {
+        const measured = measure(work, starts, { ...options, connections }, base && { base });
+        const { rounds, residentMiB } = await measured;
+        rows.push(...rounds.map(each => ({ ...summarise(work, each), residentMiB })));
+      } catch (error) {
+        // Of a long run with somebody's database the other works are kept.
+        if (store === undefined || isInterrupted) throw error;
+        say(`  failed: ${messageOf(error)}`);
+        failed.push({ what: work.name, reason: messageOf(error) });
+      }
     }
     if (store === undefined) checks.push(...checkRows(rows));
     if (isWhole) {
@@ -129,12 +140,13 @@ async function runWithBase(
     for (const { work } of tasks.filter(task => task.work.baseRequests)) {
       process.stdout.write(`\n${work.name}: ${work.title}\n`);
     }
-    if (store) process.stdout.write(`\n${renderStore(store, leftOut)}\n`);
+    if (store) process.stdout.write(`\n${renderStore(store, leftOut, failed)}\n`);
   }
   if (checks.length > 0) process.stdout.write(`\n${renderChecks(checks)}\n`);
   await writeJson(jsonFile, { machine, ...(store && { store: store.name }), rows, checks });
   const missed = checks.filter(check => !check.isMet);
   for (const { what, figure, bar } of missed) say(`missed: ${what} is ${figure}, to be ${bar}`);
+  if (failed.length > 0) return FAILED;
   return missed.length > 0 ? MISSED : 0;
 }
 

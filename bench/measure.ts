@@ -17,6 +17,8 @@ export interface Round {
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** How many requests were sent again, since they were answered 503; that is within the other figures. */
+  readonly repeated?: number;
 }
 
 /**
@@ -192,7 +194,7 @@ async function measureAt<Name extends string>(
       rounds[scene.name].push(round);
       costs[scene.name].push(roundCosts);
     }
-    const said = scenes.map(({ name }) => `${name} ${rounds[name].at(-1)?.cpuMicroseconds.toFixed(0)} µs`);
+    const said = scenes.map(({ name }) => renderRound(name, rounds[name].at(-1) as Round));
     options.onProgress(
       `  ${connections} connections, round ${number} of ${options.rounds}: ${said.join(', ')} of CPU a request`,
     );
@@ -212,10 +214,12 @@ async function runRound(
   const threadsBefore = await readThreadTimes(server.pid);
   const from = monotonicMicroseconds();
   const killing = work.kills && token !== undefined ? startKilling(server, work.kills, token) : undefined;
-  const { seconds, latenciesMs } = await drive(requests, scene.connections);
+  const { seconds, latenciesMs, repeated } = await drive(requests, scene.connections);
   await killing?.stop();
   const to = monotonicMicroseconds();
   const threadsAfter = await readThreadTimes(server.pid);
+  if (repeated > 0 && !server.mayBeUnavailable)
+    throw new Error(`${scene.name} answered ${repeated} times 503`);
   const after = await server.use();
   const cpuMicroseconds = (after.cpuMicroseconds - before.cpuMicroseconds) / count;
   return {
@@ -225,6 +229,7 @@ async function runRound(
       requestsPerSecond: count / seconds,
       p50Ms: quantile(latenciesMs, 0.5),
       p99Ms: quantile(latenciesMs, 0.99),
+      ...(repeated > 0 && { repeated }),
     },
     costs: {
       from,
@@ -239,6 +244,11 @@ async function runRound(
 /** On the clock of CPU profiles, which is one for all processes of the machine. */
 function monotonicMicroseconds(): number {
   return Number(process.hrtime.bigint() / 1_000n);
+}
+
+function renderRound(name: string, { cpuMicroseconds, repeated }: Round): string {
+  const again = repeated === undefined ? '' : ` (${repeated} sent again after 503)`;
+  return `${name} ${cpuMicroseconds.toFixed(0)} µs${again}`;
 }
 
 function databaseUse(

@@ -1,7 +1,7 @@
 /** People, who do everything by the pages, as anybody does. */
 import { randomBytes } from 'node:crypto';
 import { generateSync } from 'otplib';
-import { adminToken, post } from './admin-api.ts';
+import { adminToken, patientFetch, post } from './admin-api.ts';
 import type { Admin, Target } from './servers.ts';
 
 const PASSWORD = 'correct horse battery staple';
@@ -58,7 +58,7 @@ export class FormBrowser {
   }
 
   async #request(method: string, url: string, fields?: Readonly<Record<string, string>>): Promise<string> {
-    const answer = await fetch(new URL(url, this.#origin), {
+    const answer = await patientFetch(new URL(url, this.#origin), {
       method,
       redirect: 'manual',
       headers: {

@@ -109,6 +109,7 @@ export function markdownTable(cells: readonly (readonly string[])[]): string {
 export function renderStore(
   { name, isCounted }: Pick<MongoStore, 'name' | 'isCounted'>,
   leftOut: readonly LeftOut[],
+  failed: readonly LeftOut[] = [],
 ): string {
   const database = isCounted
     ? 'what the database needed for a request of ours stands beside it'
@@ -116,6 +117,7 @@ export function renderStore(
   return [
     `Countersign on ${name}. CPU µs is of our server process alone; ${database}. No bar holds here.`,
     ...leftOut.map(({ what, reason }) => `left out  ${what}: ${reason}`),
+    ...failed.map(({ what, reason }) => `FAILED    ${what}: ${reason}`),
   ].join('\n');
 }
 

@@ -96,6 +96,8 @@ export type Use = Extract<ServerReport, { kind: 'use' }> & {
 export interface ServerProcess {
   readonly pid: number;
   readonly target: Target;
+  /** Whether it may answer 503 for a moment, as where it hears of what others have committed from a busy database. */
+  readonly mayBeUnavailable?: boolean;
   use(): Promise<Use>;
   stop(): Promise<void>;
 }
