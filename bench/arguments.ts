@@ -140,7 +140,7 @@ function readWorks(only: string | undefined, kind: Kind): readonly Work[] {
   if (ours) throw new TypeError(`--only: oidc-provider does not know '${ours.name}'; give --against too`);
   const works = named ?? WORKS.filter(work => isUsual(work, kind));
   // They were set by what SQLite reaches.
-  return kind.isOnMongo ? works.map(({ bar, ...work }) => work) : works;
+  return kind.isOnMongo ? works.map(({ bar, onMongo, ...work }) => ({ ...work, ...onMongo })) : works;
 }
 
 /** Whether it is measured where none is named. */

@@ -100,6 +100,9 @@ test('on MongoDB the same works are measured, with no bar and nothing that conce
     t.deepEqual(connections, [64], work.name);
   }
   t.is(readArguments([])?.tasks[0]?.work.bar, 1.8);
+  const polls = (...argv: readonly string[]) => readArguments(['--only', 'W9-poll', ...argv])?.tasks[0]?.work;
+  t.is(polls()?.requestsPerRound, 10_000);
+  t.regex(polls('--store', 'mongodb')?.title ?? '', /^polls of 1,000 agents/);
 });
 
 test('what a run on MongoDB leaves out is named with a reason, unless the works were named', t => {
