@@ -64,11 +64,13 @@ async function run(given: Arguments): Promise<number> {
     await store?.close().catch(error => say(`--store: ${messageOf(error)}`));
     await rm(directory, { recursive: true, force: true });
   };
-  process.once('SIGINT', () => {
+  const interrupt = (_: NodeJS.Signals, number: number): void => {
     isInterrupted = true;
     cleaning ??= cleanUp();
-    cleaning.finally(() => process.exit(130));
-  });
+    cleaning.finally(() => process.exit(128 + number));
+  };
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
   const machine = describeMachine();
   say(
     `${machine.cores} cores of ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, load ${machine.load.join(' ')}`,
