@@ -39,6 +39,7 @@ test('what a server cannot answer at the moment is sent again, counted, and answ
 test('other requests go on while one is sent again, and whatever is never answered rightly ends the run', async t => {
   const patient = await answering(t, { a: [503, 200] });
   t.is((await drive(patient, 3)).repeated, 1);
+  t.deepEqual(patient.seen.toSorted(), ['a', 'a', 'b', 'c']);
   const unavailable = await answering(t, { c: [503] });
   await t.throwsAsync(drive(unavailable, 1), { message: '/token answered 503 ok' });
   t.is(unavailable.seen.length, 2 + 1 + MOST_REPEATS);
