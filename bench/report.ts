@@ -6,7 +6,7 @@ import type { MongoStore } from './mongo-store.ts';
 import type { ServerName } from './servers.ts';
 import type { Work } from './works.ts';
 
-/** The connections at which the bars hold. */
+/** The connections at which most bars hold. */
 export const BAR_CONNECTIONS = 64;
 
 /** The result of one work at one number of connections. A ratio over 1 is in favour of Countersign. */
@@ -37,6 +37,7 @@ export function summarise(
   { connections, of }: Pick<Rounds<ServerName>, 'connections' | 'of'>,
 ): Omit<Row, 'residentMiB'> {
   const { countersign, base } = of;
+  const bar = connections === BAR_CONNECTIONS ? work.bar : connections === 1 ? work.barAlone : undefined;
   const cpuRatios = countersign.map(
     (round, index) => (base[index] as Round).cpuMicroseconds / round.cpuMicroseconds,
   );
@@ -49,7 +50,7 @@ export function summarise(
     cpuRatio: median(cpuRatios),
     cpuRatioMin: Math.min(...cpuRatios),
     cpuRatioMax: Math.max(...cpuRatios),
-    ...(connections === BAR_CONNECTIONS && work.bar !== undefined && { bar: work.bar }),
+    ...(bar !== undefined && { bar }),
     throughputRatio: median(throughputRatios),
     ...medians(countersign),
     base: medians(base),
@@ -83,7 +84,7 @@ export function renderTable(rows: readonly Row[]): string {
       row.base.cpuMicroseconds.toFixed(1),
       `${row.cpuRatio.toFixed(2)}x`,
       `${row.cpuRatioMin.toFixed(2)}–${row.cpuRatioMax.toFixed(2)}`,
-      row.bar === undefined ? 'none' : `${row.bar.toFixed(1)}x ${row.cpuRatio < row.bar ? 'MISSED' : 'met'}`,
+      row.bar === undefined ? 'none' : `${row.bar.toFixed(2)}x ${row.cpuRatio < row.bar ? 'MISSED' : 'met'}`,
       `${row.throughputRatio.toFixed(2)}x`,
       row.p50Ms.toFixed(1),
       row.base.p50Ms.toFixed(1),
