@@ -49,15 +49,32 @@ export async function locateToken(signer: AccessTokenSigner, value: string): Pro
   return opaqueTokenId(value) ?? (value.includes('.') ? await signer.verify(value) : undefined);
 }
 
+/**
+ * Begins to look a presented value up, so that this shares a turn of the store with what is read to authenticate whoever asks. What it
+ * brings is used only once they are.
+ *
+ * @returns undefined for what has to be verified first, and what cannot be a token of ours
+ */
+export function beginLookup(
+  { tokens }: Pick<TokenLookupDeps, 'tokens'>,
+  value: string,
+): Promise<TokenRecord | undefined> | undefined {
+  const jti = opaqueTokenId(value);
+  const looked = jti && tokens.findToken(jti);
+  // Where authentication fails, nobody waits for it.
+  looked?.catch(() => undefined);
+  return looked;
+}
+
 /** The token behind a value; undefined when it is unknown, expired, revoked or cut off. It lives unless `isFromTheFuture`. */
 export async function findUnendedToken(
   deps: TokenLookupDeps,
   value: string,
   now: number,
+  looked?: Promise<TokenRecord | undefined>,
 ): Promise<TokenRecord | undefined> {
-  // Without waiting where it needs no key.
-  const jti = opaqueTokenId(value) ?? (await locateToken(deps.signer, value));
-  const token = jti && (await deps.tokens.findToken(jti));
+  const jti = looked ? undefined : await locateToken(deps.signer, value);
+  const token = await (looked ?? (jti && deps.tokens.findToken(jti)));
   return token && !hasEnded(token, deps.tokens.epochs, now) ? token : undefined;
 }
 
@@ -65,6 +82,7 @@ export async function findUnendedToken(
  * Introspects a token (RFC 7662). Only its own audience learns anything about it; asks by others are recorded, counted, and so are
  * those about a token from the future.
  *
+ * @param looked what `beginLookup` has begun
  * @returns the JSON text of the response
  * @throws {Refused<LimitRefusal>} instead of telling that a token is not live, where the caller has asked about too many such
  */
@@ -73,13 +91,14 @@ export async function introspectToken(
   authenticated: AuthenticatedClient,
   value: string,
   origin: Origin,
+  looked?: Promise<TokenRecord | undefined>,
 ): Promise<string> {
   const { client, spent } = authenticated;
   if (spent.length > 0) {
     const outcome = await deps.tokens.commit({ changes: spent, events: [] });
     if (!outcome.committed) return refuseConflict(deps, client.clientId, outcome.conflict, origin);
   }
-  const token = await findUnendedToken(deps, value, origin.latest);
+  const token = await findUnendedToken(deps, value, origin.latest, looked);
   if (token && isLiveFor(client, token, origin)) {
     deps.introspections.active += 1;
     return token.answer;

@@ -13,7 +13,7 @@ import {
 import { Refused } from '../errors.ts';
 import type { FormFields } from '../oauth.ts';
 import type { Deferral } from './deferral.ts';
-import { type IntrospectTokenDeps, introspectToken } from './introspect-token.ts';
+import { beginLookup, type IntrospectTokenDeps, introspectToken } from './introspect-token.ts';
 import { CLIENT_CREDENTIALS, type IssueTokenDeps, issueToken, type TokenGrant } from './issue-token.ts';
 import { answerPreflight, pagesOf } from './pages-of-clients.ts';
 import { type RevokeTokenDeps, revokeToken } from './revoke-token.ts';
@@ -129,12 +129,14 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Machin
   const introspect: Middleware = async ctx => {
     const form = await deps.readForm(ctx);
     const origin: Origin = ctx.state['origin'];
+    const looked = beginLookup(deps, form.get('token') ?? '');
     const authenticated = await authenticateClient(deps, ctx.req.headers.authorization, form, origin);
     const answer = await introspectToken(
       deps,
       authenticated,
       await requiredToken(deps, authenticated, form, origin),
       origin,
+      looked,
     );
     if (!prefersSigned(ctx)) return deps.answerJson(ctx, answer);
     const { clientId } = authenticated.client;
