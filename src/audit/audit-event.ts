@@ -165,14 +165,16 @@ export interface AuditEvent {
 }
 
 /** The shared part of the events of one request. */
-export function eventOrigin({ now, requestId, address, client, subject, actor }: Origin): EventOrigin {
-  const shared: { -readonly [Member in keyof EventOrigin]: EventOrigin[Member] } = { at: now, requestId };
-  if (address !== undefined) shared.address = address;
-  if (client !== undefined) shared.client = client;
-  if (subject !== undefined) shared.subject = subject;
-  if (actor !== undefined) shared.actor = actor;
-  return shared;
+export function eventOrigin(
+  origin: Origin,
+): Pick<AuditEvent, 'at' | 'requestId'> &
+  Partial<Pick<AuditEvent, 'address' | 'client' | 'subject' | 'actor'>> {
+  return {
+    at: origin.now,
+    requestId: origin.requestId,
+    ...(origin.address !== undefined && { address: origin.address }),
+    ...(origin.client !== undefined && { client: origin.client }),
+    ...(origin.subject !== undefined && { subject: origin.subject }),
+    ...(origin.actor !== undefined && { actor: origin.actor }),
+  };
 }
-
-type EventOrigin = Pick<AuditEvent, 'at' | 'requestId'> &
-  Partial<Pick<AuditEvent, 'address' | 'client' | 'subject' | 'actor'>>;

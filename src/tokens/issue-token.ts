@@ -208,15 +208,18 @@ export function makeToken(
 } {
   const { subject, resource, issuedAt, expiresAt, actors, approval } = decision;
   const scope = decision.scopes.join(' ');
-  // Member by member, as most tokens have none of what may be in between: to spread nothing costs as much as to write a claim.
-  const claims: Record<string, unknown> = { iss: deps.issuer, sub: subject, client_id: clientId };
-  if (decision.standing) Object.assign(claims, delegationClaims(decision.standing, actors));
-  claims['aud'] = resource.identifier;
-  claims['scope'] = scope;
-  claims['iat'] = issuedAt;
-  claims['exp'] = expiresAt;
-  if (approval) claims['approval'] = approval;
-  if (proofKey !== undefined) claims['cnf'] = { jkt: proofKey };
+  const claims = {
+    iss: deps.issuer,
+    sub: subject,
+    client_id: clientId,
+    ...delegationClaims(decision),
+    aud: resource.identifier,
+    scope,
+    iat: issuedAt,
+    exp: expiresAt,
+    ...(approval && { approval }),
+    ...(proofKey !== undefined && { cnf: { jkt: proofKey } }),
+  };
   const tokenType = proofKey === undefined ? 'Bearer' : 'DPoP';
   const { value, jti } = mintToken(deps, decision, claims, origin.now);
   return {
@@ -231,7 +234,7 @@ export function makeToken(
           issuedAt,
           expiresAt,
           lineage: lineageOf([handle(jti, 0), ...decision.lineage]),
-          answer: `{"active":true,"token_type":"${tokenType}",${JSON.stringify({ ...claims, jti }).slice(1)}`,
+          answer: JSON.stringify({ active: true, token_type: tokenType, ...claims, jti }),
         },
       },
     ],
@@ -246,6 +249,7 @@ export function makeToken(
         resource: resource.identifier,
         scope,
         jti,
+        // By name: an event in order is written at once (`canonical-event.ts`).
         detail: {
           ...(approval && { approver: approval.by, elevation: approval.id }),
           expiresAt,
@@ -266,10 +270,8 @@ export function makeToken(
 }
 
 /** What a delegated token says of who acts, and by what (RFC 8693 sections 4.1 and 4.4). */
-function delegationClaims(
-  standing: NonNullable<IssueGranted['standing']>,
-  actors: readonly string[],
-): Readonly<Record<string, unknown>> {
+function delegationClaims({ actors, standing }: IssueGranted): Readonly<Record<string, unknown>> {
+  if (!standing) return {};
   // The claim is one object: it says who may act next only where that is one.
   const [next, ...others] = standing.mayActNext;
   return {
@@ -328,9 +330,10 @@ export async function decideRequest(
   }
   const requestedResource = asked.resources[0];
   const identifier = requestedResource ?? delegation?.standing?.resource ?? agent.defaultResource;
-  const owner = await deps.people.findPerson(agent.ownerId);
-  const resource =
-    identifier === undefined ? undefined : await deps.resources.findResourceByIdentifier(identifier);
+  const [owner, resource] = await Promise.all([
+    deps.people.findPerson(agent.ownerId),
+    identifier === undefined ? undefined : deps.resources.findResourceByIdentifier(identifier),
+  ]);
   const decision = decideIssue({
     agent,
     delegation,

@@ -101,6 +101,36 @@ test.serial(
 );
 
 test.serial(
+  'I1: SQLite: what was used stays used until an hour after its end, whenever it was used, and goes within a minute of that',
+  async t => {
+    const hour = 3_600_000;
+    const end = 1_800_000_000_000;
+    let now = end - 2 * hour;
+    const store = await openStore(t, await subject.newDatabase(t), { now: () => now });
+    const use = async (name: string) =>
+      (
+        await store.commit({
+          changes: [{ kind: 'use-once', value: name, usableFrom: 0, expiresAt: end }],
+          events: [],
+        })
+      ).committed;
+    const sweep = async (at: number) => {
+      now = at;
+      while ((await store.sweep()) > 0);
+    };
+    t.true(await use('early'));
+    now = end - 1;
+    t.true(await use('late'));
+    now = end + 1;
+    t.true(await use('after'));
+    await sweep(end + hour);
+    for (const name of ['early', 'late', 'after']) t.false(await use(name), name);
+    await sweep(end + hour + 60_001);
+    for (const name of ['early', 'late', 'after']) t.true(await use(name), name);
+  },
+);
+
+test.serial(
   'SQLite: after a stop the one file has everything, also while somebody else still reads it',
   async t => {
     const database = await subject.newDatabase(t);

@@ -1,6 +1,8 @@
 /** What machines call in tight loops is called straight from Node.js; with a query, even an empty one, it goes the long way. */
+import { once } from 'node:events';
 import { connect } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import {
   type Answer,
@@ -81,27 +83,34 @@ test('whoever goes away before the answer has hurt nobody: what was asked for is
   const resource = await addResource(app);
   const agent = await addAgent(app, await addPerson(app), resource);
   const body = new URLSearchParams({ grant_type: 'client_credentials', resource: resource.identifier });
+  const issued = async () => (await app.trail()).filter(({ type }) => type === 'token.issued').length;
+  const before = await issued();
+  // While somebody else writes, the commit waits, and the answer with it.
+  const other = new DatabaseSync(`${app.directory}/countersign.sqlite`);
+  t.teardown(() => other.close());
+  other.exec('BEGIN IMMEDIATE');
   const { hostname, port, host } = new URL(app.base);
-  for (let count = 1; count <= 5; count += 1) {
-    const socket = connect(Number(port), hostname);
-    socket.on('error', () => undefined);
-    socket.end(
-      [
-        'POST /token HTTP/1.1',
-        `Host: ${host}`,
-        `Authorization: Basic ${Buffer.from(agent.basic.join(':')).toString('base64')}`,
-        'Content-Type: application/x-www-form-urlencoded',
-        `Content-Length: ${body.toString().length}`,
-        '',
-        body.toString(),
-      ].join('\r\n'),
-      () => socket.resetAndDestroy(),
-    );
-    // A reset may overtake what was sent; then nothing was asked for.
-    await new Promise(resolve => socket.on('close', resolve));
-  }
-  await setImmediate();
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  socket.write(
+    [
+      'POST /token HTTP/1.1',
+      `Host: ${host}`,
+      `Authorization: Basic ${Buffer.from(agent.basic.join(':')).toString('base64')}`,
+      'Content-Type: application/x-www-form-urlencoded',
+      `Content-Length: ${body.toString().length}`,
+      '',
+      body.toString(),
+    ].join('\r\n'),
+  );
+  while (app.store.figures.commits.waiting === 0 && app.store.figures.commits.underWaySince === undefined)
+    await setTimeout(5);
+  socket.resetAndDestroy();
+  await once(socket, 'close');
+  other.exec('ROLLBACK');
+  while ((await issued()) === before) await setTimeout(5);
   t.is((await app.post('/token', body.toString(), { basic: agent.basic })).status, 200);
+  t.is(await issued(), before + 2);
   t.deepEqual(
     logs.filter(line => line.includes('request failed')),
     [],
