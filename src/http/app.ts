@@ -67,9 +67,9 @@ type Application = Koa & {
 };
 
 /**
- * Calls a fixed route straight from Node.js, in the same shell and with the same context as Koa would. What Koa does for a request
- * otherwise (a chain of middleware, and listeners for whatever a stream may do) costs as much as an introspection's own work. It is
- * still Koa that renders what is not ready to be sent: every refusal, and whatever the engine answers.
+ * Calls a fixed route straight from Node.js, in the same shell and with the same context as Koa would, without its chain of
+ * middleware and its listeners for whatever a stream may do (`docs/decisions/0012`). It is still Koa that renders what is not ready to
+ * be sent: every refusal, and whatever the engine answers.
  */
 function directly(
   root: Application,
