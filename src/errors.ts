@@ -33,7 +33,11 @@ export class Refused<Reason extends string = string> extends Error {
       readonly members?: Readonly<Record<string, string | number>>;
     },
   ) {
+    // The reason tells where it was thrown. A stack costs more than all else of a refusal, and anybody can cause one.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(reason, options);
+    Error.stackTraceLimit = stackTraceLimit;
     this.reason = reason;
     this.detail = detail;
     this.claimedClient = options?.claimedClient;

@@ -70,11 +70,11 @@ export function requestShell(deps: RequestShellDeps): Middleware {
       if (limited) await limited;
       await next();
       ready = readyAnswer(ctx);
-      if (!ready && ctx.status >= 400) finishError(deps, ctx, origin);
+      if (!ready && ctx.status >= 400) ready = finishError(deps, ctx, origin);
     } catch (error) {
-      answerRefusal(deps, ctx, origin, error);
+      ready = refusalAnswer(deps, ctx, origin, error);
     }
-    if (ready) sendReady(ctx, ready, deps.isStopping());
+    if (ready) sendReady(ctx, ready, ready.status === 413 || deps.isStopping());
     else {
       ctx.set('X-Content-Type-Options', 'nosniff');
       if (deps.isStopping()) ctx.set('Connection', 'close');
@@ -95,14 +95,17 @@ function sendReady(ctx: Context, { status, headers, body }: ReadyAnswer, isLast:
   ctx.res.end(body, bytes === body.length ? 'latin1' : 'utf8');
 }
 
-/** An error that was answered and not thrown: by the engine, by a probe, or, at a path that nobody has, by nobody. */
-function finishError(deps: RequestShellDeps, ctx: Context, origin: Origin): void {
-  if (ctx.res.hasHeader('Error-Ref')) return;
+/**
+ * An error that was answered and not thrown: by the engine, by a probe, or, at a path that nobody has, by nobody.
+ *
+ * @returns the answer where nobody has given one
+ */
+function finishError(deps: RequestShellDeps, ctx: Context, origin: Origin): ReadyAnswer | undefined {
+  if (ctx.res.hasHeader('Error-Ref')) return undefined;
   const body: unknown = ctx.body;
   if (ctx.status === 404 && (body === undefined || body === null)) {
     const sent = `${ctx.method} ${ctx.path}`;
-    answerRefusal(deps, ctx, origin, new Refused<ServerRefusal>('path-unknown', { sent }));
-    return;
+    return refusalAnswer(deps, ctx, origin, new Refused<ServerRefusal>('path-unknown', { sent }));
   }
   let reason: CataloguedReason = 'api/not-ready';
   if (typeof body === 'object' && body !== null && 'error' in body) {
@@ -114,6 +117,7 @@ function finishError(deps: RequestShellDeps, ctx: Context, origin: Origin): void
   ctx.set('Cache-Control', 'no-store');
   deps.meter.countRefusal(ctx.path, reason);
   setReference(ctx, deps.references, reason, claimedClient(ctx));
+  return undefined;
 }
 
 /** Who the engine found the caller to be. */
@@ -122,12 +126,12 @@ function claimedClient(ctx: Context): string | undefined {
   return typeof client === 'string' ? client : undefined;
 }
 
-function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, error: unknown): void {
+function refusalAnswer(deps: RequestShellDeps, ctx: Context, origin: Origin, error: unknown): ReadyAnswer {
   const answer =
     isAdminApi(ctx.path, deps.issuer) || isServerRefusal(error)
       ? problemAnswer(error, deps.docsUrl)
       : oauthAnswer(error, deps.docsUrl);
-  const { status } = answer;
+  const { status, reason } = answer;
   // It is in the trail, counted, and the log has said it once.
   const isQuarantine =
     error instanceof Refused && error.reason === ('deployment-quarantined' satisfies QuarantineRefusal);
@@ -136,21 +140,18 @@ function answerRefusal(deps: RequestShellDeps, ctx: Context, origin: Origin, err
   else if (status === 503 && !isQuarantine && !isClock)
     deps.log.warn({ err: error, requestId: origin.requestId }, 'request refused: cannot answer safely');
 
-  ctx.status = status;
-  ctx.set('Cache-Control', 'no-store');
   const client = error instanceof Refused ? error.claimedClient : undefined;
-  deps.meter.countRefusal(ctx.path, answer.reason);
-  setReference(ctx, deps.references, answer.reason, client);
+  deps.meter.countRefusal(ctx.path, reason);
+  const reference = deps.references.make(origin.requestId, reason, client);
+  const headers = ['Cache-Control', 'no-store', 'Error-Ref', reference, 'Content-Type', answer.mediaType];
   const retryAfter = error instanceof Refused ? error.detail.retryAfterSeconds : undefined;
-  if (status === 503) ctx.set('Retry-After', isQuarantine ? '60' : String(retryAfter ?? 1));
+  if (status === 503) headers.push('Retry-After', isQuarantine ? '60' : String(retryAfter ?? 1));
   if (status === 429 || (status === 409 && retryAfter !== undefined))
-    ctx.set('Retry-After', String(retryAfter ?? 1));
-  if (status === 413) ctx.set('Connection', 'close');
+    headers.push('Retry-After', String(retryAfter ?? 1));
   // RFC 9110 section 12.5.3: not the media type was at fault.
-  if (answer.reason.endsWith('/content-coding-not-supported')) ctx.set('Accept-Encoding', 'identity');
-  if (answer.challenge !== undefined) ctx.set('WWW-Authenticate', answer.challenge);
-  ctx.type = answer.mediaType;
-  ctx.body = answer.body;
+  if (reason.endsWith('/content-coding-not-supported')) headers.push('Accept-Encoding', 'identity');
+  if (answer.challenge !== undefined) headers.push('WWW-Authenticate', answer.challenge);
+  return { status, headers, body: answer.body };
 }
 
 function isServerRefusal(error: unknown): boolean {
@@ -163,7 +164,7 @@ function oauthAnswer(error: unknown, docsUrl: string): ErrorAnswer<`oauth/${Mach
   return {
     status,
     reason: `oauth/${reason}`,
-    mediaType: 'application/json',
+    mediaType: 'application/json; charset=utf-8',
     body: oauthErrorBody(reason, detailOf(error), docsUrl, error instanceof Refused ? error.members : {}),
     ...(status === 401 && { challenge: BASIC_CHALLENGE }),
   };
