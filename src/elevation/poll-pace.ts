@@ -13,10 +13,10 @@ const MAX_TOO_FAST = 3;
 
 interface Pace {
   /** The last poll, in milliseconds since the epoch. */
-  readonly at: number;
-  readonly intervalMs: number;
+  at: number;
+  intervalMs: number;
   /** So many in a row came too fast. */
-  readonly tooFast: number;
+  tooFast: number;
 }
 
 /**
@@ -37,17 +37,17 @@ export class PollPace {
    * @param nowMs milliseconds since the epoch
    */
   note(code: string, nowMs: number): 'in-time' | 'too-fast' | 'far-too-fast' {
-    const last = this.#paces.get(code);
+    const pace = this.#paces.get(code);
+    if (!pace) {
+      this.#paces.set(code, { at: nowMs, intervalMs: POLL_INTERVAL_SECONDS * 1_000, tooFast: 0 });
+      return 'in-time';
+    }
     // After a clock that was ahead time goes back, and nobody has to wait for it to come again.
-    const isInTime = !last || nowMs < last.at || nowMs - last.at >= last.intervalMs - LEEWAY_MS;
-    const intervalMs = last?.intervalMs ?? POLL_INTERVAL_SECONDS * 1_000;
-    const tooFast = isInTime ? 0 : last.tooFast + 1;
-    this.#paces.set(code, {
-      at: nowMs,
-      intervalMs: isInTime ? intervalMs : Math.min(intervalMs + GROWTH_MS, MAX_INTERVAL_MS),
-      tooFast,
-    });
+    const isInTime = nowMs < pace.at || nowMs - pace.at >= pace.intervalMs - LEEWAY_MS;
+    pace.at = nowMs;
+    pace.tooFast = isInTime ? 0 : pace.tooFast + 1;
     if (isInTime) return 'in-time';
-    return tooFast > MAX_TOO_FAST ? 'far-too-fast' : 'too-fast';
+    pace.intervalMs = Math.min(pace.intervalMs + GROWTH_MS, MAX_INTERVAL_MS);
+    return pace.tooFast > MAX_TOO_FAST ? 'far-too-fast' : 'too-fast';
   }
 }
