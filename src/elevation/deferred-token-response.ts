@@ -18,12 +18,14 @@ import { type RedeemDeps, redeemElevation, spend } from './redeem.ts';
  * What is told besides what has become of an elevation.
  *
  * - `elevation-deferred`: the request waits for a countersignature: no refusal
+ * - `elevation-pending`: nobody has decided yet: no refusal either
  * - `elevation-polled-too-fast`: nobody has decided yet, and the client asks too often; `elevation-polled-far-too-fast`: again and again
  * - `deferral-code-missing`: a poll without a code
  * - `deferral-parameter-not-permitted`: a poll that would change what was asked for
  */
 export type DeferralRefusal =
   | 'elevation-deferred'
+  | 'elevation-pending'
   | 'elevation-polled-too-fast'
   | 'elevation-polled-far-too-fast'
   | 'deferral-code-missing'
@@ -105,15 +107,12 @@ export function deferredTokenResponse(deps: RedeemDeps): Deferral {
       throw new Refused<DeferralRefusal>('deferral-code-missing', { parameter: 'deferral_code' });
     },
     async poll(poll, origin) {
-      try {
-        return await redeemElevation(deps, poll, origin);
-      } catch (error) {
-        if (!(error instanceof Refused) || error.reason !== 'elevation-pending') throw error;
-        // As in RFC 8628 section 3.5 it is an answer to whoever still waits: what is decided is told at once.
-        const asked = pace.note(digestOfCode(poll.code), origin.now);
-        if (asked === 'in-time') throw error;
-        throw new Refused<DeferralRefusal>(`elevation-polled-${asked}`);
-      }
+      const answer = await redeemElevation(deps, poll, origin);
+      if (answer !== 'pending') return answer;
+      // As in RFC 8628 section 3.5 it is an answer to whoever still waits: what is decided is told at once.
+      const asked = pace.note(digestOfCode(poll.code), origin.now);
+      if (asked === 'in-time') return answer;
+      throw new Refused<DeferralRefusal>(`elevation-polled-${asked}`);
     },
     isCode: isDeferralCode,
     async cancel({ authenticated, code, proof }, origin) {

@@ -24,7 +24,6 @@ export type AskRefusal =
 /**
  * Why a poll gets no token.
  *
- * - `elevation-pending`: nobody has decided yet: no refusal, and not recorded
  * - `elevation-code-unknown`: it is no deferral code of this client's; unknown and foreign look alike (I15)
  * - `elevation-key-differs`: it was asked for with a proof of a key, or without one, and is fetched otherwise
  * - `elevation-redeemed`: its token has been fetched (I1)
@@ -32,7 +31,6 @@ export type AskRefusal =
  * - `elevation-denied`, `elevation-cancelled`, `elevation-revoked`: there will be no token
  */
 export type RedeemRefusal =
-  | 'elevation-pending'
   | 'elevation-code-unknown'
   | 'elevation-key-differs'
   | 'elevation-redeemed'

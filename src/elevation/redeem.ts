@@ -56,14 +56,19 @@ const PASSING: ReadonlySet<string> = new Set(['clock-ahead', 'deployment-quarant
  * and rests on everything that the elevation has rested on since it was asked for. Everything is evaluated again, by the one decision to
  * issue. Of those who fetch at once one alone gets the token.
  *
- * What the request presents is used up whatever comes of it. To be told that nobody has decided yet is not recorded.
+ * What the request presents is used up whatever comes of it.
  *
- * @throws {Refused<RedeemRefusal>} recorded, but for `elevation-pending`; the preset reason of a denial is its `hint`
+ * @returns `pending` where nobody has decided yet, which is not recorded
+ * @throws {Refused<RedeemRefusal>} recorded; the preset reason of a denial is its `hint`
  * @throws {Refused<IssueRefusal>} `clock-ahead` and its like: for a moment nothing is issued
  * @throws {Refused<'assertion-replayed' | 'dpop-proof-replayed'>} recorded
  * @throws {StoreUnavailable}
  */
-export async function redeemElevation(deps: RedeemDeps, poll: Poll, origin: Origin): Promise<TokenResponse> {
+export async function redeemElevation(
+  deps: RedeemDeps,
+  poll: Poll,
+  origin: Origin,
+): Promise<TokenResponse | 'pending'> {
   const { authenticated, code, proof } = poll;
   const { clientId } = authenticated.client;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
@@ -71,6 +76,10 @@ export async function redeemElevation(deps: RedeemDeps, poll: Poll, origin: Orig
     if (current === 'unknown') return refuse(deps, poll, 'elevation-code-unknown', undefined, origin);
     if (current === 'key-differs') return refuse(deps, poll, 'elevation-key-differs', undefined, origin);
     const status = elevationStatus(current, { ...origin, epochs: deps.epochs });
+    if (status === 'pending') {
+      await spend(deps, poll, origin);
+      return 'pending';
+    }
     if (status !== 'approved') return refuseFor(deps, poll, current, status, origin);
 
     const agent = await deps.agents.findAgent(current.agentId);
@@ -216,18 +225,14 @@ function redeemedEvent(elevation: Elevation, client: string, origin: Origin): Au
   };
 }
 
-/** What is told of an elevation that is not, or no longer, approved. */
+/** What is told of an elevation that is not approved any more, and never will be. */
 async function refuseFor(
   deps: RedeemDeps,
   poll: Poll,
   elevation: Elevation,
-  status: Exclude<ElevationStatus, 'approved'>,
+  status: Exclude<ElevationStatus, 'approved' | 'pending'>,
   origin: Origin,
 ): Promise<never> {
-  if (status === 'pending') {
-    await spend(deps, poll, origin);
-    throw new Refused<RedeemRefusal>('elevation-pending');
-  }
   const told =
     status === 'denied' || status === 'revoked'
       ? elevation.denial?.reason

@@ -14,9 +14,10 @@ export function renderErrorsPage(): string {
 Every error answer names its cause, what was sent where that is no secret, what is permitted, and this page. Reasons that must look
 alike to a caller are answered with the same bytes.
 
-Every error answer has an \`Error-Ref\` header. Whoever administers the server finds the exact reason by it, with
-\`countersign errors REF\` or \`GET /api/v1/errors/REF\`: for at least seven days, and for as long as the server has the key-encryption key
-that it was made with. Send the reference when you ask for help; it holds no secret.
+Every error answer has an \`Error-Ref\` header, but one: \`authorization_pending\` in answer to a poll, with which nothing was refused.
+Whoever administers the server finds the exact reason by it, with \`countersign errors REF\` or \`GET /api/v1/errors/REF\`: for at least
+seven days, and for as long as the server has the key-encryption key that it was made with. Send the reference when you ask for help; it
+holds no secret.
 
 ## OAuth endpoints
 

@@ -4,15 +4,23 @@ import type { ErrorReferences } from '../refusals/index.ts';
 import { engineErrorCode } from './engine-errors.ts';
 import type { CataloguedReason } from './error-catalogue.ts';
 
-/** Gives an answer its reference. */
-export function setReference(
+/** Makes the reference of an answer. */
+export function makeReference(
   ctx: Context,
   references: ErrorReferences,
   reason: CataloguedReason,
   claimedClient: string | undefined,
 ): string {
   const reference = references.make((ctx.state['origin'] as Origin).requestId, reason, claimedClient);
-  ctx.set('Error-Ref', reference);
+  // Traces have it.
+  ctx.state['errorReference'] = reference;
+  return reference;
+}
+
+/** Gives an answer its reference. */
+export function setReference(...made: Parameters<typeof makeReference>): string {
+  const reference = makeReference(...made);
+  made[0].set('Error-Ref', reference);
   return reference;
 }
 

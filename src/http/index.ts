@@ -18,6 +18,7 @@ export { metadataRoutes } from './metadata.ts';
 export { openApiRoutes } from './openapi.ts';
 export { PAGE_REFUSALS, type PageRefusal } from './page-refusals.ts';
 export { peerAddress } from './peer-address.ts';
+export { pendingAnswer } from './pending-answer.ts';
 export { probeRoutes } from './probes.ts';
 export { createQuarantineGate } from './quarantine-gate.ts';
 export { createReadiness } from './readiness.ts';

@@ -11,6 +11,8 @@ export interface ReadyAnswer {
 }
 
 const JSON_HEADERS = ['Cache-Control', 'no-store', 'Content-Type', 'application/json'];
+/** Of every error of an OAuth endpoint. */
+export const JSON_ERROR_TYPE = 'application/json; charset=utf-8';
 
 /** Answers with JSON that nobody may keep, as every answer with a token in it must be (RFC 6749 section 5.1). */
 export function answerJson(ctx: Context, body: string): void {

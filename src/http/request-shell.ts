@@ -12,12 +12,12 @@ import { isAdminApi } from './admin-router.ts';
 import { engineErrorCode } from './engine-errors.ts';
 import { detailOf, type ErrorAnswer, reasonOf } from './error-answer.ts';
 import type { CataloguedReason } from './error-catalogue.ts';
-import { setReference } from './error-reference.ts';
+import { makeReference, setReference } from './error-reference.ts';
 import { isMachineRefusal, type MachineRefusal, oauthErrorBody, oauthErrorStatus } from './oauth-error.ts';
 import { type OwnHosts, ownHostCheck } from './own-host.ts';
 import { problemAnswer, type ServerRefusal } from './problem.ts';
 import type { QuarantineGate, QuarantineRefusal } from './quarantine-gate.ts';
-import { type ReadyAnswer, readyAnswer } from './ready-answer.ts';
+import { JSON_ERROR_TYPE, type ReadyAnswer, readyAnswer } from './ready-answer.ts';
 
 export interface RequestShellDeps extends OwnHosts {
   readonly clock: Pick<ServerClock, 'moment'>;
@@ -119,7 +119,7 @@ function end(...answer: Unsent): void {
  * @returns the answer where nobody has given one
  */
 function finishError(deps: RequestShellDeps, ctx: Context, origin: Origin): ReadyAnswer | undefined {
-  if (ctx.res.hasHeader('Error-Ref')) return undefined;
+  if (ctx.state['errorReference'] !== undefined) return undefined;
   const body: unknown = ctx.body;
   if (ctx.status === 404 && (body === undefined || body === null)) {
     const sent = `${ctx.method} ${ctx.path}`;
@@ -160,7 +160,7 @@ function refusalAnswer(deps: RequestShellDeps, ctx: Context, origin: Origin, err
 
   const client = error instanceof Refused ? error.claimedClient : undefined;
   deps.meter.countRefusal(ctx.path, reason);
-  const reference = deps.references.make(origin.requestId, reason, client);
+  const reference = makeReference(ctx, deps.references, reason, client);
   const headers = ['Cache-Control', 'no-store', 'Error-Ref', reference, 'Content-Type', answer.mediaType];
   const retryAfter = error instanceof Refused ? error.detail.retryAfterSeconds : undefined;
   if (status === 503) headers.push('Retry-After', isQuarantine ? '60' : String(retryAfter ?? 1));
@@ -182,7 +182,7 @@ function oauthAnswer(error: unknown, docsUrl: string): ErrorAnswer<`oauth/${Mach
   return {
     status,
     reason: `oauth/${reason}`,
-    mediaType: 'application/json; charset=utf-8',
+    mediaType: JSON_ERROR_TYPE,
     body: oauthErrorBody(reason, detailOf(error), docsUrl, error instanceof Refused ? error.members : {}),
     ...(status === 401 && { challenge: BASIC_CHALLENGE }),
   };

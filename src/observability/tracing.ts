@@ -115,7 +115,7 @@ function describeAnswer(api: Api, span: Span, { res, state }: Context): void {
   if (typeof origin === 'object' && origin && 'requestId' in origin) {
     span.setAttribute('countersign.request_id', String(origin.requestId));
   }
-  const reference = res.getHeader('Error-Ref');
+  const reference: unknown = state['errorReference'];
   if (typeof reference === 'string') span.setAttribute('countersign.error_ref', reference);
   if (res.statusCode < 500) return;
   span.setAttribute('error.type', String(res.statusCode));

@@ -53,9 +53,10 @@ export interface Deferral {
   /**
    * What has become of a request: its token, once.
    *
-   * @throws {Refused} why there is none, or none yet
+   * @returns `pending` while nobody has decided
+   * @throws {Refused} why there is none
    */
-  poll(presented: CodePresented, origin: Origin): Promise<TokenResponse>;
+  poll(presented: CodePresented, origin: Origin): Promise<TokenResponse | 'pending'>;
   /** Whether a value has the form of a code. */
   isCode(value: string): boolean;
   /** Withdraws a request; nothing happens where there is nothing to withdraw (RFC 7009 section 2.2). */

@@ -57,6 +57,8 @@ export interface MachineEndpointDeps
   ): Promise<FormFields>;
   /** Answers with JSON that nobody may keep. */
   answerJson(ctx: Context, body: string): void;
+  /** Answers a poll while nobody has decided. */
+  answerPending(ctx: Context): void;
 }
 
 /** By path, then by method. */
@@ -113,7 +115,8 @@ export function machineRoutes(deps: MachineEndpointDeps, prefix: string): Machin
     const answer = grant
       ? await issueToken(deps, grant, authenticated, form, proof, origin)
       : await deferral.poll({ authenticated, code: code ?? '', proof }, origin);
-    deps.answerJson(ctx, JSON.stringify(answer));
+    if (answer === 'pending') deps.answerPending(ctx);
+    else deps.answerJson(ctx, JSON.stringify(answer));
   };
 
   const par: Middleware = async (ctx, next) => {

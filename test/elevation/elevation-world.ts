@@ -200,8 +200,8 @@ export async function startElevationWorld(t: ExecutionContext, env: StoreEnv): P
       const { person = world.ada, reason = 'too-much', process } = how;
       return denyElevation(engine(process), person.person.id, id, reason, world.origin());
     },
-    redeem: ({ code }: Pick<Deferred, 'code'>, how: Redeem = {}) =>
-      redeemElevation(engine(how.process), poll(how, code), world.origin()),
+    redeem: async ({ code }: Pick<Deferred, 'code'>, how: Redeem = {}) =>
+      fetched(await redeemElevation(engine(how.process), poll(how, code), world.origin())),
     cancel: (code: string, how: Redeem = {}) => {
       const { agent = asker, proofKey } = how;
       return cancelElevation(engine(how.process), { clientId: agent.id, code, proofKey }, world.origin());
@@ -233,4 +233,10 @@ export async function reasonOf(attempt: Promise<unknown>): Promise<string> {
     throw error;
   }
   throw new Error('it was not refused');
+}
+
+/** What was fetched. @throws {Refused} that nobody has decided yet */
+function fetched(answer: TokenResponse | 'pending'): TokenResponse {
+  if (answer === 'pending') throw new Refused('elevation-pending');
+  return answer;
 }

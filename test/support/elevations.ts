@@ -86,11 +86,13 @@ export async function fetchApproved(app: App, { elevation, code }: Asked): Promi
     enabled: true,
     handle: handle(agent.id, agent.epoch),
   };
-  return redeemElevation(
+  const answer = await redeemElevation(
     depsOf(app),
     { code, proof: undefined, authenticated: { client, spent: [] } },
     app.origin(),
   );
+  if (answer === 'pending') throw new Error('nobody has approved it');
+  return answer;
 }
 
 /** A person lets an agent act for them, as the page has it. */
