@@ -29,6 +29,9 @@ onEachStore(
     const pending = await world.poll(asked);
     t.is(pending.status, 400);
     t.is(pending.headers.get('cache-control'), 'no-store');
+    t.is(pending.headers.get('content-type'), asked.headers.get('content-type'));
+    t.regex(asked.headers.get('error-ref') ?? '', /^err_/);
+    t.false(pending.headers.has('error-ref'), 'nothing was refused, and no reference leads anywhere');
     t.deepEqual(Object.keys(pending.json).sort(), ['error', 'error_description', 'error_uri']);
     t.is(pending.json.error, 'authorization_pending');
     t.deepEqual(await world.eventsOf('elevation.redeem-refused'), [], 'to be told to wait is not recorded');
