@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import test from 'ava';
 import { StoreUnavailable } from '../../src/errors.ts';
 import { openSqliteStore } from '../../src/store/sqlite/index.ts';
+import type { TokenId, TokenRecord } from '../../src/tokens/index.ts';
 import { testAuthority } from './authority.ts';
 import { testDelegations } from './delegations.ts';
 import { testElevations } from './elevations.ts';
@@ -147,5 +149,47 @@ test.serial(
     const copy = new DatabaseSync(`${file}.copy`, { readOnly: true });
     t.teardown(() => copy.close());
     t.deepEqual(rows(copy), rows(reader));
+  },
+);
+
+test.serial(
+  'SQLite: tokens of one millisecond whose digests begin alike are all found, listed page after page, ended apart and swept',
+  async t => {
+    const now = Math.floor(Date.now() / 1000);
+    let later = now * 1000;
+    const store = await openStore(t, await subject.newDatabase(t), { now: () => later });
+    const begun = tokenRecord({ issuedAt: now }).jti.slice(0, 'tok_'.length + 12);
+    const tokens = Array.from({ length: 6 }, (_, index) =>
+      tokenRecord({
+        jti: `${begun}${randomBytes(24).toString('base64url').slice(0, 30)}A` as TokenId,
+        issuedAt: now,
+        expiresAt: now + (index < 3 ? 60 : 600),
+      }),
+    );
+    for (const token of tokens) {
+      t.deepEqual(await store.commit({ changes: [insertToken(token)], events: [event()] }), {
+        committed: true,
+      });
+    }
+    for (const token of tokens) {
+      t.deepEqual(await store.findToken(token.jti), token);
+      t.deepEqual(await store.commit({ changes: [insertToken(token)], events: [event()] }), {
+        committed: false,
+        conflict: 'already-exists',
+      });
+    }
+    const listed: TokenRecord[] = [];
+    for (let page = await store.listTokens('agt_1', 1); page.length > 0; ) {
+      listed.push(...page);
+      page = await store.listTokens('agt_1', 1, listed.at(-1)?.jti);
+    }
+    t.deepEqual(listed, tokens.toReversed());
+    later += 200_000;
+    while ((await store.sweep()) > 0);
+    const left = await Promise.all(tokens.map(({ jti }) => store.findToken(jti)));
+    t.deepEqual(
+      left.map(token => token !== undefined),
+      [false, false, false, true, true, true],
+    );
   },
 );

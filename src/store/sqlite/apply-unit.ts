@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { Agent } from '../../agents/index.ts';
 import { findEndedHandle } from '../../audit/authority.ts';
 import { chainEvent } from '../../audit/chain.ts';
@@ -26,6 +26,7 @@ import { applyEngineChange } from './engine-records.ts';
 import { Feed } from './feed.ts';
 import { RecordFiler } from './file-record.ts';
 import { applyPassChange } from './passes.ts';
+import { AT_PLACE, placeToken, tokenKey } from './token-place.ts';
 
 /** A unit of commit as it reaches the writing thread: text crosses a thread's border far cheaper than objects do. */
 export interface UnitToWrite {
@@ -213,18 +214,25 @@ export class UnitApplier {
   }
 
   #insertToken(token: TokenRecord): Met | undefined {
-    const added = this.#run(
-      `INSERT INTO token(key, client_id, resource_id, issued_at, expires_at, lineage, answer)
-       VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-      tokenKey(token.jti),
-      token.clientId,
-      token.resourceId,
-      token.issuedAt,
-      token.expiresAt,
-      token.lineage,
-      token.answer,
+    const key = tokenKey(token.jti);
+    const isAdded = placeToken(
+      key,
+      place =>
+        this.#run(
+          `INSERT INTO token(id, key, client_id, resource_id, issued_at, expires_at, lineage, answer)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+          place,
+          key,
+          token.clientId,
+          token.resourceId,
+          token.issuedAt,
+          token.expiresAt,
+          token.lineage,
+          token.answer,
+        ) > 0,
+      place => this.#get(`SELECT 1 FROM token WHERE ${AT_PLACE}`, place, key) !== undefined,
     );
-    return added === 0 ? 'already-exists' : undefined;
+    return isAdded ? undefined : 'already-exists';
   }
 
   #insertRecord(change: Extract<Change, { kind: 'insert' }>): number {
@@ -292,11 +300,11 @@ export class UnitApplier {
   }
 
   /** @returns how many rows were changed */
-  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): number {
+  #run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.#prepare(sql).run(...values).changes);
   }
 
-  #get(sql: string, ...values: (string | number)[]): unknown {
+  #get(sql: string, ...values: SQLInputValue[]): unknown {
     return this.#prepare(sql).get(...values);
   }
 
@@ -319,11 +327,6 @@ const MINUTE_MS = 60_000;
 function sweptFrom(expiresAt: number, now: number): number {
   const later = now + Math.ceil(Math.max(0, expiresAt - now) / MINUTE_MS) * MINUTE_MS;
   return Math.min(later, Number.MAX_SAFE_INTEGER);
-}
-
-/** The bytes under which a token is stored: its `jti` without the prefix. */
-export function tokenKey(jti: string): Buffer {
-  return Buffer.from(jti.slice('tok_'.length), 'base64url');
 }
 
 type RecordColumns = { readonly table: string; readonly columns: Readonly<Record<string, string | null>> };

@@ -32,7 +32,6 @@ import { EpochRegistry } from '../epoch-registry.ts';
 import { type Change, openedToRead, type Store, type StoreOptions } from '../store.ts';
 import type { StoreFigures } from '../store-figures.ts';
 import { UseNotes } from '../use-notes.ts';
-import { tokenKey } from './apply-unit.ts';
 import { attemptDigest } from './attempt-digest.ts';
 import { openForReading } from './database.ts';
 import { EngineRecords } from './engine-records.ts';
@@ -40,6 +39,7 @@ import { Feed } from './feed.ts';
 import { Passes } from './passes.ts';
 import { TurnReader } from './reader.ts';
 import { Records } from './records.ts';
+import { AT_PLACE, LAST_PLACE, tokenKey, tokenPlace } from './token-place.ts';
 import { prepareTrailReads } from './trail-reads.ts';
 import { Writer } from './writer.ts';
 import type { CommitTime } from './writer-thread.ts';
@@ -376,8 +376,6 @@ class SqliteStore implements Store {
   }
 }
 
-const BEYOND_ALL_KEYS = Buffer.alloc(33, 0xff);
-
 type TokenRow = readonly [
   clientId: string,
   resourceId: string,
@@ -392,13 +390,14 @@ type Reads = ReturnType<typeof prepareReads>;
 /** The point reads and lists that are not of managed records. Each runs in the turn's transaction. */
 function prepareReads(database: DatabaseSync) {
   const token = database.prepare(
-    'SELECT client_id, resource_id, issued_at, expires_at, lineage, answer FROM token WHERE key = ?',
+    `SELECT client_id, resource_id, issued_at, expires_at, lineage, answer FROM token WHERE ${AT_PLACE}`,
   );
   // As objects, rows cost half as much again.
   token.setReturnArrays(true);
   const tokensOf = database.prepare(
     `SELECT key, client_id, resource_id, issued_at, expires_at, lineage, answer FROM token
-     WHERE client_id = ? AND key < ? AND expires_at > ? ORDER BY key DESC LIMIT ?`,
+     WHERE id < coalesce((SELECT id FROM token WHERE ${AT_PLACE}), ?1) AND client_id = ?3 AND expires_at > ?4
+     ORDER BY id DESC LIMIT ?5`,
   );
   const decision = database.prepare('SELECT decision FROM decision WHERE epoch = ? AND id = ?');
   const keptAnswer = database.prepare(
@@ -409,16 +408,19 @@ function prepareReads(database: DatabaseSync) {
 
   return {
     token(jti: TokenId): TokenRecord | undefined {
-      const row = token.get(tokenKey(jti)) as unknown as TokenRow | undefined;
+      const key = tokenKey(jti);
+      const row = token.get(tokenPlace(key), key) as unknown as TokenRow | undefined;
       if (!row) return undefined;
       const [clientId, resourceId, issuedAt, expiresAt, lineage, answer] = row;
       return { jti, clientId, resourceId, issuedAt, expiresAt, lineage, answer };
     },
-    // The key begins with the time of issue.
-    tokensOf: (clientId: string, nowSeconds: number, limit: number, after?: TokenId): TokenRecord[] =>
-      tokensOf
-        .all(clientId, after === undefined ? BEYOND_ALL_KEYS : tokenKey(after), nowSeconds, limit)
-        .map(row => toToken(`tok_${Buffer.from(row['key'] as Uint8Array).toString('base64url')}`, row)),
+    // Places go by the time of issue.
+    tokensOf(clientId: string, nowSeconds: number, limit: number, after?: TokenId): TokenRecord[] {
+      const key = after === undefined ? undefined : tokenKey(after);
+      return tokensOf
+        .all(key ? tokenPlace(key) : LAST_PLACE, key ?? null, clientId, nowSeconds, limit)
+        .map(row => toToken(`tok_${Buffer.from(row['key'] as Uint8Array).toString('base64url')}`, row));
+    },
     decisions: (epoch: number, ids: readonly string[]): ReadonlyMap<string, Decision> =>
       new Map(
         ids.flatMap((id): [string, Decision][] => {

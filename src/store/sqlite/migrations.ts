@@ -4,6 +4,7 @@ import type { ManagedRecord } from '../../audit/index.ts';
 import { CannotUse } from '../../cannot-use.ts';
 import type { FiledCollection } from '../record-facets.ts';
 import { RecordFiler } from './file-record.ts';
+import { placeToken } from './token-place.ts';
 
 /**
  * The schema, one step a version. A step is never edited once released: a new one is added. `PRAGMA user_version` holds how
@@ -128,6 +129,29 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
   -- The digest of what is asked; null once it waits no longer, so that one identical request at most waits.
   CREATE TABLE elevation(id TEXT PRIMARY KEY, pending_key TEXT UNIQUE, version INTEGER NOT NULL, payload TEXT NOT NULL) STRICT;
   `,
+  database => {
+    database.exec(`
+      ALTER TABLE token RENAME TO token_by_key;
+      DROP INDEX token_client;
+      -- The number says where a token stands: see token-place.ts.
+      CREATE TABLE token(
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL, client_id TEXT NOT NULL, resource_id TEXT NOT NULL,
+        issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, lineage TEXT NOT NULL, answer TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX token_client ON token(client_id);
+    `);
+    const copy = database.prepare('INSERT OR IGNORE INTO token SELECT ?, * FROM token_by_key WHERE key = ?');
+    const keys = database.prepare('SELECT key FROM token_by_key');
+    for (const row of keys.iterate()) {
+      const key = Buffer.from(row['key'] as Uint8Array);
+      placeToken(
+        key,
+        place => copy.run(place, key).changes > 0,
+        () => false,
+      );
+    }
+    database.exec('DROP TABLE token_by_key');
+  },
 ];
 
 export const SCHEMA_VERSION = STEPS.length;

@@ -4,7 +4,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 const BATCH = 500;
 /** Batches of tokens that are looked at in one go where nothing has expired: to read them costs little. */
 const PAGES_WALKED = 10;
-const BEGINNING: Uint8Array = new Uint8Array();
+/** Before the place of every token. */
+const BEGINNING = -1n;
 /** What has expired is kept a little: a poll or a replay a moment too late is then still told apart from one never seen. */
 const GRACE_MS = 60_000;
 /** Values for one use go later: another process, whose clock is behind, would take a proof for alive that has ended here. */
@@ -22,12 +23,13 @@ export class Sweeper {
   readonly #deletePasses: StatementSync;
   readonly #deleteKeptAnswers: StatementSync;
   /** Where tokens are swept next from the front, and where next in the walk along all of them. */
-  #front: Uint8Array = BEGINNING;
-  #walk: Uint8Array = BEGINNING;
+  #front = BEGINNING;
+  #walk = BEGINNING;
 
   constructor(database: DatabaseSync) {
-    this.#page = database.prepare('SELECT key, expires_at FROM token WHERE key > ? ORDER BY key LIMIT ?');
-    this.#deleteToken = database.prepare('DELETE FROM token WHERE key = ?');
+    this.#page = database.prepare('SELECT id, expires_at FROM token WHERE id > ? ORDER BY id LIMIT ?');
+    this.#page.setReadBigInts(true);
+    this.#deleteToken = database.prepare('DELETE FROM token WHERE id = ?');
     this.#deleteUsed = database.prepare(
       'DELETE FROM used_once WHERE digest IN (SELECT digest FROM used_once WHERE expires_at < ? LIMIT ?)',
     );
@@ -84,15 +86,12 @@ export class Sweeper {
     return 0;
   }
 
-  /** @returns how many had expired of the tokens after a key, and the last key that was looked at; `BEGINNING` after the last of all */
-  #sweepPage(
-    after: Uint8Array,
-    beforeSeconds: number,
-  ): { readonly expired: number; readonly end: Uint8Array } {
-    const rows = this.#page.all(after, BATCH) as { key: Uint8Array; expires_at: number }[];
+  /** @returns how many had expired of the tokens after a place, and the last place that was looked at; `BEGINNING` after the last of all */
+  #sweepPage(after: bigint, beforeSeconds: number): { readonly expired: number; readonly end: bigint } {
+    const rows = this.#page.all(after, BATCH) as { id: bigint; expires_at: bigint }[];
     const expired = rows.filter(row => row.expires_at < beforeSeconds);
-    for (const row of expired) this.#deleteToken.run(row.key);
+    for (const row of expired) this.#deleteToken.run(row.id);
     const last = rows.at(-1);
-    return { expired: expired.length, end: last && rows.length === BATCH ? last.key : BEGINNING };
+    return { expired: expired.length, end: last && rows.length === BATCH ? last.id : BEGINNING };
   }
 }
