@@ -88,7 +88,8 @@ test.serial(
     await issue(1_200, start + 4, start + day);
     const reader = new DatabaseSync(database.location.slice('sqlite:'.length), { readOnly: true });
     t.teardown(() => reader.close());
-    const left = () => reader.prepare('SELECT expires_at AS at, count(*) AS n FROM token GROUP BY 1').all();
+    const left = () =>
+      reader.prepare('SELECT expires_at AS at, count(*) AS n FROM access_token GROUP BY 1').all();
     now += 1_000_000;
     for (let sweeps = 0; sweeps < 12; sweeps += 1) await store.sweep();
     t.deepEqual(

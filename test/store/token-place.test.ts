@@ -32,7 +32,7 @@ test('a token has the same place each time, and what is issued later stands furt
 test('whatever a caller makes up has a place that SQLite can be asked for', t => {
   const database = new DatabaseSync(':memory:');
   migrate(database);
-  const find = database.prepare(`SELECT 1 FROM token WHERE ${AT_PLACE}`);
+  const find = database.prepare(`SELECT 1 FROM access_token WHERE ${AT_PLACE}`);
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), bytes => {
       const place = tokenPlace(Buffer.from(bytes));
@@ -80,7 +80,7 @@ test('tokens of a store that an older version has written are found at their pla
   for (const [index, key] of keys.entries())
     add.run(key, 'agt_1', 'res_1', index, index + 300, 'line', `{"n":${index}}`);
   migrate(database);
-  const find = database.prepare(`SELECT * FROM token WHERE ${AT_PLACE}`);
+  const find = database.prepare(`SELECT * FROM access_token WHERE ${AT_PLACE}`);
   find.setReadBigInts(true);
   for (const [index, key] of keys.entries()) {
     const { id, ...row } = find.get(tokenPlace(key), key) ?? {};
@@ -95,9 +95,6 @@ test('tokens of a store that an older version has written are found at their pla
       answer: `{"n":${index}}`,
     });
   }
-  t.is(database.prepare('SELECT count(*) AS n FROM token').get()?.['n'], keys.length);
-  t.is(
-    database.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'token_by_key'").get()?.['n'],
-    0,
-  );
+  t.is(database.prepare('SELECT count(*) AS n FROM access_token').get()?.['n'], keys.length);
+  t.is(database.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'token'").get()?.['n'], 0);
 });

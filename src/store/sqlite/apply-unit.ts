@@ -219,7 +219,7 @@ export class UnitApplier {
       key,
       place =>
         this.#run(
-          `INSERT INTO token(id, key, client_id, resource_id, issued_at, expires_at, lineage, answer)
+          `INSERT INTO access_token(id, key, client_id, resource_id, issued_at, expires_at, lineage, answer)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
           place,
           key,
@@ -230,7 +230,7 @@ export class UnitApplier {
           token.lineage,
           token.answer,
         ) > 0,
-      place => this.#get(`SELECT 1 FROM token WHERE ${AT_PLACE}`, place, key) !== undefined,
+      place => this.#get(`SELECT 1 FROM access_token WHERE ${AT_PLACE}`, place, key) !== undefined,
     );
     return isAdded ? undefined : 'already-exists';
   }

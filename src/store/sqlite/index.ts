@@ -390,13 +390,13 @@ type Reads = ReturnType<typeof prepareReads>;
 /** The point reads and lists that are not of managed records. Each runs in the turn's transaction. */
 function prepareReads(database: DatabaseSync) {
   const token = database.prepare(
-    `SELECT client_id, resource_id, issued_at, expires_at, lineage, answer FROM token WHERE ${AT_PLACE}`,
+    `SELECT client_id, resource_id, issued_at, expires_at, lineage, answer FROM access_token WHERE ${AT_PLACE}`,
   );
   // As objects, rows cost half as much again.
   token.setReturnArrays(true);
   const tokensOf = database.prepare(
-    `SELECT key, client_id, resource_id, issued_at, expires_at, lineage, answer FROM token
-     WHERE id < coalesce((SELECT id FROM token WHERE ${AT_PLACE}), ?1) AND client_id = ?3 AND expires_at > ?4
+    `SELECT key, client_id, resource_id, issued_at, expires_at, lineage, answer FROM access_token
+     WHERE id < coalesce((SELECT id FROM access_token WHERE ${AT_PLACE}), ?1) AND client_id = ?3 AND expires_at > ?4
      ORDER BY id DESC LIMIT ?5`,
   );
   const decision = database.prepare('SELECT decision FROM decision WHERE epoch = ? AND id = ?');

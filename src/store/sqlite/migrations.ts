@@ -131,18 +131,16 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
   `,
   database => {
     database.exec(`
-      ALTER TABLE token RENAME TO token_by_key;
-      DROP INDEX token_client;
-      -- The number says where a token stands: see token-place.ts.
-      CREATE TABLE token(
+      -- The number says where a token stands: see token-place.ts. Another name, so that a process of an older version that still runs
+      -- refuses, and puts none where nobody finds it.
+      CREATE TABLE access_token(
         id INTEGER PRIMARY KEY, key BLOB NOT NULL, client_id TEXT NOT NULL, resource_id TEXT NOT NULL,
         issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, lineage TEXT NOT NULL, answer TEXT NOT NULL
       ) STRICT;
-      CREATE INDEX token_client ON token(client_id);
+      CREATE INDEX access_token_client ON access_token(client_id);
     `);
-    const copy = database.prepare('INSERT OR IGNORE INTO token SELECT ?, * FROM token_by_key WHERE key = ?');
-    const keys = database.prepare('SELECT key FROM token_by_key');
-    for (const row of keys.iterate()) {
+    const copy = database.prepare('INSERT OR IGNORE INTO access_token SELECT ?, * FROM token WHERE key = ?');
+    for (const row of database.prepare('SELECT key FROM token').iterate()) {
       const key = Buffer.from(row['key'] as Uint8Array);
       placeToken(
         key,
@@ -150,7 +148,7 @@ const STEPS: readonly (string | ((database: DatabaseSync) => void))[] = [
         () => false,
       );
     }
-    database.exec('DROP TABLE token_by_key');
+    database.exec('DROP TABLE token');
   },
 ];
 

@@ -27,9 +27,9 @@ export class Sweeper {
   #walk = BEGINNING;
 
   constructor(database: DatabaseSync) {
-    this.#page = database.prepare('SELECT id, expires_at FROM token WHERE id > ? ORDER BY id LIMIT ?');
+    this.#page = database.prepare('SELECT id, expires_at FROM access_token WHERE id > ? ORDER BY id LIMIT ?');
     this.#page.setReadBigInts(true);
-    this.#deleteToken = database.prepare('DELETE FROM token WHERE id = ?');
+    this.#deleteToken = database.prepare('DELETE FROM access_token WHERE id = ?');
     this.#deleteUsed = database.prepare(
       'DELETE FROM used_once WHERE digest IN (SELECT digest FROM used_once WHERE expires_at < ? LIMIT ?)',
     );
