@@ -69,7 +69,7 @@ type Application = Koa & {
 /**
  * Calls a fixed route straight from Node.js, in the same shell and with the same context as Koa would, without its chain of
  * middleware and its listeners for whatever a stream may do (`docs/decisions/0012`). It is still Koa that renders what is not ready to
- * be sent: every refusal, and whatever the engine answers.
+ * be sent: whatever the engine answers, and what is signed.
  */
 function directly(
   root: Application,
