@@ -17,7 +17,6 @@ import {
   ask,
   type BasicCredentials,
   type Child,
-  collectIn,
   end,
   JWT_RESOURCE,
   lastWords,
@@ -76,14 +75,7 @@ export async function startCountersign(main: string, options: ServerProcessOptio
     await untilReady(started, port);
     const target = await register(port, admin, options);
     const pid = child.pid as number;
-    return {
-      pid,
-      target,
-      mayBeUnavailable: store !== undefined,
-      use,
-      collect: () => collectIn(started),
-      stop,
-    };
+    return { pid, target, mayBeUnavailable: store !== undefined, use, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -130,7 +130,6 @@ export async function measure<Name extends string>(
       rounds.push(await measureAt(connections, work, here, options));
     }
     const residentMiB = {} as Record<Name, number>;
-    for (const { server } of ready) await server.collect();
     for (const { name, server } of ready) residentMiB[name] = (await server.use()).residentBytes / 2 ** 20;
     measured = { rounds, residentMiB };
   } finally {
@@ -181,10 +180,7 @@ async function measureAt<Name extends string>(
     work.warmUpRequests ?? Number.POSITIVE_INFINITY,
     options.isQuick ? QUICK_WARM_UP_REQUESTS : WARM_UP_REQUESTS,
   );
-  for (const scene of scenes) {
-    await scene.server.collect();
-    await runRound({ ...work, kills: 0 }, scene, Math.ceil(warmUp * share));
-  }
+  for (const scene of scenes) await runRound({ ...work, kills: 0 }, scene, Math.ceil(warmUp * share));
   const rounds = {} as Record<Name, Round[]>;
   const costs = {} as Record<Name, RoundCosts[]>;
   for (const { name } of scenes) {

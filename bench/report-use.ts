@@ -3,14 +3,12 @@
  * Its threads load this too, and have nothing to say: the process counts them.
  */
 import { isMainThread } from 'node:worker_threads';
-import { collectGarbage } from './collect-garbage.ts';
 import { readUse } from './read-use.ts';
 import type { ServerOrder } from './servers.ts';
 
 if (isMainThread) {
   process.on('message', ({ kind }: ServerOrder) => {
     if (kind === 'report-use') process.send?.(readUse());
-    else if (kind === 'collect-garbage') process.send?.(collectGarbage());
   });
   process.on('disconnect', () => process.exit(1));
 }

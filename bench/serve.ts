@@ -1,4 +1,3 @@
-import { collectGarbage } from './collect-garbage.ts';
 import { readUse } from './read-use.ts';
 import type { ServerOrder, ServerReport, StartOrder, Target } from './servers.ts';
 
@@ -22,8 +21,6 @@ export function serve(start: (order: StartOrder) => Promise<Served>): void {
         return report({ kind: 'started', target: served.target });
       case 'report-use':
         return report(readUse());
-      case 'collect-garbage':
-        return report(collectGarbage());
       case 'stop':
         await served?.stop();
         return process.exit(0);

@@ -81,13 +81,11 @@ export interface StartOrder {
 export type ServerOrder =
   | { readonly kind: 'start'; readonly order: StartOrder }
   | { readonly kind: 'report-use' }
-  | { readonly kind: 'collect-garbage' }
   | { readonly kind: 'stop' };
 
 export type ServerReport =
   | { readonly kind: 'started'; readonly target: Target }
   /** User and system time of the whole process, all its threads, since it began; and what it holds of the machine's memory. */
-  | { readonly kind: 'collected' }
   | { readonly kind: 'use'; readonly cpuMicroseconds: number; readonly residentBytes: number };
 
 export type Use = Extract<ServerReport, { kind: 'use' }> & {
@@ -101,8 +99,6 @@ export interface ServerProcess {
   /** Whether it may answer 503 for a moment, as where it hears of what others have committed from a busy database. */
   readonly mayBeUnavailable?: boolean;
   use(): Promise<Use>;
-  /** See `collectGarbage`. */
-  collect(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -135,13 +131,7 @@ export async function startBase(options: ServerProcessOptions): Promise<ServerPr
   try {
     const order = { directory, clientKey, crowd };
     const { target } = await ask(started, { kind: 'start', order }, 'started');
-    return {
-      pid: child.pid as number,
-      target,
-      use: () => ask(started, { kind: 'report-use' }, 'use'),
-      collect: () => collectIn(started),
-      stop,
-    };
+    return { pid: child.pid as number, target, use: () => ask(started, { kind: 'report-use' }, 'use'), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -208,11 +198,6 @@ export async function end(child: ChildProcess, order: () => void): Promise<void>
 export async function lastWords({ logFile }: Child): Promise<string> {
   const lines = (await readFile(logFile, 'utf8')).trimEnd().split('\n');
   return lines.slice(-LOG_LINES).join('\n') || '(it said nothing)';
-}
-
-/** Has a server collect its garbage. */
-export async function collectIn(asked: Child): Promise<void> {
-  await ask(asked, { kind: 'collect-garbage' }, 'collected');
 }
 
 export function ask<Kind extends ServerReport['kind']>(
