@@ -93,7 +93,7 @@ function sendReady(ctx: Context, { status, headers, body }: ReadyAnswer, isLast:
   const length = ['X-Content-Type-Options', 'nosniff', 'Content-Length', String(bytes)];
   ctx.res.writeHead(status, [...headers, ...length, ...(isLast ? ['Connection', 'close'] : [])]);
   // All ASCII, as nearly every answer is, needs no encoding.
-  end(ctx.res, body, bytes === body.length ? 'latin1' : 'utf8');
+  endWithTurn(ctx.res, body, bytes === body.length ? 'latin1' : 'utf8');
 }
 
 type Unsent = readonly [response: ServerResponse, body: string, encoding: 'latin1' | 'utf8'];
@@ -103,7 +103,7 @@ let unsent: Unsent[] = [];
  * Sends what is answered in one turn of the event loop one after another at its end. Each write may wake who reads it; they come awake
  * once, and while others are still being worked for nobody is.
  */
-function end(...answer: Unsent): void {
+function endWithTurn(...answer: Unsent): void {
   unsent.push(answer);
   if (unsent.length > 1) return;
   process.nextTick(() => {
