@@ -15,14 +15,21 @@ const MAX_BATCH = 256;
 const MANY_AT_WORK = 8;
 const GATHERED_SHARE = 0.95;
 const LONGEST_GATHERING_MS = 2;
+/** Whoever waits for a batch that long is told that it is not known what became of it. */
+const GIVE_UP_AFTER_MS = 10_000;
 
 /**
  * Gathers the units that wait, commits them at once, then answers: one fsync or one majority write for many requests. One batch
  * is under way while the next one gathers, and units commit in the order in which they came.
+ *
+ * A disk or a database that has stopped may never answer. A batch that does not end is given up: those in it hear that its outcome
+ * is unknown, and until it does end every other unit is refused without being committed later, when nobody waits for it any more.
  */
 export class CommitQueue<Change> {
   readonly figures = new CommitFigures();
   readonly #applyBatch: (units: readonly Unit<Change>[]) => Promise<readonly CommitOutcome[]>;
+  readonly #giveUpAfterMs: number;
+  #hasGivenUp = false;
   #waiting: Waiting<Change>[] = [];
   #running: Promise<void> | undefined;
   #isClosed = false;
@@ -33,13 +40,20 @@ export class CommitQueue<Change> {
   /**
    * @param applyBatch commits a batch and tells the outcome of each unit, in order; a rejection means that it is unknown
    * whether any of it was committed
+   * @param patience how many times longer than usual a batch may take
    */
-  constructor(applyBatch: (units: readonly Unit<Change>[]) => Promise<readonly CommitOutcome[]>) {
+  constructor(
+    applyBatch: (units: readonly Unit<Change>[]) => Promise<readonly CommitOutcome[]>,
+    patience = 1,
+  ) {
     this.#applyBatch = applyBatch;
+    this.#giveUpAfterMs = GIVE_UP_AFTER_MS * patience;
   }
 
+  /** @throws {StoreUnavailable} when it is unknown whether the unit was committed, or when it was not and will not be */
   commit(unit: Unit<Change>): Promise<CommitOutcome> {
     if (this.#isClosed) return Promise.reject(new StoreUnavailable('the store is closed'));
+    if (this.#hasGivenUp) return Promise.reject(doesNotEnd());
     return inSpan('commit', {}, () => this.#add(unit), describeOutcome);
   }
 
@@ -68,6 +82,7 @@ export class CommitQueue<Change> {
       const startedAt = performance.now();
       this.figures.waiting = this.#waiting.length;
       this.figures.underWaySince = startedAt;
+      const patience = setTimeout(() => this.#giveUp(batch), this.#giveUpAfterMs);
       try {
         const outcomes = await this.#applyBatch(batch.map(({ unit }) => unit));
         this.figures.hasFailed = false;
@@ -82,11 +97,23 @@ export class CommitQueue<Change> {
             ? error
             : new StoreUnavailable('a commit failed', { cause: error });
         for (const { reject } of batch) reject(unavailable);
+      } finally {
+        clearTimeout(patience);
+        this.#hasGivenUp = false;
       }
       await this.#gather(batch.length + this.#waiting.length);
     }
     this.figures.underWaySince = undefined;
     this.#running = undefined;
+  }
+
+  /** Refuses all who wait. What becomes of the batch is counted when it ends. */
+  #giveUp(batch: readonly Waiting<Change>[]): void {
+    this.#hasGivenUp = true;
+    const refused = [...batch, ...this.#waiting];
+    this.#waiting = [];
+    this.figures.waiting = 0;
+    for (const { reject } of refused) reject(doesNotEnd());
   }
 
   /**
@@ -118,6 +145,10 @@ export class CommitQueue<Change> {
     else this.figures.countConflict(outcome.conflict);
     resolve(outcome);
   }
+}
+
+function doesNotEnd(): StoreUnavailable {
+  return new StoreUnavailable('a commit does not end');
 }
 
 const describeOutcome = (outcome: CommitOutcome): Record<string, string> =>

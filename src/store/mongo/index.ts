@@ -155,7 +155,7 @@ class MongoStore implements Store {
       announcement => this.#feed.hear(announcement),
       options.patience,
     );
-    this.#queue = new CommitQueue(units => applier.apply(units));
+    this.#queue = new CommitQueue(units => applier.apply(units), options.patience);
     this.figures = {
       commits: this.#queue.figures,
       reads: readFigures,

@@ -107,7 +107,10 @@ class SqliteStore implements Store {
       () => this.#forgetRecords(),
     );
     this.#reader = new TurnReader(database, () => feed.hear(options.now()));
-    this.#queue = new CommitQueue(units => writer.commit(units, this.#time(), this.#latest()));
+    this.#queue = new CommitQueue(
+      units => writer.commit(units, this.#time(), this.#latest()),
+      options.patience,
+    );
     this.figures = {
       commits: this.#queue.figures,
       reads: this.#reader.figures,
