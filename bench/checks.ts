@@ -10,13 +10,12 @@ export interface Check {
   readonly isMet: boolean;
 }
 
-const MOST_AT_A_MILLION = 1.2;
 const MOST_MIB_AT_A_MILLION = 250;
 const MOST_READY_MS = 600;
 const MOST_IDLE_MIB = 160;
 const MOST_TIMES_QUIET_P99 = 3;
 
-/** The ratios that have a bar, and how introspection holds up as live tokens become a million. */
+/** The ratios that have a bar, and what memory is needed as live tokens become a million. */
 export function checkRows(rows: readonly Row[]): Check[] {
   const checks: Check[] = [];
   for (const { work, connections, cpuRatio, bar } of rows) {
@@ -28,14 +27,7 @@ export function checkRows(rows: readonly Row[]): Check[] {
       isMet: cpuRatio >= bar,
     });
   }
-  const thousand = rows.find(({ work }) => work === 'W3@1e3');
   const million = rows.find(({ work }) => work === 'W3@1e6');
-  if (thousand && million) {
-    const growth = million.cpuMicroseconds / thousand.cpuMicroseconds;
-    checks.push(
-      atMost('CPU of an introspection, a million live tokens by a thousand', growth, MOST_AT_A_MILLION, 'x'),
-    );
-  }
   if (million) {
     const { countersign } = million.residentMiB;
     checks.push(atMost('resident memory after a million tokens', countersign, MOST_MIB_AT_A_MILLION, ' MiB'));

@@ -117,7 +117,7 @@ async function runWithBase(
     for (const { work, connections } of tasks) {
       say(`${work.name}: ${work.title}`);
       await store?.renew();
-      const { baseRequests: base } = work;
+      const { base } = work;
       const starts = startsOn(store, base !== undefined);
       try {
         const measured = measure(work, starts, { ...options, connections }, base && { base });
@@ -139,7 +139,7 @@ async function runWithBase(
     }
   } finally {
     if (rows.length > 0) process.stdout.write(`\n${renderTable(rows)}\n`);
-    for (const { work } of tasks.filter(task => task.work.baseRequests)) {
+    for (const { work } of tasks.filter(task => task.work.base)) {
       process.stdout.write(`\n${work.name}: ${work.title}\n`);
     }
     if (store) process.stdout.write(`\n${renderStore(store, leftOut, failed)}\n`);

@@ -6,7 +6,7 @@ import { type CostsByConnections, describeCosts, type RoundCosts } from './cost-
 import { drive } from './load-generator.ts';
 import type { Admin, ServerProcess, ServerProcessOptions, Use } from './servers.ts';
 import { readThreadTimes, usedBetween } from './thread-times.ts';
-import { issueTokens, type MakeRequests, type Scene, shuffle, type Work } from './works.ts';
+import { type BaseWork, issueTokens, type MakeRequests, type Scene, shuffle, type Work } from './works.ts';
 
 /** What one server did in one round. */
 export interface Round {
@@ -38,7 +38,7 @@ export type Starts<Name extends string> = Readonly<
 >;
 
 /** What a server is made to do, where that is not what the work says. */
-export type Instead<Name extends string> = Readonly<Partial<Record<Name, MakeRequests>>>;
+export type Instead<Name extends string> = Readonly<Partial<Record<Name, BaseWork>>>;
 
 export interface Rounds<Name extends string> {
   readonly connections: number;
@@ -115,13 +115,14 @@ export async function measure<Name extends string>(
         profileDirectory: profilesOf(name),
       });
       servers.push(server);
-      const requests = instead?.[name] ?? work.requests;
+      const requests = instead?.[name]?.requests ?? work.requests;
       scenes.push({ name, requests, server, clientKey, connections: 64, liveTokens: [], asked: 0 });
     }
     for (const scene of scenes) await tryOnce(work, scene);
     const ready: NamedScene<Name>[] = [];
     for (const scene of scenes) {
-      const wanted = work.liveTokens === 'as-told' ? options.liveTokens : (work.liveTokens ?? 0);
+      const live = instead?.[scene.name]?.liveTokens ?? work.liveTokens ?? 0;
+      const wanted = live === 'as-told' ? options.liveTokens : live;
       ready.push({ ...scene, liveTokens: shuffle(await issueTokens(scene.server.target, wanted, 64)) });
     }
     const rounds: Rounds<Name>[] = [];

@@ -53,10 +53,17 @@ test('what oidc-provider cannot do is measured beside our own other work, and ma
   for (const name of ['W6', 'W9-poll', 'W9-redeem']) {
     for (const argv of [[], ['--quick'], ['--only', name]]) {
       const work = readArguments(argv)?.tasks.find(each => each.work.name === name)?.work;
-      t.truthy(work?.baseRequests, `${name} ${argv.join(' ')}`);
+      t.truthy(work?.base, `${name} ${argv.join(' ')}`);
       t.is(work?.bar, { W6: 0.71, 'W9-poll': 0.83 }[name]);
     }
   }
+});
+
+test('a million live tokens are measured beside a thousand, in the same rounds, and may cost little more', t => {
+  const work = readArguments(['--only', 'W3@1e6'])?.tasks[0]?.work;
+  t.is(work?.liveTokens, 1_000_000);
+  t.is(work?.base?.liveTokens, 1_000);
+  t.is(work?.bar, 0.83);
 });
 
 test('a comparison of checkouts measures nothing that concerns oidc-provider alone', t => {
