@@ -15,8 +15,11 @@ const MAX_BATCH = 256;
 const MANY_AT_WORK = 8;
 const GATHERED_SHARE = 0.95;
 const LONGEST_GATHERING_MS = 2;
-/** Whoever waits for a batch that long is told that it is not known what became of it. */
-const GIVE_UP_AFTER_MS = 10_000;
+/**
+ * Whoever waits for a batch so many seconds is told that it is not known what became of it. They are counted one by one: a process
+ * that was asleep has waited for one of them.
+ */
+const GIVE_UP_AFTER_SECONDS = 10;
 
 /**
  * Gathers the units that wait, commits them at once, then answers: one fsync or one majority write for many requests. One batch
@@ -28,7 +31,7 @@ const GIVE_UP_AFTER_MS = 10_000;
 export class CommitQueue<Change> {
   readonly figures = new CommitFigures();
   readonly #applyBatch: (units: readonly Unit<Change>[]) => Promise<readonly CommitOutcome[]>;
-  readonly #giveUpAfterMs: number;
+  readonly #secondMs: number;
   #hasGivenUp = false;
   #waiting: Waiting<Change>[] = [];
   #running: Promise<void> | undefined;
@@ -47,7 +50,7 @@ export class CommitQueue<Change> {
     patience = 1,
   ) {
     this.#applyBatch = applyBatch;
-    this.#giveUpAfterMs = GIVE_UP_AFTER_MS * patience;
+    this.#secondMs = 1_000 * patience;
   }
 
   /** @throws {StoreUnavailable} when it is unknown whether the unit was committed, or when it was not and will not be */
@@ -82,7 +85,11 @@ export class CommitQueue<Change> {
       const startedAt = performance.now();
       this.figures.waiting = this.#waiting.length;
       this.figures.underWaySince = startedAt;
-      const patience = setTimeout(() => this.#giveUp(batch), this.#giveUpAfterMs);
+      let secondsLeft = GIVE_UP_AFTER_SECONDS;
+      const seconds = setInterval(() => {
+        secondsLeft -= 1;
+        if (secondsLeft === 0) this.#giveUp(batch);
+      }, this.#secondMs);
       try {
         const outcomes = await this.#applyBatch(batch.map(({ unit }) => unit));
         this.figures.hasFailed = false;
@@ -98,7 +105,7 @@ export class CommitQueue<Change> {
             : new StoreUnavailable('a commit failed', { cause: error });
         for (const { reject } of batch) reject(unavailable);
       } finally {
-        clearTimeout(patience);
+        clearInterval(seconds);
         this.#hasGivenUp = false;
       }
       await this.#gather(batch.length + this.#waiting.length);

@@ -6,7 +6,8 @@ import type { CommitOutcome, Unit } from '../../src/audit/index.ts';
 import { StoreUnavailable } from '../../src/errors.ts';
 import { CommitQueue } from '../../src/store/commit-queue.ts';
 
-const LONGER_THAN_ANYBODY_WAITS = 11_000;
+const SECONDS_OF_PATIENCE = 10;
+const LONGER_THAN_ANYBODY_WAITS = (SECONDS_OF_PATIENCE + 1) * 1_000;
 const COMMITTED: CommitOutcome = { committed: true };
 
 function unit(type: 'token.issued' | 'token.revoked'): Unit<never> {
@@ -16,7 +17,7 @@ function unit(type: 'token.issued' | 'token.revoked'): Unit<never> {
 test.serial(
   'a batch that does not end: those in it and behind it are refused, and what is behind is never committed',
   async t => {
-    mock.timers.enable({ apis: ['setTimeout'] });
+    mock.timers.enable({ apis: ['setInterval'] });
     t.teardown(() => mock.timers.reset());
     const { promise: stopped, resolve: resume } = Promise.withResolvers<void>();
     const applied: string[][] = [];
@@ -44,10 +45,30 @@ test.serial(
 );
 
 test.serial('a batch that ends in time leaves nobody waiting for a timer', async t => {
-  mock.timers.enable({ apis: ['setTimeout'] });
+  mock.timers.enable({ apis: ['setInterval'] });
   t.teardown(() => mock.timers.reset());
   const queue = new CommitQueue<never>(async units => units.map(() => COMMITTED));
   t.deepEqual(await queue.commit(unit('token.issued')), COMMITTED);
   mock.timers.tick(LONGER_THAN_ANYBODY_WAITS);
   t.deepEqual(await queue.commit(unit('token.issued')), COMMITTED);
 });
+
+test.serial(
+  'a process that was asleep has not waited: what was under way may be about to be answered',
+  async t => {
+    const { promise: stopped, resolve: resume } = Promise.withResolvers<void>();
+    const second = mock.method(globalThis, 'setInterval', () => undefined);
+    t.teardown(() => second.mock.restore());
+    const queue = new CommitQueue<never>(async units => {
+      await stopped;
+      return units.map(() => COMMITTED);
+    });
+    const outcome = queue.commit(unit('token.issued'));
+    while (second.mock.callCount() === 0) await turn();
+    const [tell] = second.mock.calls[0]?.arguments ?? [];
+    // However long it slept, of each timer it hears once.
+    for (let told = 1; told < SECONDS_OF_PATIENCE; told += 1) tell?.();
+    resume();
+    t.deepEqual(await outcome, COMMITTED);
+  },
+);
