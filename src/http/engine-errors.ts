@@ -115,7 +115,7 @@ export const ENGINE_ERRORS = {
   temporarily_unavailable: {
     status: 503,
     description: 'The server cannot answer safely at the moment',
-    fix: 'Repeat the request after a second; nothing has been granted.',
+    fix: 'Repeat the request after a second. It may have been carried out unanswered: a code may be used up.',
   },
   server_error: {
     status: 500,

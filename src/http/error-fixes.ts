@@ -272,7 +272,8 @@ export const ERROR_FIXES = {
     'Take the token for one that is not active: a resource server answers whoever sent it so (401, invalid_token), an application has the person sign in again. To be told it, wait as long as Retry-After says.',
   'address-failures-exceeded': TOO_MANY_FAILURES,
   'client-failures-exceeded': TOO_MANY_FAILURES,
-  'store-unavailable': 'Repeat the request after the time that Retry-After names; nothing has been granted.',
+  'store-unavailable':
+    'Repeat the request after the time that Retry-After names. It may have been carried out unanswered: a code or an assertion may be used up, and the admin API makes nothing twice with the same Idempotency-Key.',
   'internal-error':
     'Report it with the reference in Error-Ref: it is a defect of this server, and its log has the cause.',
 } as const satisfies Record<AnyRefusal, string>;
